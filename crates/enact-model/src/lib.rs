@@ -1,1 +1,17 @@
-//! Placeholder until the first module lands.
+//! The words of enact: ids, intents, executions, observations, conclusions, records and the rows they make.
+
+pub mod conclusion;
+pub mod context;
+pub mod descriptor;
+pub mod digest;
+pub mod envelope;
+pub mod exit_status;
+pub mod http_status;
+pub mod id;
+pub mod intent;
+pub mod json;
+pub mod limits;
+pub mod observation;
+pub mod payload;
+pub mod taxonomy;
+pub mod time;
