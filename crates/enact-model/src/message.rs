@@ -1,0 +1,106 @@
+//! Messages of the outbox: promises to the outside, made with the outcome and kept once for each sink.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
+use crate::json::Json;
+use crate::time::Timestamp;
+
+/// One promise to the outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its id; the same in every delivery.
+    pub id: MessageId,
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// The execution that promised it.
+    pub execution_id: ExecutionId,
+    /// The CloudEvents type.
+    pub event_type: String,
+    /// The CloudEvents source: `/enact/<component>/<service>/<operation>`.
+    pub source: String,
+    /// The CloudEvents subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// What keeps order; messages without one have no order among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The CloudEvents time.
+    pub time: Timestamp,
+    /// The CloudEvents data.
+    pub data: Json,
+    /// Where it goes, fixed at commit.
+    pub sinks: Vec<SinkId>,
+}
+
+impl Message {
+    /// Returns the message as a CloudEvents 1.0 JSON event.
+    pub fn cloud_event(&self) -> Json {
+        let mut value = serde_json::json!({
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.event_type,
+            "time": self.time.to_string(),
+            "datacontenttype": "application/json",
+            "enacttenant": self.tenant_id,
+            "enactexecution": self.execution_id,
+            "data": self.data.to_value(),
+        });
+        if let Some(object) = value.as_object_mut() {
+            if let Some(subject) = &self.subject {
+                object.insert("subject".into(), subject.clone().into());
+            }
+            if let Some(key) = &self.key {
+                object.insert("partitionkey".into(), key.clone().into());
+            }
+        }
+        Json::from(&value)
+    }
+}
+
+/// What became of one message at one sink.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Not yet sent, or not yet known to have arrived.
+    Pending {
+        /// Tries so far.
+        tries: u32,
+        /// Not before this time.
+        not_before: Timestamp,
+        /// Why the last try failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// It arrived.
+    Delivered {
+        /// When.
+        at: Timestamp,
+    },
+    /// It was given up.
+    DeadLettered {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A message and what became of it at each of its sinks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRow {
+    /// The message.
+    pub message: Message,
+    /// Where it stands in the log; it gives the order within a key.
+    pub lsn: Lsn,
+    /// One for each of the message's sinks, in their order.
+    pub deliveries: Vec<Delivery>,
+}
+
+impl MessageRow {
+    /// Returns whether any sink still waits for it.
+    pub fn is_pending(&self) -> bool {
+        self.deliveries.iter().any(|delivery| matches!(delivery, Delivery::Pending { .. }))
+    }
+}

@@ -1,0 +1,676 @@
+//! The tables that records make: ordered keys and versioned rows, the same for every backend.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::descriptor::{Component, Solution};
+use crate::digest::Digest;
+use crate::envelope::StateScope;
+use crate::execution::Execution;
+use crate::id::{
+    Epoch, ExecutionId, IntentId, IntentType, Lsn, MessageId, Name, ReferenceId, SessionId, SinkId, SolutionId,
+    TenantId,
+};
+use crate::json::Json;
+use crate::message::MessageRow;
+use crate::record::Rejection;
+use crate::reference::{Provenance, Reference};
+use crate::time::Timestamp;
+
+/// The version of the rows that this build writes; it is the first byte of every stored row.
+pub const ROW_VERSION: u8 = 1;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident = $tag:literal),+ $(,)?) => {
+        /// The tables; the number is the first byte of the key. Those below 32 are resident: all of their rows are in memory.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Table { $($(#[$doc])* $name = $tag),+ }
+        impl Table {
+            /// Every table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+            /// Returns the table with this first byte.
+            pub fn from_tag(tag: u8) -> Option<Self> {
+                Self::ALL.iter().copied().find(|table| *table as u8 == tag)
+            }
+        }
+    };
+}
+
+tables! {
+    /// () → the store's identity and its epoch.
+    Meta = 1,
+    /// name, version → a component version.
+    Component = 2,
+    /// name → a solution.
+    Solution = 3,
+    /// tenant, execution → (): every execution that is not settled.
+    Active = 4,
+    /// queue, tenant, lsn → the execution that waits for a slot.
+    Queue = 5,
+    /// queue → the tenant that was served last.
+    Turn = 6,
+    /// time, kind, tenant, execution → (): what a clock must wake.
+    Due = 7,
+    /// gate → how many slots are taken.
+    Gate = 8,
+    /// tenant (or nothing, for all) → what is open.
+    Tally = 9,
+    /// sink, key, lsn → the message that is to be delivered.
+    Pending = 10,
+    /// tenant → rejections of the current minute.
+    Rejections = 11,
+
+    /// tenant, execution → its life.
+    Execution = 32,
+    /// tenant, intent → what became of it.
+    Intent = 33,
+    /// tenant, type, key → the execution that has it.
+    Idempotency = 34,
+    /// tenant, session, execution → ().
+    SessionExecution = 35,
+    /// tenant, session → the session.
+    Session = 36,
+    /// tenant, scope, owner, key → a value of state.
+    State = 37,
+    /// tenant, reference → the reference.
+    Reference = 38,
+    /// tenant, name, content → the reference registered for it.
+    ReferenceContent = 39,
+    /// tenant, from, to → the edge.
+    MadeInto = 40,
+    /// tenant, to, from → the edge.
+    MadeFrom = 41,
+    /// tenant, message → the message and its deliveries.
+    Message = 42,
+}
+
+/// First byte of the tables that are not resident.
+const FIRST_COLD_TAG: u8 = 32;
+
+/// What a clock wakes an execution for; the order is that of the stored byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DueKind {
+    /// Its start_after has come.
+    Start = 1,
+    /// Its next attempt is due.
+    Retry = 2,
+    /// Its total deadline has come.
+    Deadline = 3,
+    /// Nobody waits for its stopped attempt any more.
+    GiveUp = 4,
+}
+
+/// A key: the table's byte and parts whose order as bytes is their order as values.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Box<[u8]>);
+
+/// Builds the bytes of a key.
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn of(table: Table) -> Self {
+        let mut bytes = Vec::with_capacity(48);
+        bytes.push(table as u8);
+        Self(bytes)
+    }
+    /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
+    fn text(mut self, text: &str) -> Self {
+        for &byte in text.as_bytes() {
+            self.0.push(byte);
+            if byte == 0 {
+                self.0.push(0xff);
+            }
+        }
+        self.0.extend([0, 0]);
+        self
+    }
+    fn id(mut self, id: u128) -> Self {
+        self.0.extend(id.to_be_bytes());
+        self
+    }
+    fn number(mut self, number: u64) -> Self {
+        self.0.extend(number.to_be_bytes());
+        self
+    }
+    fn byte(mut self, byte: u8) -> Self {
+        self.0.push(byte);
+        self
+    }
+    fn key(self) -> Key {
+        Key(self.0.into())
+    }
+}
+
+/// A range of keys, from the first that has a prefix to the last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRange {
+    /// The first key of the range, included.
+    pub from: Key,
+    /// The first key after the range.
+    pub to: Key,
+}
+
+impl KeyRange {
+    fn prefix(parts: Parts) -> Self {
+        let mut end = parts.0.clone();
+        while let Some(last) = end.pop() {
+            if last < 0xff {
+                end.push(last + 1);
+                break;
+            }
+        }
+        Self { from: parts.key(), to: Key(end.into()) }
+    }
+    /// The whole of a table.
+    pub fn table(table: Table) -> Self {
+        Self::prefix(Parts::of(table))
+    }
+    /// All resident tables.
+    pub fn resident() -> Self {
+        Self { from: Key([0].into()), to: Key([FIRST_COLD_TAG].into()) }
+    }
+    /// Everything.
+    pub fn all() -> Self {
+        Self { from: Key([0].into()), to: Key([0xff].into()) }
+    }
+    /// The executions of a tenant.
+    pub fn executions(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Execution).text(tenant.as_str()))
+    }
+    /// The open executions of a tenant.
+    pub fn active(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Active).text(tenant.as_str()))
+    }
+    /// The executions of a session.
+    pub fn session_executions(tenant: &TenantId, session: &SessionId) -> Self {
+        Self::prefix(Parts::of(Table::SessionExecution).text(tenant.as_str()).text(session.as_str()))
+    }
+    /// The sessions of a tenant.
+    pub fn sessions(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Session).text(tenant.as_str()))
+    }
+    /// The intents of a tenant.
+    pub fn intents(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Intent).text(tenant.as_str()))
+    }
+    /// The state of one owner.
+    pub fn state(tenant: &TenantId, scope: StateScope, owner: &str) -> Self {
+        Self::prefix(Parts::of(Table::State).text(tenant.as_str()).byte(scope as u8).text(owner))
+    }
+    /// The references of a tenant.
+    pub fn references(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Reference).text(tenant.as_str()))
+    }
+    /// What was made from a reference.
+    pub fn made_into(tenant: &TenantId, from: ReferenceId) -> Self {
+        Self::prefix(Parts::of(Table::MadeInto).text(tenant.as_str()).id(from.as_u128()))
+    }
+    /// What a reference was made from.
+    pub fn made_from(tenant: &TenantId, to: ReferenceId) -> Self {
+        Self::prefix(Parts::of(Table::MadeFrom).text(tenant.as_str()).id(to.as_u128()))
+    }
+    /// The messages of a tenant.
+    pub fn messages(tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Message).text(tenant.as_str()))
+    }
+    /// The versions of a component.
+    pub fn versions(name: &Name) -> Self {
+        Self::prefix(Parts::of(Table::Component).text(name.as_str()))
+    }
+    /// A queue, all tenants.
+    pub fn queue(queue: &str) -> Self {
+        Self::prefix(Parts::of(Table::Queue).text(queue))
+    }
+    /// One tenant's part of a queue.
+    pub fn queue_of(queue: &str, tenant: &TenantId) -> Self {
+        Self::prefix(Parts::of(Table::Queue).text(queue).text(tenant.as_str()))
+    }
+    /// A queue, from the first tenant after this one.
+    pub fn queue_after(queue: &str, tenant: &TenantId) -> Self {
+        Self { from: Self::queue_of(queue, tenant).to, to: Self::queue(queue).to }
+    }
+    /// What is due at `time` or before.
+    pub fn due(time: Timestamp) -> Self {
+        let from = Parts::of(Table::Due).key();
+        Self { from, to: Parts::of(Table::Due).number(time.0.saturating_add(1)).key() }
+    }
+    /// What a sink still has to get.
+    pub fn pending(sink: &SinkId) -> Self {
+        Self::prefix(Parts::of(Table::Pending).text(sink.as_str()))
+    }
+    /// What a sink still has to get under one key.
+    pub fn pending_of(sink: &SinkId, lane: &str) -> Self {
+        Self::prefix(Parts::of(Table::Pending).text(sink.as_str()).text(lane))
+    }
+}
+
+impl Key {
+    /// Wraps stored bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+    /// Returns the stored bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+    /// Returns the table, if the first byte names one.
+    pub fn table(&self) -> Option<Table> {
+        Table::from_tag(*self.0.first()?)
+    }
+    /// Returns whether the row is always in memory.
+    pub fn resident(&self) -> bool {
+        self.0.first().is_some_and(|&tag| tag < FIRST_COLD_TAG)
+    }
+
+    /// The store's identity.
+    pub fn meta() -> Self {
+        Parts::of(Table::Meta).key()
+    }
+    /// A component version.
+    pub fn component(name: &Name, version: &str) -> Self {
+        Parts::of(Table::Component).text(name.as_str()).text(version).key()
+    }
+    /// A solution.
+    pub fn solution(name: &SolutionId) -> Self {
+        Parts::of(Table::Solution).text(name.as_str()).key()
+    }
+    /// An open execution.
+    pub fn active(tenant: &TenantId, execution: ExecutionId) -> Self {
+        Parts::of(Table::Active).text(tenant.as_str()).id(execution.as_u128()).key()
+    }
+    /// A place in a queue.
+    pub fn queue(queue: &str, tenant: &TenantId, lsn: Lsn) -> Self {
+        Parts::of(Table::Queue).text(queue).text(tenant.as_str()).number(lsn.0).key()
+    }
+    /// Whose turn it was.
+    pub fn turn(queue: &str) -> Self {
+        Parts::of(Table::Turn).text(queue).key()
+    }
+    /// What a clock must wake.
+    pub fn due(time: Timestamp, kind: DueKind, tenant: &TenantId, execution: ExecutionId) -> Self {
+        Parts::of(Table::Due).number(time.0).byte(kind as u8).text(tenant.as_str()).id(execution.as_u128()).key()
+    }
+    /// The slots of a gate.
+    pub fn gate(name: &str) -> Self {
+        Parts::of(Table::Gate).text(name).key()
+    }
+    /// What a tenant has open.
+    pub fn tally(tenant: &TenantId) -> Self {
+        Parts::of(Table::Tally).text(tenant.as_str()).key()
+    }
+    /// What all tenants have open.
+    pub fn tally_all() -> Self {
+        Parts::of(Table::Tally).text("").key()
+    }
+    /// What a sink still has to get. Messages with a key share a lane; others have one of their own.
+    pub fn pending(sink: &SinkId, lane: &str, lsn: Lsn) -> Self {
+        Parts::of(Table::Pending).text(sink.as_str()).text(lane).number(lsn.0).key()
+    }
+    /// A tenant's rejections.
+    pub fn rejections(tenant: &TenantId) -> Self {
+        Parts::of(Table::Rejections).text(tenant.as_str()).key()
+    }
+    /// An execution.
+    pub fn execution(tenant: &TenantId, execution: ExecutionId) -> Self {
+        Parts::of(Table::Execution).text(tenant.as_str()).id(execution.as_u128()).key()
+    }
+    /// What became of an intent.
+    pub fn intent(tenant: &TenantId, intent: IntentId) -> Self {
+        Parts::of(Table::Intent).text(tenant.as_str()).id(intent.as_u128()).key()
+    }
+    /// An idempotency key.
+    pub fn idempotency(tenant: &TenantId, intent_type: &IntentType, key: &str) -> Self {
+        Parts::of(Table::Idempotency).text(tenant.as_str()).text(intent_type.as_str()).text(key).key()
+    }
+    /// An execution of a session.
+    pub fn session_execution(tenant: &TenantId, session: &SessionId, execution: ExecutionId) -> Self {
+        Parts::of(Table::SessionExecution).text(tenant.as_str()).text(session.as_str()).id(execution.as_u128()).key()
+    }
+    /// A session.
+    pub fn session(tenant: &TenantId, session: &SessionId) -> Self {
+        Parts::of(Table::Session).text(tenant.as_str()).text(session.as_str()).key()
+    }
+    /// A value of state.
+    pub fn state(tenant: &TenantId, scope: StateScope, owner: &str, key: &str) -> Self {
+        Parts::of(Table::State).text(tenant.as_str()).byte(scope as u8).text(owner).text(key).key()
+    }
+    /// A reference.
+    pub fn reference(tenant: &TenantId, reference: ReferenceId) -> Self {
+        Parts::of(Table::Reference).text(tenant.as_str()).id(reference.as_u128()).key()
+    }
+    /// The reference registered for a name and a content (a digest or an address).
+    pub fn reference_content(tenant: &TenantId, name: &str, content: &str) -> Self {
+        Parts::of(Table::ReferenceContent).text(tenant.as_str()).text(name).text(content).key()
+    }
+    /// An edge, by what it leads from.
+    pub fn made_into(tenant: &TenantId, from: ReferenceId, to: ReferenceId) -> Self {
+        Parts::of(Table::MadeInto).text(tenant.as_str()).id(from.as_u128()).id(to.as_u128()).key()
+    }
+    /// An edge, by what it leads to.
+    pub fn made_from(tenant: &TenantId, to: ReferenceId, from: ReferenceId) -> Self {
+        Parts::of(Table::MadeFrom).text(tenant.as_str()).id(to.as_u128()).id(from.as_u128()).key()
+    }
+    /// A message.
+    pub fn message(tenant: &TenantId, message: MessageId) -> Self {
+        Parts::of(Table::Message).text(tenant.as_str()).id(message.as_u128()).key()
+    }
+
+    /// Returns the last 16 bytes as an id's number, for the tables whose keys end with one.
+    pub fn last_id(&self) -> Option<u128> {
+        let bytes = self.0.get(self.0.len().checked_sub(16)?..)?;
+        Some(u128::from_be_bytes(bytes.try_into().ok()?))
+    }
+    /// Returns the first text part.
+    pub fn first_text(&self) -> Option<String> {
+        read_text(self.0.get(1..)?).map(|(text, _)| text)
+    }
+    /// Returns the text part that follows the first one.
+    pub fn second_text(&self) -> Option<String> {
+        let (_, rest) = read_text(self.0.get(1..)?)?;
+        read_text(rest).map(|(text, _)| text)
+    }
+    /// Returns the time, the kind, the tenant and the execution of a key of [`Table::Due`].
+    pub fn as_due(&self) -> Option<(Timestamp, DueKind, TenantId, ExecutionId)> {
+        if self.table() != Some(Table::Due) {
+            return None;
+        }
+        let time = u64::from_be_bytes(self.0.get(1..9)?.try_into().ok()?);
+        let kind = match self.0.get(9)? {
+            1 => DueKind::Start,
+            2 => DueKind::Retry,
+            3 => DueKind::Deadline,
+            4 => DueKind::GiveUp,
+            _ => return None,
+        };
+        let (tenant, _) = read_text(self.0.get(10..)?)?;
+        Some((Timestamp(time), kind, tenant.parse().ok()?, ExecutionId::from_u128(self.last_id()?)))
+    }
+}
+
+fn read_text(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    loop {
+        match (bytes.get(at)?, bytes.get(at + 1)) {
+            (0, Some(0)) => return Some((String::from_utf8(out).ok()?, bytes.get(at + 2..)?)),
+            (0, Some(0xff)) => {
+                out.push(0);
+                at += 2;
+            }
+            (0, _) => return None,
+            (&byte, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.table() {
+            Some(table) => write!(f, "{table:?}:{}", self.0.get(1..).unwrap_or_default().escape_ascii()),
+            None => write!(f, "{}", self.0.escape_ascii()),
+        }
+    }
+}
+
+/// The store's identity and its epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct MetaRow {
+    pub store_id: String,
+    pub epoch: Epoch,
+    pub release: String,
+    /// Records before this position were dropped by policy.
+    #[serde(default)]
+    pub history_from: Lsn,
+}
+
+/// Whether a component version takes executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum ComponentState {
+    Active,
+    Draining,
+    Removed,
+}
+
+/// A component version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ComponentRow {
+    pub component: Arc<Component>,
+    pub digest: Digest,
+    pub state: ComponentState,
+    pub added_at: Timestamp,
+    pub added_lsn: Lsn,
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum IntentRow {
+    Accepted { execution: ExecutionId, at: Timestamp, lsn: Lsn },
+    Rejected { rejection: Box<Rejection>, at: Timestamp, lsn: Lsn },
+}
+
+/// The execution that has an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct IdempotencyRow {
+    pub execution: ExecutionId,
+    pub fingerprint: Digest,
+    pub keep_until: Timestamp,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct SessionRow {
+    pub session_id: SessionId,
+    /// None for an anonymous session.
+    pub owner: Option<String>,
+    pub opened_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A value of state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct StateRow {
+    pub value: Json,
+    /// From 1; every set adds one.
+    pub version: u64,
+    pub expires_at: Option<Timestamp>,
+}
+
+impl StateRow {
+    /// Returns whether it still lives at `now`.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What is open.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct TallyRow {
+    pub open: u64,
+    pub bytes: u64,
+}
+
+/// The rejections of one minute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct RejectionsRow {
+    pub minute: u64,
+    pub count: u32,
+}
+
+/// A message that a sink still has to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct PendingRow {
+    pub tenant: TenantId,
+    pub message: MessageId,
+    pub not_before: Timestamp,
+    pub tries: u32,
+}
+
+/// An execution that waits for a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct QueueRow {
+    pub execution: ExecutionId,
+    pub gate: Option<crate::execution::Gate>,
+}
+
+macro_rules! rows {
+    ($($table:ident => $type:ty),+ $(,)?) => {
+        /// A row; cloning is cheap. Which variant a key has follows from its table.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Row { $($table(Arc<$type>)),+ }
+
+        impl Row {
+            /// Returns the stored bytes: the version, then JSON.
+            ///
+            /// # Panics
+            /// Never: every row serialises.
+            pub fn encode(&self) -> Vec<u8> {
+                let mut out = vec![ROW_VERSION];
+                match self { $(Self::$table(row) => serde_json::to_writer(&mut out, &**row)),+ }.expect("a row serialises");
+                out
+            }
+            /// Reads stored bytes.
+            ///
+            /// # Errors
+            /// A newer version, an unknown table, or bytes that are no row of it.
+            pub fn decode(key: &Key, bytes: &[u8]) -> Result<Self, DecodeRowError> {
+                let table = key.table().ok_or_else(|| DecodeRowError::Table(format!("{key:?}")))?;
+                let (version, body) = bytes.split_first().ok_or(DecodeRowError::Empty)?;
+                if *version != ROW_VERSION {
+                    return Err(DecodeRowError::Newer(*version));
+                }
+                Ok(match table { $(Table::$table => Self::$table(Arc::new(serde_json::from_slice(body)?))),+ })
+            }
+        }
+    };
+}
+
+rows! {
+    Meta => MetaRow,
+    Component => ComponentRow,
+    Solution => Solution,
+    Active => (),
+    Queue => QueueRow,
+    Turn => TenantId,
+    Due => (),
+    Gate => u32,
+    Tally => TallyRow,
+    Pending => PendingRow,
+    Rejections => RejectionsRow,
+    Execution => Execution,
+    Intent => IntentRow,
+    Idempotency => IdempotencyRow,
+    SessionExecution => (),
+    Session => SessionRow,
+    State => StateRow,
+    Reference => Reference,
+    ReferenceContent => ReferenceId,
+    MadeInto => Provenance,
+    MadeFrom => Provenance,
+    Message => MessageRow,
+}
+
+/// Bytes that are no row this build can read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeRowError {
+    /// Not a row at all.
+    #[error("failed to read a row: it is empty")]
+    Empty,
+    /// The key's table is unknown.
+    #[error("failed to read a row: no table has the key {0}")]
+    Table(String),
+    /// Written by a later release.
+    #[error("failed to read a row of version {0}: this build knows version {ROW_VERSION}")]
+    Newer(u8),
+    /// Not the JSON it should be.
+    #[error("failed to read a row: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl Row {
+    /// Returns whether the row must stay in memory although its table is not resident: an attempt is at a host.
+    pub fn open(&self) -> bool {
+        use crate::execution::Phase;
+        matches!(self, Self::Execution(execution) if matches!(execution.phase, Phase::Running | Phase::Stopping))
+    }
+}
+
+/// One change of one table; no row means that the key is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: Key,
+    /// The row it has now.
+    pub row: Option<Row>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_keys_is_the_order_of_their_parts() {
+        let tenant = |text: &str| text.parse::<TenantId>().unwrap();
+        let exe = ExecutionId::from_u128;
+        let mut keys = vec![
+            Key::execution(&tenant("a"), exe(2)),
+            Key::execution(&tenant("a"), exe(1)),
+            Key::execution(&tenant("aa"), exe(0)),
+            Key::execution(&tenant("a-b"), exe(0)),
+        ];
+        keys.sort();
+        let ids: Vec<_> = keys.iter().map(|key| (key.first_text().unwrap(), key.last_id().unwrap())).collect();
+        let expected: Vec<_> = [("a", 1), ("a", 2), ("a-b", 0), ("aa", 0)].map(|(t, i)| (t.to_owned(), i)).into();
+        assert_eq!(ids, expected);
+        let range = KeyRange::executions(&tenant("a"));
+        assert_eq!(keys.iter().filter(|key| **key >= range.from && **key < range.to).count(), 2);
+    }
+
+    #[test]
+    fn a_zero_byte_in_a_text_cannot_forge_a_part() {
+        let tenant = TenantId::default_tenant();
+        let kind: IntentType = "x".parse().unwrap();
+        let a = Key::idempotency(&tenant, &kind, "a\0\0b");
+        let b = Key::idempotency(&tenant, &kind, "a");
+        assert!(a != b && !a.as_bytes().starts_with(b.as_bytes()));
+    }
+
+    #[test]
+    fn a_due_key_reads_back() {
+        let key = Key::due(Timestamp(77), DueKind::GiveUp, &TenantId::default_tenant(), ExecutionId::from_u128(9));
+        let read = key.as_due().unwrap();
+        assert_eq!(read, (Timestamp(77), DueKind::GiveUp, TenantId::default_tenant(), ExecutionId::from_u128(9)));
+        let range = KeyRange::due(Timestamp(77));
+        assert!(range.from < key && key < range.to);
+        assert!(KeyRange::due(Timestamp(76)).to <= key);
+    }
+
+    #[test]
+    fn a_row_reads_back_and_a_newer_one_is_refused() {
+        let key = Key::gate("g");
+        let row = Row::Gate(Arc::new(3));
+        let mut bytes = row.encode();
+        assert_eq!(Row::decode(&key, &bytes).unwrap(), row);
+        bytes[0] = ROW_VERSION + 1;
+        assert!(matches!(Row::decode(&key, &bytes), Err(DecodeRowError::Newer(_))));
+    }
+}
