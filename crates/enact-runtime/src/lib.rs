@@ -1,1 +1,3 @@
-//! Placeholder until the first module lands.
+//! The only thing that moves: the ring's driver, effect performers, the relay and recovery.
+
+pub mod api;

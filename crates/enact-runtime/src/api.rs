@@ -1,0 +1,465 @@
+//! What every door may ask of a hub and what it answers: one closed list, the same over the socket and in process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use enact_model::conclusion::Conclusion;
+use enact_model::digest::Digest;
+use enact_model::envelope::StateScope;
+use enact_model::execution::{Execution, Phase};
+use enact_model::id::{
+    ExecutionId, IntentId, Lsn, MessageId, Name, ReferenceId, SessionId, SinkId, SolutionId, TenantId,
+};
+use enact_model::intent::{InputFault, IntentDraft};
+use enact_model::json::Json;
+use enact_model::message::MessageRow;
+use enact_model::outcome::Outcome;
+use enact_model::record::{Record, RecordFilter, Rejection};
+use enact_model::reference::{Provenance, Reference};
+use enact_model::table::SessionRow;
+use enact_model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Who asks. The tenant comes from the door's credentials, never from the request's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// On whose behalf.
+    pub tenant: TenantId,
+    /// Who, such as `cli:root`.
+    pub actor: String,
+}
+
+/// What a door may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Request {
+    /// Submits an intent; waits for its outcome at most so long.
+    Submit {
+        draft: Box<IntentDraft>,
+        wait_ms: u64,
+    },
+    /// What became of an intent.
+    Intent {
+        intent: IntentId,
+    },
+    /// The intent types that may be asked for.
+    IntentTypes {
+        solution: Option<SolutionId>,
+    },
+    /// One execution, with the reason why it waits.
+    Execution {
+        execution: ExecutionId,
+    },
+    /// Waits until an execution is settled, at most so long.
+    Await {
+        execution: ExecutionId,
+        wait_ms: u64,
+    },
+    /// Executions, newest first.
+    Executions(ExecutionFilter),
+    Cancel {
+        execution: ExecutionId,
+        reason: String,
+    },
+    Pause {
+        execution: ExecutionId,
+        reason: String,
+    },
+    Resume {
+        execution: ExecutionId,
+        reason: String,
+    },
+    Retry {
+        execution: ExecutionId,
+        reason: String,
+        confirm_may_have_run: bool,
+    },
+
+    /// Adds a component from a folder or a descriptor on the hub's machine.
+    ComponentAdd {
+        path: String,
+    },
+    /// Checks one without adding it.
+    ComponentCheck {
+        path: String,
+    },
+    Components,
+    ComponentDescribe {
+        name: Name,
+        version: Option<String>,
+    },
+    ComponentDrain {
+        name: Name,
+        version: String,
+        reason: String,
+    },
+    ComponentRemove {
+        name: Name,
+        version: String,
+        reason: String,
+    },
+    /// Binds a solution from a file on the hub's machine.
+    SolutionBind {
+        path: String,
+    },
+    Solutions,
+
+    /// Puts a file of the hub's machine into the artifact store and registers a reference to it.
+    ArtifactPut {
+        path: String,
+        name: Option<String>,
+        media_type: Option<String>,
+    },
+    /// Writes an artifact, verified, to a file on the hub's machine.
+    ArtifactGet {
+        reference: ArtifactName,
+        target: String,
+    },
+    References(ReferenceFilter),
+    Reference {
+        reference: ReferenceId,
+    },
+    Lineage {
+        reference: ReferenceId,
+        direction: Direction,
+        depth: u32,
+        limit: u32,
+    },
+
+    SessionOpen {
+        session: Option<SessionId>,
+        owner: Option<String>,
+        ttl_ms: Option<u64>,
+    },
+    SessionUpgrade {
+        session: SessionId,
+        owner: String,
+    },
+    SessionClose {
+        session: SessionId,
+        reason: String,
+    },
+    Session {
+        session: SessionId,
+    },
+    Sessions {
+        limit: u32,
+    },
+    StateGet {
+        scope: StateScope,
+        owner: String,
+        key: String,
+    },
+    StateList {
+        scope: StateScope,
+        owner: String,
+        limit: u32,
+    },
+    /// Sets session state by hand; absent value deletes.
+    StateSet {
+        session: SessionId,
+        key: String,
+        value: Option<Json>,
+        if_version: Option<u64>,
+        ttl_ms: Option<u64>,
+    },
+
+    Outbox {
+        state: Option<DeliveryState>,
+        limit: u32,
+        before: Option<MessageId>,
+    },
+    OutboxShow {
+        message: MessageId,
+    },
+    Redeliver {
+        message: MessageId,
+        sink: Option<SinkId>,
+        reason: String,
+    },
+
+    /// Records, the newest `limit` that pass the filter, in the order of the log.
+    Records {
+        filter: RecordFilter,
+        limit: u32,
+    },
+    /// Verifies every frame of the log.
+    WalVerify,
+    /// Rebuilds the tables from the log and compares them with those in use.
+    WalReplay,
+    /// Drops history older than this by the retention rules.
+    HistoryDrop {
+        older_than_ms: u64,
+        reason: String,
+    },
+    /// Checks that everything is as it should be.
+    Doctor,
+    Status,
+    /// Stops the hub: what runs is finished or waits durably, new work is refused.
+    Shutdown {
+        reason: String,
+    },
+}
+
+/// What a hub answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Response {
+    /// An intent was admitted (or was already, under the same key); `execution.outcome` is there if it settled in time.
+    Accepted {
+        execution: Box<ExecutionView>,
+        repeated: bool,
+    },
+    Rejected(Box<Rejection>),
+    Intent(Box<IntentView>),
+    IntentTypes(Vec<IntentTypeView>),
+    Execution(Box<ExecutionView>),
+    Executions(Page<ExecutionView>),
+    /// A command was carried out or noted; the execution as it stands.
+    Done {
+        message: String,
+    },
+    Checked {
+        component: String,
+        version: String,
+        digest: Digest,
+        operations: usize,
+    },
+    Components(Vec<ComponentView>),
+    Described(Json),
+    Solutions(Vec<Json>),
+    References(Page<Reference>),
+    Reference(Box<Reference>),
+    Lineage(Box<Lineage>),
+    Session(Box<SessionRow>),
+    Sessions(Page<SessionRow>),
+    State(Vec<StateView>),
+    Outbox(Page<MessageRow>),
+    Records(Page<Record>),
+    Verified(Box<VerifyReport>),
+    Doctor(Box<DoctorReport>),
+    Status(Box<Status>),
+    /// It was not done, and this is why.
+    Refused(Box<Refusal>),
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// What it means; HTTP and exit status follow from it.
+    pub conclusion: Conclusion,
+    /// Every single fault, where there is more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<InputFault>,
+    /// The execution it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ExecutionId>,
+    /// When to try again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A part of a list; `next` continues it, stable while writes go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to ask for the next part; none at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// An execution as the doors show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExecutionView {
+    /// The execution as it stands in its table.
+    pub execution: Arc<Execution>,
+    /// The output, loaded from the artifact store if it is there by reference and at most 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Json>,
+    /// Why it waits, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+}
+
+impl ExecutionView {
+    /// Returns how it ended, if it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.execution.outcome.as_deref()
+    }
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IntentView {
+    /// It was admitted.
+    Accepted(Box<ExecutionView>),
+    /// It was not.
+    Rejected(Box<Rejection>),
+}
+
+/// One intent type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct IntentTypeView {
+    pub intent_type: String,
+    pub selector: String,
+    pub summary: Option<String>,
+    pub kind: String,
+}
+
+/// Which executions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct ExecutionFilter {
+    pub phase: Option<Phase>,
+    /// `completed`, `failed`, `cancelled`, …
+    pub outcome: Option<String>,
+    /// `component`, `component.service` or a whole selector.
+    pub selector: Option<String>,
+    pub session: Option<SessionId>,
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Part of the failure's message.
+    pub text: Option<String>,
+    pub limit: u32,
+    /// From `Page::next`.
+    pub cursor: Option<String>,
+}
+
+/// Which references.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct ReferenceFilter {
+    pub name: Option<String>,
+    pub media_type: Option<String>,
+    pub digest: Option<Digest>,
+    pub made_by: Option<ExecutionId>,
+    pub limit: u32,
+    pub cursor: Option<String>,
+}
+
+/// How an artifact is named: by a reference of the tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArtifactName {
+    /// By its reference.
+    Reference(ReferenceId),
+    /// By its digest, if the tenant has a reference with it.
+    Digest(Digest),
+}
+
+/// Which way along the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What it was made from.
+    Up,
+    /// What was made from it.
+    Down,
+    /// Both.
+    Both,
+}
+
+/// What a reference comes from and leads to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The references, nearest first, with their distance.
+    pub nodes: Vec<(u32, Reference)>,
+    /// The edges between them.
+    pub edges: Vec<Provenance>,
+    /// Whether nothing was left out.
+    pub complete: bool,
+    /// Why something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_by: Option<String>,
+}
+
+/// One component version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct ComponentView {
+    pub name: Name,
+    pub version: String,
+    pub digest: Digest,
+    pub shape: String,
+    /// active, draining or removed.
+    pub state: String,
+    /// What its host says of it: ready, backing off, failed…
+    pub host: String,
+    pub operations: Vec<String>,
+    pub open_executions: u64,
+}
+
+/// One value of state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct StateView {
+    pub key: String,
+    pub value: Json,
+    pub version: u64,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// How far a delivery is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum DeliveryState {
+    Pending,
+    Delivered,
+    Dead,
+}
+
+/// What a verification of the log or of the tables found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct VerifyReport {
+    pub records: u64,
+    pub first: Lsn,
+    pub last: Lsn,
+    /// Rows compared (replay only).
+    pub rows: u64,
+    /// Every fault, with its position.
+    pub faults: Vec<String>,
+}
+
+/// What the doctor found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoctorReport {
+    /// Each check by name: what it looked at, and every problem with its way out.
+    pub checks: BTreeMap<String, CheckReport>,
+}
+
+/// One check of the doctor.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct CheckReport {
+    pub looked_at: String,
+    pub problems: Vec<String>,
+}
+
+/// How a hub is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Status {
+    pub store_id: String,
+    pub release: String,
+    pub epoch: u64,
+    pub pid: u32,
+    pub position: Lsn,
+    pub started_at: Timestamp,
+    pub open: u64,
+    pub queued: u64,
+    pub running: u64,
+    pub pending_messages: u64,
+    pub components: u64,
+    /// Why writes are refused, if they are.
+    pub poisoned: Option<String>,
+    pub draining: bool,
+}
