@@ -1,1 +1,14 @@
-//! Placeholder until the first module lands.
+//! The catalog: reads descriptors, compiles their schemas, and knows which operation an intent type means. Pure.
+
+pub mod catalog;
+pub mod component;
+pub mod describe;
+pub mod effects;
+pub mod fault;
+pub mod fields;
+pub mod near;
+pub mod pointer;
+pub mod quantity;
+pub mod schema;
+pub mod solution;
+pub mod yaml;

@@ -142,9 +142,15 @@ pub struct Execution {
     /// The slots it competes for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<Gate>,
-    /// Whether it holds a slot of its gate and of the hub.
+    /// Whether it holds a slot of its gate; it may still wait for one of the hub.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub holds_slot: bool,
+    pub holds_gate: bool,
+    /// Whether it holds a slot of the hub.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub holds_hub: bool,
+    /// Attempts that were lost through no fault of the handler and do not count against its policy.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uncounted: u32,
     /// Why it was asked to stop, by whom and for what reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
@@ -174,6 +180,10 @@ pub struct Execution {
     pub settled_at: Option<Timestamp>,
     /// Where its records stand in the log.
     pub records: Vec<Lsn>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Why an execution was asked to stop, by whom and for what reason.

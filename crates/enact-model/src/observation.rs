@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::envelope::Envelope;
 use crate::json::Json;
+use crate::payload::Payload;
 use crate::taxonomy::{Category, Cause, Severity, Symptom};
 use crate::time::Timestamp;
 
@@ -36,7 +37,7 @@ pub enum Seen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The output.
-    pub output: Json,
+    pub output: Payload,
     /// What it asks to be changed, if its operation `returns: effects`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub envelope: Option<Envelope>,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conclusion::Conclusion;
 use crate::descriptor::{Component, Solution};
 use crate::digest::Digest;
 use crate::envelope::StateScope;
@@ -53,7 +54,12 @@ pub enum Body {
     /// The tables were synced to disk at this position.
     CheckpointTaken { position: Lsn },
     /// Records before this position were dropped by policy.
-    HistoryDropped { before: Lsn, actor: String, reason: String },
+    HistoryDropped {
+        before: Lsn,
+        reason: String,
+        executions: Vec<(TenantId, ExecutionId)>,
+        messages: Vec<(TenantId, MessageId)>,
+    },
     /// Somebody reached for what is not theirs.
     AccessRefused { execution: Option<ExecutionId>, what: String },
 
@@ -85,7 +91,7 @@ pub enum Body {
     /// What a host saw too late; it changes nothing.
     LateObserved { execution: ExecutionId, attempt: u32, observation: Box<Observation> },
     /// The next attempt has a time.
-    RetryScheduled { execution: ExecutionId, due: Timestamp, code: crate::conclusion::DetailCode },
+    RetryScheduled { execution: ExecutionId, due: Timestamp, conclusion: Box<Conclusion> },
     /// Something else must come first.
     Waited { execution: ExecutionId, wake: Wake },
     /// Its attempt is asked to stop.
@@ -130,11 +136,18 @@ pub struct Rejection {
     /// Every fault.
     pub faults: Vec<InputFault>,
     /// What that means.
-    pub conclusion: crate::conclusion::Conclusion,
+    pub conclusion: Conclusion,
     /// The digest of the parameters.
     pub digest: Digest,
     /// The beginning of the parameters, at most 4 KiB.
     pub excerpt: String,
+    /// How many rejections before this one were over the rate limit and left no record.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub suppressed: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// An intent that was admitted.

@@ -153,6 +153,17 @@ pub struct KeyRange {
 }
 
 impl KeyRange {
+    /// Returns whether a key is inside.
+    pub fn contains(&self, key: &Key) -> bool {
+        *key >= self.from && *key < self.to
+    }
+    /// Returns the part of the range that follows `key`.
+    #[must_use]
+    pub fn after(&self, key: &Key) -> Self {
+        let mut bytes = key.0.to_vec();
+        bytes.push(0);
+        Self { from: Key(bytes.into()), to: self.to.clone() }
+    }
     fn prefix(parts: Parts) -> Self {
         let mut end = parts.0.clone();
         while let Some(last) = end.pop() {

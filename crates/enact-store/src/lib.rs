@@ -1,1 +1,4 @@
-//! Placeholder until the first module lands.
+//! Where what happened is kept: the store contract, the embedded store with its write-ahead log, and the artifact store.
+
+pub mod io;
+pub mod log;
