@@ -1,0 +1,129 @@
+//! The real disk.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{File, Io, LockError};
+
+/// The file system of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DiskIo;
+
+/// A lock file that is locked; dropping it unlocks it.
+#[derive(Debug)]
+pub struct DiskLock {
+    _file: fs::File,
+}
+
+static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+
+impl Io for DiskIo {
+    type File = fs::File;
+    type Lock = DiskLock;
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<fs::File> {
+        fs::OpenOptions::new().read(true).write(true).open(path)
+    }
+    fn open_read(&self, path: &Path) -> io::Result<fs::File> {
+        fs::File::open(path)
+    }
+    fn create(&self, path: &Path, len: u64) -> io::Result<fs::File> {
+        let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let mut left = len;
+        while left > 0 {
+            let part = left.min(ZEROS.len() as u64) as usize;
+            file.write_all(&ZEROS[..part])?;
+            left -= part as u64;
+        }
+        Ok(file)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::File::open(dir)?.sync_all()
+    }
+    fn lock(&self, path: &Path) -> Result<DiskLock, LockError> {
+        let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut text = String::new();
+                let _ = (&mut file).take(20).read_to_string(&mut text);
+                return Err(LockError::Held { pid: text.trim().parse().ok() });
+            }
+            Err(errno) => return Err(LockError::Io(errno.into())),
+        }
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())?;
+        Ok(DiskLock { _file: file })
+    }
+    fn salt(&self) -> u32 {
+        RandomState::new().hash_one(std::process::id()) as u32
+    }
+}
+
+impl File for fs::File {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            match FileExt::read_at(self, &mut buf[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        fs::File::sync_data(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_owner_is_told_who_holds_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = DiskIo.lock(&path).unwrap();
+        let refused = DiskIo.lock(&path).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!("failed to take the store: it is held by the process {}", std::process::id())
+        );
+        drop(held);
+        DiskIo.lock(&path).unwrap();
+    }
+}

@@ -1,0 +1,62 @@
+//! What is wrong with stored bytes, and where.
+
+use std::fmt;
+
+use enact_model::id::Lsn;
+
+/// A damaged place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The segment.
+    pub segment: String,
+    /// Bytes from the start of the segment.
+    pub offset: u64,
+    /// The first record that cannot be read.
+    pub lsn: Lsn,
+    /// What is wrong there.
+    pub kind: FaultKind,
+}
+
+/// What is wrong with a place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The header of the segment does not have its checksum.
+    SegmentHeader,
+    /// There is no frame where one must be, or its header does not have its checksum.
+    FrameHeader,
+    /// The body of the frame does not have its checksum.
+    FrameBody,
+    /// The frame is whole, but belongs to another position.
+    Sequence {
+        /// The position it gives itself.
+        found: Lsn,
+    },
+    /// The frame is whole, but its epoch lies before that of the frame before it.
+    Epoch,
+    /// The log ends although this position is known to have been durable.
+    Missing {
+        /// The position that is known to have been durable.
+        proven: Lsn,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, offset, lsn, kind } = self;
+        match kind {
+            FaultKind::SegmentHeader => write!(f, "the header of {segment} is damaged")?,
+            FaultKind::FrameHeader => write!(f, "the frame header at {segment}:{offset} is damaged")?,
+            FaultKind::FrameBody => write!(f, "the frame at {segment}:{offset} does not have its checksum")?,
+            FaultKind::Sequence { found } => {
+                write!(f, "the frame at {segment}:{offset} gives itself position {found}")?
+            }
+            FaultKind::Epoch => {
+                write!(f, "the frame at {segment}:{offset} has an epoch before that of its predecessor")?
+            }
+            FaultKind::Missing { proven } => {
+                write!(f, "{segment} ends at {offset} although record {proven} is known to have been durable")?;
+            }
+        }
+        write!(f, "; the first record lost is {lsn}")
+    }
+}

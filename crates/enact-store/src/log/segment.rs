@@ -1,0 +1,162 @@
+//! One segment: its name, its header, and where its records stand.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use enact_model::id::{Epoch, Lsn};
+
+use crate::io::{File, Io};
+
+use super::chunk::Chunk;
+use super::fault::{Fault, FaultKind};
+use super::frame::{self, Found};
+use super::{Error, frame::Head};
+
+/// Length of a segment's header in bytes.
+pub(super) const HEADER: u64 = 64;
+pub(super) const VERSION: u32 = 1;
+const MAGIC: [u8; 8] = *b"ENACTLOG";
+/// One entry of the index for so many bytes of a segment.
+const INDEX_STEP: u64 = 64 * 1024;
+/// Read at once while looking for a record.
+const LOOK_AHEAD: usize = 64 * 1024;
+
+/// A segment that readers and the writer share.
+pub(super) struct Segment<F> {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+    pub(super) file: F,
+    pub(super) first: Lsn,
+    pub(super) before: Epoch,
+    pub(super) salt: u32,
+    /// Length of the file in bytes.
+    pub(super) len: u64,
+    /// The end of what may be read, in bytes.
+    end: AtomicU64,
+    index: Mutex<Index>,
+}
+
+/// Where some of the records stand, and how far the frames have been walked.
+struct Index {
+    entries: Vec<(Lsn, u64)>,
+    walked: (Lsn, u64),
+}
+
+impl Index {
+    fn step(&mut self, head: &Head, offset: u64) {
+        if offset < self.walked.1 {
+            return;
+        }
+        if self.entries.last().is_none_or(|(_, at)| offset >= at + INDEX_STEP) {
+            self.entries.push((head.first, offset));
+        }
+        self.walked = (head.next(), offset + head.frame_len());
+    }
+}
+
+/// Returns the name of the segment that begins with `first`.
+pub(super) fn name(first: Lsn) -> String {
+    format!("{:020}.log", first.0)
+}
+
+/// Reads the first position from a name; none when the file is no segment.
+pub(super) fn first_of(name: &str) -> Option<Lsn> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20).then(|| digits.parse().ok().map(Lsn)).flatten()
+}
+
+/// Makes the 64 bytes of a header.
+pub(super) fn header(salt: u32, first: Lsn, before: Epoch) -> [u8; HEADER as usize] {
+    let mut bytes = [0; HEADER as usize];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[12..16].copy_from_slice(&salt.to_le_bytes());
+    bytes[16..24].copy_from_slice(&first.0.to_le_bytes());
+    bytes[24..32].copy_from_slice(&before.0.to_le_bytes());
+    let crc = frame::checksum(0, &[&bytes[..32]]);
+    bytes[32..36].copy_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+impl<F: File> Segment<F> {
+    /// Takes a segment whose header is known.
+    pub(super) fn new(path: PathBuf, file: F, first: Lsn, before: Epoch, salt: u32, len: u64, end: u64) -> Self {
+        Self {
+            name: name(first),
+            path,
+            file,
+            first,
+            before,
+            salt,
+            len,
+            end: AtomicU64::new(end),
+            index: Mutex::new(Index { entries: Vec::new(), walked: (first, HEADER) }),
+        }
+    }
+    /// Opens a segment and checks its header.
+    pub(super) fn open<I: Io<File = F>>(io: &I, dir: &Path, first: Lsn, write: bool) -> Result<Self, Error> {
+        let path = dir.join(name(first));
+        let file = if write { io.open(&path) } else { io.open_read(&path) }.map_err(Error::io("open", &path))?;
+        let len = file.len().map_err(Error::io("measure", &path))?;
+        let mut bytes = [0; HEADER as usize];
+        let got = file.read_at(&mut bytes, 0).map_err(Error::io("read", &path))?;
+        let whole = got == bytes.len()
+            && bytes[..8] == MAGIC
+            && frame::checksum(0, &[&bytes[..32]]) == frame::u32_at(&bytes, 32)
+            && bytes[36..].iter().all(|byte| *byte == 0)
+            && frame::u64_at(&bytes, 16) == first.0;
+        if !whole {
+            let kind = FaultKind::SegmentHeader;
+            return Err(Error::Corrupt(Fault { segment: name(first), offset: 0, lsn: first, kind }));
+        }
+        let version = frame::u32_at(&bytes, 8);
+        if version > VERSION {
+            return Err(Error::Newer { segment: name(first), found: version, known: VERSION });
+        }
+        let (salt, before) = (frame::u32_at(&bytes, 12), Epoch(frame::u64_at(&bytes, 24)));
+        Ok(Self::new(path, file, first, before, salt, len, len))
+    }
+    pub(super) fn fault(&self, offset: u64, lsn: Lsn, kind: FaultKind) -> Error {
+        Error::Corrupt(Fault { segment: self.name.clone(), offset, lsn, kind })
+    }
+    pub(super) fn newer(&self, found: u32) -> Error {
+        Error::Newer { segment: self.name.clone(), found, known: frame::VERSION.into() }
+    }
+    pub(super) fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+    pub(super) fn set_end(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+    /// Remembers a frame whose place has just become known.
+    pub(super) fn note(&self, head: &Head, offset: u64) {
+        self.index().step(head, offset);
+    }
+    /// Finds the frame that holds `lsn`, a durable record of this segment: its offset and its first record.
+    pub(super) fn locate(&self, lsn: Lsn) -> Result<(u64, Lsn), Error> {
+        let (mut at, mut offset) = {
+            let index = self.index();
+            let after = index.entries.partition_point(|(first, _)| *first <= lsn);
+            let near = after.checked_sub(1).and_then(|i| index.entries.get(i)).copied();
+            if index.walked.0 <= lsn { index.walked } else { near.unwrap_or((self.first, HEADER)) }
+        };
+        let (mut chunk, end) = (Chunk::new(LOOK_AHEAD), self.end());
+        loop {
+            let head = match chunk.head(&self.file, self.salt, offset, end).map_err(Error::io("read", &self.path))? {
+                Found::Head(head) if head.first == at => head,
+                Found::Head(head) => return Err(self.fault(offset, at, FaultKind::Sequence { found: head.first })),
+                Found::End | Found::Damaged => return Err(self.fault(offset, at, FaultKind::FrameHeader)),
+                Found::Newer(version) => return Err(self.newer(version)),
+            };
+            self.note(&head, offset);
+            if lsn < head.next() {
+                return Ok((offset, at));
+            }
+            (at, offset) = (head.next(), offset + head.frame_len());
+        }
+    }
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
