@@ -1,4 +1,6 @@
 //! Where what happened is kept: the store contract, the embedded store with its write-ahead log, and the artifact store.
 
+pub mod artifacts;
+pub mod contract;
 pub mod io;
 pub mod log;
