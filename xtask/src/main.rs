@@ -1,1 +1,47 @@
-fn main() {}
+//! The command line of `cargo xtask`: finds the task that was asked for and ends with its exit status.
+
+use std::process::ExitCode;
+
+use xtask::options::Options;
+use xtask::{demo, fixtures, mutants, report, setup, suite};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK [OPTIONS]
+
+tasks:
+  demo                 shows the main job from beginning to end, on real input
+  test [--full]        sets up, then runs every test; --full adds the demo and every mutation
+  mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
+  fixtures             fetches what demo and tests feed on into target/fixtures
+  setup                looks for what the machine must have, and installs what is missing
+
+options:
+  -y, --yes            installs what is missing without asking (CI=true says the same)
+  --no-install         installs nothing; what cannot run is skipped, with its reason, and counted
+  --keep               demo: leaves its folder behind
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let task = words.next().unwrap_or_default();
+    let options = match Options::parse(words) {
+        Ok(options) => options,
+        Err(failure) => return report::end(Err(failure), 2),
+    };
+    let result = match task.as_str() {
+        "demo" => demo::run(&options),
+        "test" => suite::run(&options),
+        "mutants" => mutants::run(&options),
+        "fixtures" => setup::ensure(&options, &[setup::Need::Pip]).and_then(|here| fixtures::fetch(&here).map(|_| ())),
+        "setup" => setup::ensure(&options, setup::Need::ALL).map(|_| ()),
+        "help" | "-h" | "--help" => {
+            report::say(USAGE);
+            Ok(())
+        }
+        _ => {
+            report::say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    report::end(result, 1)
+}
