@@ -37,9 +37,13 @@ impl TestName {
             return None;
         }
         let package = parts.remove(0).replace('_', "-");
-        let name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        (name(&package) && name(&function) && parts.iter().all(|part| name(part)))
-            .then_some(Self { package, path: parts, function })
+        let name =
+            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        (name(&package) && name(&function) && parts.iter().all(|part| name(part))).then_some(Self {
+            package,
+            path: parts,
+            function,
+        })
     }
 }
 

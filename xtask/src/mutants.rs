@@ -181,7 +181,9 @@ impl Copy {
 fn judge(named: &[&str], ended: &shell::Ended) -> Verdict {
     let mut passed = BTreeSet::new();
     for line in ended.output.lines() {
-        let Some((test, result)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) else { continue };
+        let Some((test, result)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) else {
+            continue;
+        };
         let function = test.rsplit("::").next().unwrap_or(test).trim();
         if let Some(name) = named.iter().find(|name| **name == function) {
             match result.trim() {

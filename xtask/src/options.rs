@@ -23,7 +23,8 @@ impl Options {
     /// # Errors
     /// An option that does not exist, or two that exclude each other.
     pub fn parse(words: impl Iterator<Item = String>) -> Outcome<Self> {
-        let mut options = Self { yes: std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1"), ..Self::default() };
+        let mut options =
+            Self { yes: std::env::var("CI").is_ok_and(|ci| ci == "true" || ci == "1"), ..Self::default() };
         for word in words {
             match word.as_str() {
                 "-y" | "--yes" => options.yes = true,

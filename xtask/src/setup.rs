@@ -199,8 +199,12 @@ fn install(way: &Way, packages: &[&str]) -> Outcome<()> {
             let said = String::from_utf8_lossy(&said);
             let tail: Vec<&str> = said.lines().rev().take(8).collect();
             let tail: Vec<&str> = tail.into_iter().rev().collect();
-            return Err(Failure::to(format!("install packages: apt-get ended with {}\n{}", output.status, tail.join("\n")))
-                .hint(format!("all of it is in {}; --no-install goes on without", log.display())));
+            return Err(Failure::to(format!(
+                "install packages: apt-get ended with {}\n{}",
+                output.status,
+                tail.join("\n")
+            ))
+            .hint(format!("all of it is in {}; --no-install goes on without", log.display())));
         }
     }
     Ok(())

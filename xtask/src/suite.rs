@@ -68,13 +68,18 @@ fn runner(options: &Options, root: &Path) -> Outcome<Runner> {
     }
     if options.no_install || !options.yes {
         say("cargo-nextest is not here: cargo test runs the tests one by one, without a limit on the time of each;");
-        say(format!("--yes builds it into target/tools (some minutes), or `cargo install cargo-nextest@{NEXTEST_VERSION} --locked`"));
+        say(format!(
+            "--yes builds it into target/tools (some minutes), or `cargo install cargo-nextest@{NEXTEST_VERSION} --locked`"
+        ));
         return Ok(Runner::OneByOne);
     }
     say(format!("building cargo-nextest {NEXTEST_VERSION} into target/tools; this takes some minutes, once"));
     let tools = root.join("target/tools/nextest");
     let mut install = shell::cargo();
-    install.current_dir(root).args(["install", "--quiet", "--locked", "--version", NEXTEST_VERSION, "--root"]).arg(&tools);
+    install
+        .current_dir(root)
+        .args(["install", "--quiet", "--locked", "--version", NEXTEST_VERSION, "--root"])
+        .arg(&tools);
     install.arg("--target-dir").arg(root.join("target/tools/build")).arg("cargo-nextest");
     match shell::run(&mut install) {
         Ok(()) => Ok(Runner::Nextest(private)),
