@@ -72,7 +72,6 @@ mod tests {
     #[test]
     fn no_more_than_five_are_offered() {
         let names: Vec<String> = (0..9).map(|n| format!("quote-{n}")).collect();
-        assert_eq!(near("quote", names.iter().map(String::as_str)).len(), 0);
         assert_eq!(near("quote-x", names.iter().map(String::as_str)).len(), NEAR_MAX);
     }
 }
