@@ -1,1 +1,11 @@
-//! Placeholder until the first module lands.
+//! The rules: `decide` makes records, `apply` makes tables of them, `effect` says what is still to be done. All pure.
+
+pub mod apply;
+pub mod command;
+pub mod conclude;
+pub mod decide;
+pub mod effect;
+pub mod policy;
+pub mod scratch;
+mod slots;
+pub mod view;

@@ -1,0 +1,145 @@
+//! How a record changes the tables. The code for a released record version is frozen; new behaviour is a new version.
+
+mod catalog;
+mod data;
+mod execution;
+mod outbox;
+
+use std::sync::Arc;
+
+use enact_model::id::TenantId;
+use enact_model::record::{Body, Record};
+use enact_model::table::{Change, IntentRow, Key, MetaRow, RejectionsRow, Row, SessionRow};
+
+use crate::view::{Need, Typed, View};
+
+pub(crate) use data::content_of;
+
+/// Rows changed by one record, seen over the view it is applied to.
+struct Changes<'a> {
+    view: &'a dyn View,
+    list: Vec<Change>,
+}
+
+impl View for Changes<'_> {
+    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
+        match self.list.iter().rev().find(|change| change.key == *key) {
+            Some(change) => Ok(change.row.clone()),
+            None => self.view.get(key),
+        }
+    }
+    fn first(&self, range: &enact_model::table::KeyRange) -> Option<(Key, Row)> {
+        self.view.first(range)
+    }
+}
+
+impl Changes<'_> {
+    fn put(&mut self, key: Key, row: Row) {
+        self.list.push(Change { key, row: Some(row) });
+    }
+    fn remove(&mut self, key: Key) {
+        self.list.push(Change { key, row: None });
+    }
+    /// Adds to a counter; a counter at zero has no row.
+    fn count(&mut self, key: Key, by: i64) -> Result<(), Need> {
+        let now = self.gate_row(&key)?.map_or(0, |count| i64::from(*count)) + by;
+        match u32::try_from(now) {
+            Ok(count) if count > 0 => self.put(key, Row::Gate(Arc::new(count))),
+            _ => self.remove(key),
+        }
+        Ok(())
+    }
+}
+
+/// Returns what a record changes; the later change of a key wins. It is deterministic: the same view and record give the
+/// same changes.
+///
+/// # Errors
+/// A row it reads is not in memory.
+pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
+    let mut changes = Changes { view, list: Vec::with_capacity(12) };
+    let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
+    match &record.body {
+        Body::EpochOpened { store_id, release } => {
+            let history_from = changes.meta_row(&Key::meta())?.map(|meta| meta.history_from).unwrap_or_default();
+            let meta =
+                MetaRow { store_id: store_id.clone(), epoch: record.epoch, release: release.clone(), history_from };
+            changes.put(Key::meta(), Row::Meta(Arc::new(meta)));
+        }
+        Body::CheckpointTaken { .. } | Body::AccessRefused { .. } => {}
+        Body::HistoryDropped { before, executions, messages, .. } => {
+            data::drop_history(&mut changes, *before, executions, messages)?;
+        }
+        Body::ComponentAdded { component, digest } => catalog::add(&mut changes, record, component, *digest)?,
+        Body::ComponentDraining { name, version, .. } => catalog::drain(&mut changes, name, version)?,
+        Body::ComponentRemoved { name, version, .. } => catalog::remove(&mut changes, name, version)?,
+        Body::SolutionBound { solution } => {
+            changes.put(Key::solution(&solution.name), Row::Solution(Arc::clone(solution)));
+        }
+        Body::SessionOpened { session, owner, expires_at } => {
+            let row = SessionRow {
+                session_id: session.clone(),
+                owner: owner.clone(),
+                opened_at: record.time,
+                expires_at: *expires_at,
+                closed_at: None,
+            };
+            changes.put(Key::session(&tenant, session), Row::Session(Arc::new(row)));
+        }
+        Body::SessionUpgraded { session, owner } => {
+            let key = Key::session(&tenant, session);
+            if let Some(row) = changes.session_row(&key)? {
+                let row = SessionRow { owner: Some(owner.clone()), ..(*row).clone() };
+                changes.put(key, Row::Session(Arc::new(row)));
+            }
+        }
+        Body::SessionClosed { session, .. } => {
+            let key = Key::session(&tenant, session);
+            if let Some(row) = changes.session_row(&key)? {
+                let row = SessionRow { closed_at: Some(record.time), ..(*row).clone() };
+                changes.put(key, Row::Session(Arc::new(row)));
+            }
+        }
+        Body::IntentRejected(rejection) => {
+            let row = IntentRow::Rejected { rejection: rejection.clone(), at: record.time, lsn: record.lsn };
+            changes.put(Key::intent(&tenant, rejection.intent_id), Row::Intent(Arc::new(row)));
+            let key = Key::rejections(&tenant);
+            let minute = record.time.0 / 60_000;
+            let before = changes.rejections_row(&key)?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
+            changes.put(key, Row::Rejections(Arc::new(RejectionsRow { minute, count: before + 1 })));
+        }
+        Body::IntentAccepted(acceptance) => execution::accept(&mut changes, record, acceptance)?,
+        Body::AttemptStarted { execution, attempt, .. } => {
+            execution::start(&mut changes, record, *execution, *attempt)?
+        }
+        Body::AttemptObserved { execution, .. } => execution::observe(&mut changes, record, *execution)?,
+        Body::LateObserved { execution, .. } => execution::note(&mut changes, record, *execution)?,
+        Body::RetryScheduled { execution, due, conclusion } => {
+            execution::schedule(&mut changes, record, *execution, *due, conclusion)?;
+        }
+        Body::Waited { execution, wake } => execution::wait(&mut changes, record, *execution, wake)?,
+        Body::StopRequested { execution, cause, reason, give_up_at } => {
+            execution::stop(&mut changes, record, *execution, *cause, reason, *give_up_at)?;
+        }
+        Body::PauseRequested { execution, .. } => execution::pause(&mut changes, record, *execution)?,
+        Body::Resumed { execution, .. } => execution::resume(&mut changes, record, *execution)?,
+        Body::Settled { execution, outcome } => execution::settle(&mut changes, record, *execution, outcome)?,
+        Body::StateSet { scope, owner, key, value, version, expires_at } => {
+            let row = enact_model::table::StateRow { value: value.clone(), version: *version, expires_at: *expires_at };
+            changes.put(Key::state(&tenant, *scope, owner, key), Row::State(Arc::new(row)));
+        }
+        Body::StateDeleted { scope, owner, key } => changes.remove(Key::state(&tenant, *scope, owner, key)),
+        Body::ReferenceRegistered { reference } => data::register(&mut changes, reference),
+        Body::ProvenanceAdded { edge } => data::connect(&mut changes, edge),
+        Body::MessageQueued { message } => outbox::queue(&mut changes, record, message),
+        Body::MessageDelivered { message, sink } => outbox::deliver(&mut changes, record, &tenant, *message, sink)?,
+        Body::MessageDelayed { message, sink, not_before, reason } => {
+            outbox::delay(&mut changes, &tenant, *message, sink, *not_before, reason)?;
+        }
+        Body::MessageDeadLettered { message, sink, reason } => {
+            outbox::bury(&mut changes, record, &tenant, *message, sink, reason)?;
+        }
+        Body::MessageRequeued { message, sink, .. } => outbox::requeue(&mut changes, record, &tenant, *message, sink)?,
+    }
+    Ok(changes.list)
+}

@@ -1,0 +1,298 @@
+//! Records in the life of one execution.
+
+use std::sync::Arc;
+
+use enact_model::conclusion::Conclusion;
+use enact_model::execution::{Execution, Phase, Stop, StopCause, Wake};
+use enact_model::id::{ExecutionId, TenantId};
+use enact_model::outcome::Outcome;
+use enact_model::record::{Acceptance, Body, Record};
+use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, QueueRow, Row, TallyRow};
+use enact_model::time::Timestamp;
+
+use super::Changes;
+use crate::conclude::counts_against_policy;
+use crate::slots::HUB_QUEUE;
+use crate::view::{Need, Typed};
+
+pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Acceptance) -> Result<(), Need> {
+    let intent = &acceptance.intent;
+    let tenant = &intent.tenant_id;
+    let id = acceptance.execution;
+    let mut execution = Execution {
+        id,
+        intent: Arc::clone(intent),
+        fingerprint: acceptance.fingerprint,
+        selector: acceptance.selector.clone(),
+        pin: acceptance.pin.clone(),
+        phase: Phase::Queued,
+        wake: None,
+        attempt: 0,
+        accepted_at: record.time,
+        accepted_lsn: record.lsn,
+        attempt_started_at: None,
+        deadline_at: acceptance.deadline_at,
+        gate: acceptance.gate.clone(),
+        holds_gate: false,
+        holds_hub: false,
+        uncounted: 0,
+        stop: None,
+        pause_requested: false,
+        paused_until_due: None,
+        may_have_run: false,
+        retry_of: acceptance.retry_of,
+        parent: acceptance.parent,
+        last: None,
+        outcome: None,
+        settled_at: None,
+        records: vec![record.lsn],
+    };
+    enter(changes, &mut execution, acceptance.wake.clone())?;
+    if let Some(deadline) = acceptance.deadline_at {
+        changes.put(Key::due(deadline, DueKind::Deadline, tenant, id), Row::Due(Arc::new(())));
+    }
+    changes.put(Key::active(tenant, id), Row::Active(Arc::new(())));
+    changes.put(Key::session_execution(tenant, &intent.session_id, id), Row::SessionExecution(Arc::new(())));
+    let row = IntentRow::Accepted { execution: id, at: record.time, lsn: record.lsn };
+    changes.put(Key::intent(tenant, intent.intent_id), Row::Intent(Arc::new(row)));
+    if let Some(key) = &intent.idempotency_key {
+        let row = IdempotencyRow { execution: id, fingerprint: acceptance.fingerprint };
+        changes.put(Key::idempotency(tenant, &intent.intent_type, key), Row::Idempotency(Arc::new(row)));
+    }
+    tally(changes, tenant, &execution, 1)?;
+    save(changes, execution);
+    Ok(())
+}
+
+pub(super) fn start(changes: &mut Changes<'_>, record: &Record, id: ExecutionId, attempt: u32) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        leave(changes, execution)?;
+        if !execution.holds_hub {
+            changes.count(Key::gate(HUB_QUEUE), 1)?;
+            execution.holds_hub = true;
+        }
+        take_gate(changes, execution)?;
+        execution.phase = Phase::Running;
+        execution.wake = Some(Wake::Answer { attempt });
+        execution.attempt = attempt;
+        execution.attempt_started_at = Some(record.time);
+        Ok(())
+    })
+}
+
+pub(super) fn observe(changes: &mut Changes<'_>, record: &Record, id: ExecutionId) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        if let Body::AttemptObserved { observation, .. } = &record.body
+            && let enact_model::observation::Seen::Fault(fault) = &observation.seen
+        {
+            execution.may_have_run |= fault.reached != enact_model::observation::Reached::No;
+        }
+        release(changes, execution)
+    })
+}
+
+pub(super) fn note(changes: &mut Changes<'_>, record: &Record, id: ExecutionId) -> Result<(), Need> {
+    edit(changes, record, id, |_, _| Ok(()))
+}
+
+pub(super) fn schedule(
+    changes: &mut Changes<'_>,
+    record: &Record,
+    id: ExecutionId,
+    due: Timestamp,
+    conclusion: &Conclusion,
+) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        leave(changes, execution)?;
+        execution.last = Some(conclusion.clone());
+        if !counts_against_policy(conclusion) {
+            execution.uncounted += 1;
+        }
+        enter(changes, execution, Wake::Retry { due })
+    })
+}
+
+pub(super) fn wait(changes: &mut Changes<'_>, record: &Record, id: ExecutionId, wake: &Wake) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        let due = match &execution.wake {
+            Some(Wake::Retry { due } | Wake::StartAfter { due }) => Some(*due),
+            _ => None,
+        };
+        leave(changes, execution)?;
+        if *wake == Wake::Resume {
+            execution.paused_until_due = due;
+            execution.pause_requested = false;
+            release(changes, execution)?;
+        }
+        enter(changes, execution, wake.clone())
+    })
+}
+
+pub(super) fn stop(
+    changes: &mut Changes<'_>,
+    record: &Record,
+    id: ExecutionId,
+    cause: StopCause,
+    reason: &str,
+    give_up_at: Timestamp,
+) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        execution.stop = Some(Stop { cause, actor: record.actor.to_string(), reason: reason.to_owned() });
+        if execution.phase == Phase::Running {
+            execution.phase = Phase::Stopping;
+            enter(changes, execution, Wake::Stop { due: give_up_at })?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn pause(changes: &mut Changes<'_>, record: &Record, id: ExecutionId) -> Result<(), Need> {
+    edit(changes, record, id, |_, execution| {
+        execution.pause_requested = true;
+        Ok(())
+    })
+}
+
+pub(super) fn resume(changes: &mut Changes<'_>, record: &Record, id: ExecutionId) -> Result<(), Need> {
+    edit(changes, record, id, |_, execution| {
+        execution.pause_requested = false;
+        execution.paused_until_due = None;
+        Ok(())
+    })
+}
+
+pub(super) fn settle(
+    changes: &mut Changes<'_>,
+    record: &Record,
+    id: ExecutionId,
+    outcome: &Arc<Outcome>,
+) -> Result<(), Need> {
+    edit(changes, record, id, |changes, execution| {
+        leave(changes, execution)?;
+        release(changes, execution)?;
+        let tenant = execution.intent.tenant_id.clone();
+        if let Some(deadline) = execution.deadline_at {
+            changes.remove(Key::due(deadline, DueKind::Deadline, &tenant, id));
+        }
+        changes.remove(Key::active(&tenant, id));
+        tally(changes, &tenant, execution, -1)?;
+        execution.phase = Phase::Settled;
+        execution.wake = None;
+        execution.pause_requested = false;
+        execution.paused_until_due = None;
+        execution.outcome = Some(Arc::clone(outcome));
+        execution.settled_at = Some(record.time);
+        Ok(())
+    })
+}
+
+/// Changes an execution by one record of its life.
+fn edit(
+    changes: &mut Changes<'_>,
+    record: &Record,
+    id: ExecutionId,
+    change: impl FnOnce(&mut Changes<'_>, &mut Execution) -> Result<(), Need>,
+) -> Result<(), Need> {
+    let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
+    let Some(execution) = changes.execution(&tenant, id)? else { return Ok(()) };
+    let mut execution = (*execution).clone();
+    execution.records.push(record.lsn);
+    change(changes, &mut execution)?;
+    save(changes, execution);
+    Ok(())
+}
+
+fn save(changes: &mut Changes<'_>, execution: Execution) {
+    let key = Key::execution(execution.tenant(), execution.id);
+    changes.put(key, Row::Execution(Arc::new(execution)));
+}
+
+/// Lets an execution wait for something: the index that will wake it is written with it.
+fn enter(changes: &mut Changes<'_>, execution: &mut Execution, wake: Wake) -> Result<(), Need> {
+    let tenant = execution.intent.tenant_id.clone();
+    let id = execution.id;
+    match &wake {
+        Wake::Slot { queue } => {
+            if queue == HUB_QUEUE {
+                take_gate(changes, execution)?;
+            }
+            let row = QueueRow { execution: id, gate: execution.gate.clone() };
+            changes.put(Key::queue(queue, &tenant, execution.accepted_lsn), Row::Queue(Arc::new(row)));
+            execution.phase = Phase::Queued;
+        }
+        Wake::StartAfter { due } => {
+            changes.put(Key::due(*due, DueKind::Start, &tenant, id), Row::Due(Arc::new(())));
+            execution.phase = Phase::Queued;
+        }
+        Wake::Retry { due } => {
+            changes.put(Key::due(*due, DueKind::Retry, &tenant, id), Row::Due(Arc::new(())));
+            execution.phase = Phase::Waiting;
+        }
+        Wake::Stop { due } => {
+            changes.put(Key::due(*due, DueKind::GiveUp, &tenant, id), Row::Due(Arc::new(())));
+        }
+        Wake::Reconcile { .. } | Wake::Resume => execution.phase = Phase::Waiting,
+        Wake::Answer { .. } => {}
+    }
+    execution.wake = Some(wake);
+    Ok(())
+}
+
+/// Ends what an execution waits for: its entry in the index goes.
+fn leave(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Need> {
+    let tenant = execution.intent.tenant_id.clone();
+    let id = execution.id;
+    match execution.wake.take() {
+        Some(Wake::Slot { queue }) => {
+            changes.remove(Key::queue(&queue, &tenant, execution.accepted_lsn));
+            changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));
+        }
+        Some(Wake::StartAfter { due }) => changes.remove(Key::due(due, DueKind::Start, &tenant, id)),
+        Some(Wake::Retry { due }) => changes.remove(Key::due(due, DueKind::Retry, &tenant, id)),
+        Some(Wake::Stop { due }) => changes.remove(Key::due(due, DueKind::GiveUp, &tenant, id)),
+        Some(Wake::Answer { .. } | Wake::Reconcile { .. } | Wake::Resume) | None => {}
+    }
+    Ok(())
+}
+
+fn take_gate(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Need> {
+    if let Some(gate) = &execution.gate
+        && !execution.holds_gate
+    {
+        changes.count(Key::gate(&gate.name), 1)?;
+        execution.holds_gate = true;
+    }
+    Ok(())
+}
+
+fn release(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Need> {
+    if execution.holds_hub {
+        changes.count(Key::gate(HUB_QUEUE), -1)?;
+        execution.holds_hub = false;
+    }
+    if let Some(gate) = &execution.gate
+        && execution.holds_gate
+    {
+        changes.count(Key::gate(&gate.name), -1)?;
+        execution.holds_gate = false;
+    }
+    Ok(())
+}
+
+fn tally(changes: &mut Changes<'_>, tenant: &TenantId, execution: &Execution, sign: i64) -> Result<(), Need> {
+    let bytes = execution.intent.parameters.size();
+    for key in [Key::tally(tenant), Key::tally_all()] {
+        let row = changes.tally_row(&key)?.map(|row| *row).unwrap_or_default();
+        let row = if sign > 0 {
+            TallyRow { open: row.open + 1, bytes: row.bytes + bytes }
+        } else {
+            TallyRow { open: row.open.saturating_sub(1), bytes: row.bytes.saturating_sub(bytes) }
+        };
+        if row == TallyRow::default() {
+            changes.remove(key);
+        } else {
+            changes.put(key, Row::Tally(Arc::new(row)));
+        }
+    }
+    Ok(())
+}

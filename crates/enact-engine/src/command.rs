@@ -1,0 +1,256 @@
+//! What the world asks of the ring: commands with their time, ids, actor and facts, as data.
+
+use std::sync::Arc;
+
+use enact_model::conclusion::Conclusion;
+use enact_model::descriptor::{Component, Solution};
+use enact_model::digest::Digest;
+use enact_model::execution::Execution;
+use enact_model::id::{ExecutionId, IntentId, Lsn, MessageId, Name, ReferenceId, SessionId, SinkId, TenantId};
+use enact_model::intent::{InputFault, Intent};
+use enact_model::json::Json;
+use enact_model::observation::{Observation, StoredArtifact};
+use enact_model::record::Rejection;
+use enact_model::reference::Reference;
+use enact_model::time::Timestamp;
+
+/// One command.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// The later of the wall clock and the last record's time.
+    pub time: Timestamp,
+    /// 128 random bits: every id and every jitter of the command is made of them.
+    pub seed: u128,
+    /// Who causes it.
+    pub actor: Arc<str>,
+    /// What it is.
+    pub body: CommandBody,
+}
+
+/// What a command is.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum CommandBody {
+    OpenEpoch {
+        store_id: String,
+        release: String,
+    },
+    /// An intent that parsed; `parameters` is the value even where the intent carries it by reference.
+    Submit {
+        intent: Arc<Intent>,
+        parameters: Json,
+        suppressed: u64,
+    },
+    /// An intent that did not parse but can be named.
+    Reject {
+        intent_id: IntentId,
+        tenant: TenantId,
+        intent_type: String,
+        faults: Vec<InputFault>,
+        parameters: String,
+        suppressed: u64,
+    },
+    /// What a host saw. `output` and `input` are the values where record and execution carry them by reference; `raw` is
+    /// output that will not do, already in the artifact store.
+    Observe {
+        tenant: TenantId,
+        execution: ExecutionId,
+        attempt: u32,
+        observation: Box<Observation>,
+        output: Option<Json>,
+        input: Option<Json>,
+        raw: Option<StoredArtifact>,
+    },
+    /// Time has passed.
+    Tick,
+    Cancel {
+        tenant: TenantId,
+        execution: ExecutionId,
+        reason: String,
+    },
+    Pause {
+        tenant: TenantId,
+        execution: ExecutionId,
+        reason: String,
+    },
+    Resume {
+        tenant: TenantId,
+        execution: ExecutionId,
+        reason: String,
+    },
+    Retry {
+        tenant: TenantId,
+        execution: ExecutionId,
+        reason: String,
+        confirm_may_have_run: bool,
+    },
+    AddComponent {
+        component: Arc<Component>,
+        digest: Digest,
+    },
+    DrainComponent {
+        name: Name,
+        version: String,
+        reason: String,
+    },
+    RemoveComponent {
+        name: Name,
+        version: String,
+        reason: String,
+    },
+    BindSolution {
+        solution: Arc<Solution>,
+    },
+    OpenSession {
+        tenant: TenantId,
+        session: Option<SessionId>,
+        owner: Option<String>,
+        expires_at: Option<Timestamp>,
+    },
+    UpgradeSession {
+        tenant: TenantId,
+        session: SessionId,
+        owner: String,
+    },
+    CloseSession {
+        tenant: TenantId,
+        session: SessionId,
+        reason: String,
+    },
+    SetState {
+        tenant: TenantId,
+        session: SessionId,
+        key: String,
+        value: Option<Json>,
+        if_version: Option<u64>,
+        ttl_ms: Option<u64>,
+    },
+    RegisterReference {
+        reference: Box<Reference>,
+    },
+    /// What a sink did with a message.
+    Deliver {
+        tenant: TenantId,
+        message: MessageId,
+        sink: SinkId,
+        result: DeliveryResult,
+    },
+    Redeliver {
+        tenant: TenantId,
+        message: MessageId,
+        sink: Option<SinkId>,
+        reason: String,
+    },
+    /// Somebody reached for what is not theirs.
+    RefuseAccess {
+        tenant: TenantId,
+        execution: Option<ExecutionId>,
+        what: String,
+    },
+    NoteCheckpoint {
+        position: Lsn,
+    },
+    DropHistory {
+        before: Lsn,
+        reason: String,
+        executions: Vec<(TenantId, ExecutionId)>,
+        messages: Vec<(TenantId, MessageId)>,
+    },
+}
+
+/// What a sink did with a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DeliveryResult {
+    Delivered,
+    /// It may go better another time.
+    Failed {
+        reason: String,
+    },
+    /// It never will.
+    Poison {
+        reason: String,
+    },
+}
+
+/// What a command comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Answer {
+    /// Nothing to say: a fact was noted, or there was nothing to note.
+    Noted,
+    Accepted(ExecutionId),
+    /// The same request was accepted before.
+    Repeated(ExecutionId),
+    Rejected(Box<Rejection>),
+    /// A command on an execution was carried out or will be at its next boundary.
+    Done(String),
+    Session(SessionId),
+    Reference(ReferenceId),
+    /// It was not done; nothing is logged.
+    Refused(Box<Refused>),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Refused {
+    pub conclusion: Conclusion,
+    pub faults: Vec<InputFault>,
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Command {
+    /// Returns the `n`-th id number of this command: its time and 80 bits that follow from its seed.
+    pub fn random(&self, n: u64) -> u128 {
+        use sha2::{Digest as _, Sha256};
+        let mut hasher = Sha256::new();
+        hasher.update(self.seed.to_be_bytes());
+        hasher.update(n.to_be_bytes());
+        let bytes: [u8; 32] = hasher.finalize().into();
+        bytes.iter().take(10).fold(0, |number, byte| number << 8 | u128::from(*byte))
+    }
+    /// Returns the input of an execution: from its record, or as the command brings it; null where it brings none.
+    pub fn input(&self, execution: &Execution) -> serde_json::Value {
+        let brought = match &self.body {
+            CommandBody::Observe { execution: id, input, .. } if *id == execution.id => input.as_ref(),
+            _ => None,
+        };
+        execution.intent.parameters.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
+    }
+    /// Returns the `n`-th execution id of this command.
+    pub fn execution_id(&self, n: u64) -> ExecutionId {
+        ExecutionId::from_parts(self.time.0, self.random(n))
+    }
+}
+
+impl CommandBody {
+    /// Returns the name of the command, for the table of phases and commands and for the simulator's account.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::OpenEpoch { .. } => "OpenEpoch",
+            Self::Submit { .. } => "Submit",
+            Self::Reject { .. } => "Reject",
+            Self::Observe { .. } => "Observe",
+            Self::Tick => "Tick",
+            Self::Cancel { .. } => "Cancel",
+            Self::Pause { .. } => "Pause",
+            Self::Resume { .. } => "Resume",
+            Self::Retry { .. } => "Retry",
+            Self::AddComponent { .. } => "AddComponent",
+            Self::DrainComponent { .. } => "DrainComponent",
+            Self::RemoveComponent { .. } => "RemoveComponent",
+            Self::BindSolution { .. } => "BindSolution",
+            Self::OpenSession { .. } => "OpenSession",
+            Self::UpgradeSession { .. } => "UpgradeSession",
+            Self::CloseSession { .. } => "CloseSession",
+            Self::SetState { .. } => "SetState",
+            Self::RegisterReference { .. } => "RegisterReference",
+            Self::Deliver { .. } => "Deliver",
+            Self::Redeliver { .. } => "Redeliver",
+            Self::RefuseAccess { .. } => "RefuseAccess",
+            Self::NoteCheckpoint { .. } => "NoteCheckpoint",
+            Self::DropHistory { .. } => "DropHistory",
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What sinks did with messages, messages sent again by hand, and retention.
+
+use enact_model::conclusion::Conclusion;
+use enact_model::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
+use enact_model::message::Delivery;
+use enact_model::record::Body;
+use enact_model::table::Key;
+
+use super::{World, refuse, refused};
+use crate::command::{Answer, Command, DeliveryResult};
+use crate::conclude as code;
+use crate::policy::{backoff_ms, jitter_ms};
+use crate::scratch::Scratch;
+use crate::view::{Need, Typed};
+
+pub(super) fn deliver(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    tenant: &TenantId,
+    message: MessageId,
+    sink: &SinkId,
+    result: &DeliveryResult,
+) -> Result<Answer, Need> {
+    let Some(row) = scratch.message_row(&Key::message(tenant, message))? else { return Ok(Answer::Noted) };
+    let delivery = row.message.sinks.iter().position(|known| known == sink).and_then(|at| row.deliveries.get(at));
+    let Some(Delivery::Pending { tries, .. }) = delivery else { return Ok(Answer::Noted) };
+    let policy = world.policy;
+    let sink = sink.clone();
+    let body = match result {
+        DeliveryResult::Delivered => Body::MessageDelivered { message, sink },
+        DeliveryResult::Poison { reason } => Body::MessageDeadLettered { message, sink, reason: reason.clone() },
+        DeliveryResult::Failed { reason } if tries + 1 >= policy.delivery_attempts => {
+            let reason = format!("given up after {} tries: {reason}", tries + 1);
+            Body::MessageDeadLettered { message, sink, reason }
+        }
+        DeliveryResult::Failed { reason } => {
+            let (first, longest) = policy.delivery_backoff;
+            let pause = backoff_ms(tries + 1, first.as_millis() as u64, longest.as_millis() as u64);
+            let pause = jitter_ms(pause, command.random(0) as u64);
+            let not_before = scratch.now().plus(std::time::Duration::from_millis(pause));
+            Body::MessageDelayed { message, sink, not_before, reason: reason.clone() }
+        }
+    };
+    scratch.record(Some(tenant), Some(row.lsn), body)?;
+    Ok(Answer::Noted)
+}
+
+pub(super) fn redeliver(
+    scratch: &mut Scratch<'_>,
+    tenant: &TenantId,
+    message: MessageId,
+    sink: Option<&SinkId>,
+    reason: &str,
+) -> Result<Answer, Need> {
+    let Some(row) = scratch.message_row(&Key::message(tenant, message))? else {
+        let conclusion = Conclusion::new(code::NOT_FOUND, format!("tenant {tenant} has no message {message}"));
+        return Ok(refused(conclusion.hint("`enact outbox list` shows what there is")));
+    };
+    if let Some(sink) = sink
+        && !row.message.sinks.contains(sink)
+    {
+        return Ok(refuse(code::NOT_FOUND, format!("message {message} does not go to the sink {sink}")));
+    }
+    let mut again = 0;
+    for (known, delivery) in row.message.sinks.iter().zip(&row.deliveries) {
+        let asked = sink.is_none_or(|sink| sink == known);
+        // Without a sink only dead letters are sent again; with one, what was delivered as well.
+        let wanted = match delivery {
+            Delivery::Pending { .. } => false,
+            Delivery::Delivered { .. } => sink.is_some(),
+            Delivery::DeadLettered { .. } => true,
+        };
+        if asked && wanted {
+            let body = Body::MessageRequeued { message, sink: known.clone(), reason: reason.to_owned() };
+            scratch.record(Some(tenant), Some(row.lsn), body)?;
+            again += 1;
+        }
+    }
+    Ok(if again == 0 {
+        let message = format!("message {message} has nothing to send again");
+        refused(Conclusion::new(code::PHASE_CONFLICT, message).hint("name a sink to repeat a delivery"))
+    } else {
+        Answer::Done(format!("message {message} is sent again to {again} sinks"))
+    })
+}
+
+/// Drops the rows of what is over; whatever is still open or not yet delivered stays, whoever asked.
+pub(super) fn drop_history(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    before: Lsn,
+    reason: &str,
+    executions: &[(TenantId, ExecutionId)],
+    messages: &[(TenantId, MessageId)],
+) -> Result<Answer, Need> {
+    let keep = world.policy.idempotency_keep;
+    let mut over = Vec::new();
+    for (tenant, id) in executions {
+        let settled_at = scratch.execution(tenant, *id)?.and_then(|execution| execution.settled_at);
+        if settled_at.is_some_and(|at| scratch.now().since(at) >= keep) {
+            over.push((tenant.clone(), *id));
+        }
+    }
+    let mut sent = Vec::new();
+    for (tenant, id) in messages {
+        if scratch.message_row(&Key::message(tenant, *id))?.is_some_and(|row| !row.is_pending()) {
+            sent.push((tenant.clone(), *id));
+        }
+    }
+    let said = format!("dropped {} executions and {} messages", over.len(), sent.len());
+    let body = Body::HistoryDropped { before, reason: reason.to_owned(), executions: over, messages: sent };
+    scratch.record(None, None, body)?;
+    Ok(Answer::Done(said))
+}

@@ -1,0 +1,113 @@
+//! Settle: the one way in which an execution ends, and what goes on after it.
+
+use std::sync::Arc;
+
+use enact_catalog::effects;
+use enact_model::conclusion::Conclusion;
+use enact_model::execution::{Execution, Phase, StopCause, Wake};
+use enact_model::observation::StoredArtifact;
+use enact_model::outcome::Outcome;
+use enact_model::record::Body;
+use enact_model::taxonomy::Disposition;
+
+use super::effects::{emit_failed, keep_raw};
+use super::{World, observe};
+use crate::command::Command;
+use crate::conclude as code;
+use crate::scratch::Scratch;
+use crate::slots;
+use crate::view::{Need, Typed};
+
+/// Writes the outcome, hands the slot on and lets a waiting parent go on.
+pub(super) fn settle(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    execution: &Execution,
+    outcome: Outcome,
+) -> Result<(), Need> {
+    let cause = execution.records.last().copied();
+    let body = Body::Settled { execution: execution.id, outcome: Arc::new(outcome) };
+    scratch.record(Some(execution.tenant()), cause, body)?;
+    slots::hand_on(scratch, world, execution.gate.as_ref())?;
+    if let Some(parent) = execution.parent
+        && let Some(parent) = scratch.execution(execution.tenant(), parent)?
+        && parent.wake == Some(Wake::Reconcile { child: execution.id })
+        && let Some(child) = scratch.execution(execution.tenant(), execution.id)?
+    {
+        observe::reconciled(scratch, world, command, &parent, &child)?;
+    }
+    Ok(())
+}
+
+/// Settles as failed: nothing the handler asked for happens; what the operation declares for failure does.
+pub(super) fn fail(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    execution: &Execution,
+    mut conclusion: Conclusion,
+    raw_output: Option<StoredArtifact>,
+) -> Result<(), Need> {
+    conclusion.may_have_run |= execution.may_have_run && conclusion.disposition() == Disposition::Escalation;
+    if let Some(operation) = world.operation(execution) {
+        let input = command.input(execution);
+        let failure = serde_json::json!({ "code": conclusion.code, "message": conclusion.message });
+        if let Ok(events) = effects::evaluate_failed(operation.operation(), &input, &failure) {
+            let about = enact_model::json::Json::from(&failure);
+            emit_failed(scratch, world, command, execution, events, &about)?;
+        }
+    }
+    if let Some(raw) = &raw_output {
+        keep_raw(scratch, command, execution, raw)?;
+    }
+    settle(scratch, world, command, execution, Outcome::Failed { conclusion, raw_output })
+}
+
+/// Settles what was asked to stop and is not at a host any more, or never was.
+pub(super) fn settle_stopped(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    execution: &Execution,
+    may_have_run: bool,
+) -> Result<(), Need> {
+    match &execution.stop {
+        Some(stop) if stop.cause == StopCause::Cancel => {
+            let outcome = Outcome::Cancelled { reason: stop.reason.clone(), may_have_run };
+            settle(scratch, world, command, execution, outcome)
+        }
+        _ => {
+            let message = match execution.deadline_at {
+                Some(at) => format!("the total deadline passed at {at}, in phase {}", execution.phase.word()),
+                None => "it was stopped".to_owned(),
+            };
+            let mut conclusion = Conclusion::new(code::DEADLINE_PASSED, message)
+                .hint("submit it again with a longer deadline, or look why it had to wait");
+            conclusion.may_have_run = may_have_run;
+            let stopped = Execution { may_have_run: execution.may_have_run || may_have_run, ..execution.clone() };
+            fail(scratch, world, command, &stopped, conclusion, None)
+        }
+    }
+}
+
+/// Asks an execution to stop: at once if it is not at a host, else through its host.
+pub(super) fn stop(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    execution: &Execution,
+    cause: StopCause,
+    reason: &str,
+) -> Result<(), Need> {
+    let give_up_at = scratch.now().plus(enact_model::limits::STOP_LIMIT);
+    let body = Body::StopRequested { execution: execution.id, cause, reason: reason.to_owned(), give_up_at };
+    scratch.record(Some(execution.tenant()), execution.records.last().copied(), body)?;
+    if execution.phase == Phase::Running {
+        return Ok(());
+    }
+    match scratch.execution(execution.tenant(), execution.id)? {
+        Some(stopped) => settle_stopped(scratch, world, command, &stopped, stopped.may_have_run),
+        None => Ok(()),
+    }
+}

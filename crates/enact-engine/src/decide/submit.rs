@@ -1,0 +1,311 @@
+//! Submit: from an intent to an execution, to the one that was there before, or to a rejection with its reasons.
+
+use std::sync::Arc;
+
+use enact_catalog::catalog::{ResolveError, Resolved};
+use enact_catalog::effects;
+use enact_model::conclusion::{Conclusion, DetailCode};
+use enact_model::digest::Digest;
+use enact_model::execution::{Gate, Pin, Wake};
+use enact_model::id::{ExecutionId, TenantId};
+use enact_model::intent::{InputFault, Intent};
+use enact_model::json::Json;
+use enact_model::limits::REJECTED_EXCERPT_MAX_BYTES;
+use enact_model::record::{Acceptance, Body, Rejection};
+use enact_model::table::{IntentRow, Key};
+use enact_model::time::Timestamp;
+use serde_json::Value;
+
+use super::{World, refused};
+use crate::command::{Answer, Command, CommandBody, Refused};
+use crate::conclude as code;
+use crate::scratch::Scratch;
+use crate::slots;
+use crate::view::{Need, Typed};
+
+/// How long a caller is asked to wait when too much is open.
+const OVERLOAD_PAUSE_MS: u64 = 1_000;
+
+/// Why an intent is not admitted.
+struct Refusal {
+    code: DetailCode,
+    faults: Vec<InputFault>,
+}
+
+impl Refusal {
+    fn one(code: DetailCode, fault: InputFault) -> Self {
+        Self { code, faults: vec![fault] }
+    }
+}
+
+pub(super) fn submit(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    intent: &Arc<Intent>,
+    parameters: &Json,
+    suppressed: u64,
+) -> Result<Answer, Need> {
+    let fingerprint = intent.fingerprint();
+    if let Some(answer) = repeated(scratch, intent, fingerprint)? {
+        return Ok(answer);
+    }
+    let input = parameters.to_value();
+    match admit(scratch, world, intent, &input, fingerprint)? {
+        Err(refusal) => {
+            let text = parameters.as_str();
+            log_rejection(scratch, world, intent_name(intent), &refusal, text, suppressed)
+        }
+        Ok(resolved) => {
+            if let Some(answer) = overloaded(scratch, world, intent)? {
+                return Ok(answer);
+            }
+            let id = command.execution_id(0);
+            accept(
+                scratch,
+                world,
+                Admission { id, intent, fingerprint, resolved, input: &input, retry_of: None, parent: None },
+            )?;
+            Ok(Answer::Accepted(id))
+        }
+    }
+}
+
+/// Everything that an accepted intent becomes an execution with.
+pub(super) struct Admission<'a> {
+    pub id: ExecutionId,
+    pub intent: &'a Arc<Intent>,
+    pub fingerprint: Digest,
+    pub resolved: Resolved,
+    pub input: &'a Value,
+    pub retry_of: Option<ExecutionId>,
+    pub parent: Option<ExecutionId>,
+}
+
+/// Accepts an intent and starts it, or lets it wait for a slot or for its time.
+pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Admission<'_>) -> Result<(), Need> {
+    let Admission { id, intent, fingerprint, resolved, input, retry_of, parent } = admission;
+    let operation = resolved.operation.operation();
+    let gate = operation.concurrency.as_ref().map(|concurrency| {
+        let name = match effects::concurrency_key(operation, input) {
+            Some(key) => format!("{}#{key}", resolved.selector),
+            None => resolved.selector.to_string(),
+        };
+        Gate { name, limit: concurrency.limit }
+    });
+    let now = scratch.now();
+    let later = intent.start_after.filter(|start| *start > now);
+    let queue = slots::queue_for(scratch, world, gate.as_ref(), false)?;
+    let wake = match (later, queue) {
+        (Some(due), _) => Wake::StartAfter { due },
+        (None, Some(queue)) => Wake::Slot { queue },
+        (None, None) => Wake::Answer { attempt: 1 },
+    };
+    let starts = matches!(wake, Wake::Answer { .. });
+    let acceptance = Acceptance {
+        execution: id,
+        intent: Arc::clone(intent),
+        fingerprint,
+        selector: resolved.selector.clone(),
+        pin: Pin {
+            name: resolved.component.name.clone(),
+            version: resolved.component.version.clone(),
+            digest: resolved.digest,
+        },
+        deadline_at: intent.deadline_ms.map(|ms| Timestamp(now.0.saturating_add(ms))),
+        gate,
+        retry_of,
+        parent,
+        wake,
+    };
+    scratch.record(Some(&intent.tenant_id), None, Body::IntentAccepted(Box::new(acceptance)))?;
+    if starts && let Some(execution) = scratch.execution(&intent.tenant_id, id)? {
+        slots::start(scratch, world, &execution)?;
+    }
+    Ok(())
+}
+
+/// Answers an intent that was accepted before, under its key or under its id.
+fn repeated(scratch: &Scratch<'_>, intent: &Intent, fingerprint: Digest) -> Result<Option<Answer>, Need> {
+    let tenant = &intent.tenant_id;
+    if let Some(key) = &intent.idempotency_key
+        && let Some(row) = scratch.idempotency_row(&Key::idempotency(tenant, &intent.intent_type, key))?
+        && row.fingerprint == fingerprint
+    {
+        return Ok(Some(Answer::Repeated(row.execution)));
+    }
+    if let Some(row) = scratch.intent_row(&Key::intent(tenant, intent.intent_id))? {
+        return Ok(Some(match &*row {
+            IntentRow::Accepted { execution, .. } => {
+                let same = scratch.execution(tenant, *execution)?.is_some_and(|known| {
+                    known.fingerprint == fingerprint && known.intent.intent_type == intent.intent_type
+                });
+                if same { Answer::Repeated(*execution) } else { taken(intent) }
+            }
+            IntentRow::Rejected { rejection, .. } if rejection.digest == digest_of(intent) => {
+                Answer::Rejected(rejection.clone())
+            }
+            IntentRow::Rejected { .. } => taken(intent),
+        }));
+    }
+    Ok(None)
+}
+
+fn taken(intent: &Intent) -> Answer {
+    let message = format!("the intent id {} was used for another intent", intent.intent_id);
+    refused(Conclusion::new(code::KEY_CONFLICT, message).hint("leave intent_id out, or make a new one"))
+}
+
+fn digest_of(intent: &Intent) -> Digest {
+    match &intent.parameters {
+        enact_model::payload::Payload::Inline(json) => Digest::of(json.as_str().as_bytes()),
+        enact_model::payload::Payload::Stored { digest, .. } => *digest,
+    }
+}
+
+/// Checks everything that does not depend on load.
+fn admit(
+    scratch: &Scratch<'_>,
+    world: &World<'_>,
+    intent: &Intent,
+    input: &Value,
+    fingerprint: Digest,
+) -> Result<Result<Resolved, Refusal>, Need> {
+    let tenant = &intent.tenant_id;
+    if let Some(key) = &intent.idempotency_key
+        && let Some(row) = scratch.idempotency_row(&Key::idempotency(tenant, &intent.intent_type, key))?
+        && row.fingerprint != fingerprint
+    {
+        let message = format!(
+            "the key {key:?} belongs to execution {}, which has other parameters, session or solution",
+            row.execution
+        );
+        let fault = InputFault::new("idempotency_key", message).hint("use a new key for a new request");
+        return Ok(Err(Refusal::one(code::KEY_CONFLICT, fault)));
+    }
+    let resolved = match world.catalog.resolve(&intent.intent_type, &intent.solution_id) {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(Err(unresolved(&error))),
+    };
+    if let Some(session) = scratch.session_row(&Key::session(tenant, &intent.session_id))? {
+        let ended = match (session.closed_at, session.expires_at) {
+            (Some(at), _) => Some(format!("session {} was closed at {at}", intent.session_id)),
+            (None, Some(at)) if at <= scratch.now() => Some(format!("session {} expired at {at}", intent.session_id)),
+            _ => None,
+        };
+        if let Some(message) = ended {
+            let fault = InputFault::new("session_id", message).hint("open a new session");
+            return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
+        }
+    }
+    let faults = resolved.operation.validate_input(input);
+    if !faults.is_empty() {
+        return Ok(Err(Refusal { code: code::PARAMETERS_INVALID, faults }));
+    }
+    for (pointer, id) in effects::referenced(resolved.operation.operation(), input) {
+        if scratch.reference_row(&Key::reference(tenant, id))?.is_none() {
+            let fault = InputFault::new(pointer.0, format!("tenant {tenant} has no reference {id}"))
+                .hint("upload it with `enact artifact put`, or pass a reference from an earlier output");
+            return Ok(Err(Refusal::one(code::REFERENCE_UNKNOWN, fault)));
+        }
+    }
+    Ok(Ok(resolved))
+}
+
+fn unresolved(error: &ResolveError) -> Refusal {
+    let code = match error {
+        ResolveError::Unknown { .. } => code::INTENT_TYPE_UNKNOWN,
+        ResolveError::Ambiguous { .. } => code::INTENT_TYPE_AMBIGUOUS,
+        ResolveError::Draining { .. } => code::COMPONENT_DRAINING,
+    };
+    Refusal::one(code, InputFault::new("intent_type", error.to_string()).hint(error.hint()))
+}
+
+/// Refuses what is over the limits; nothing is logged.
+fn overloaded(scratch: &Scratch<'_>, world: &World<'_>, intent: &Intent) -> Result<Option<Answer>, Need> {
+    let all = scratch.tally_row(&Key::tally_all())?.map(|row| *row).unwrap_or_default();
+    let own = scratch.tally_row(&Key::tally(&intent.tenant_id))?.map(|row| *row).unwrap_or_default();
+    let policy = world.policy;
+    let message = if all.open >= policy.open_max {
+        format!("{} executions are open, the limit is {}", all.open, policy.open_max)
+    } else if own.open >= policy.open_max_per_tenant {
+        let limit = policy.open_max_per_tenant;
+        format!("{} executions of tenant {} are open, the limit is {limit}", own.open, intent.tenant_id)
+    } else if all.bytes + intent.parameters.size() > policy.queued_bytes_max {
+        format!("{} bytes of parameters are open, the limit is {}", all.bytes, policy.queued_bytes_max)
+    } else {
+        return Ok(None);
+    };
+    let conclusion = Conclusion::new(code::OVERLOADED, message).hint("try again later");
+    let retry_after_ms = Some(OVERLOAD_PAUSE_MS);
+    Ok(Some(Answer::Refused(Box::new(Refused { conclusion, faults: Vec::new(), retry_after_ms }))))
+}
+
+type IntentName<'a> = (enact_model::id::IntentId, &'a TenantId, String);
+
+fn intent_name(intent: &Intent) -> IntentName<'_> {
+    (intent.intent_id, &intent.tenant_id, intent.intent_type.to_string())
+}
+
+/// Logs an intent that did not even parse.
+pub(super) fn reject(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Result<Answer, Need> {
+    let CommandBody::Reject { intent_id, tenant, intent_type, faults, parameters, suppressed } = &command.body else {
+        return Ok(Answer::Noted);
+    };
+    if scratch.intent_row(&Key::intent(tenant, *intent_id))?.is_some() {
+        return Ok(super::refuse(code::KEY_CONFLICT, format!("the intent id {intent_id} was used before")));
+    }
+    let refusal = Refusal { code: code::INTENT_INVALID, faults: faults.clone() };
+    log_rejection(scratch, world, (*intent_id, tenant, intent_type.clone()), &refusal, parameters, *suppressed)
+}
+
+fn log_rejection(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    (intent_id, tenant, intent_type): IntentName<'_>,
+    refusal: &Refusal,
+    parameters: &str,
+    suppressed: u64,
+) -> Result<Answer, Need> {
+    let message = match refusal.faults.as_slice() {
+        [one] => one.to_string(),
+        many => {
+            format!("{} faults: {}", many.len(), many.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+    };
+    let mut conclusion = Conclusion::new(refusal.code, message);
+    conclusion.hint = refusal.faults.iter().find_map(|fault| fault.hint.clone());
+    let minute = scratch.now().0 / 60_000;
+    let logged =
+        scratch.rejections_row(&Key::rejections(tenant))?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
+    if logged >= world.policy.rejections_per_minute {
+        // The caller still learns what was wrong; only the record is left out, and counted.
+        let retry_after_ms = Some(60_000 - scratch.now().0 % 60_000);
+        let mut limited = conclusion;
+        limited.code = code::REJECTIONS_LIMITED;
+        limited.hint = Some(format!("more than {logged} rejections in one minute: mend the caller"));
+        let faults = refusal.faults.clone();
+        return Ok(Answer::Refused(Box::new(Refused { conclusion: limited, faults, retry_after_ms })));
+    }
+    let rejection = Rejection {
+        intent_id,
+        tenant_id: tenant.clone(),
+        intent_type,
+        faults: refusal.faults.clone(),
+        conclusion,
+        digest: Digest::of(parameters.as_bytes()),
+        excerpt: cut(parameters, REJECTED_EXCERPT_MAX_BYTES),
+        suppressed,
+    };
+    scratch.record(Some(tenant), None, Body::IntentRejected(Box::new(rejection.clone())))?;
+    Ok(Answer::Rejected(Box::new(rejection)))
+}
+
+/// Cuts a text at a character boundary.
+fn cut(text: &str, max_bytes: usize) -> String {
+    let mut end = max_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

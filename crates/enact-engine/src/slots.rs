@@ -1,0 +1,89 @@
+//! Slots: who may start now, who is next, and that a tenant with many does not keep out one with few.
+//!
+//! An execution first takes a slot of its gate, if it has one, then a slot of the hub. One that holds its gate and finds
+//! the hub full waits in the hub's queue and keeps the gate, so that nobody has to move between queues twice.
+
+use enact_model::execution::{Execution, Gate, Wake};
+use enact_model::id::{ExecutionId, TenantId};
+use enact_model::record::Body;
+use enact_model::table::{Key, KeyRange, Row};
+
+use crate::decide::World;
+use crate::scratch::Scratch;
+use crate::view::{Need, Typed, View};
+
+/// The queue for slots of the hub; a gate's queue has the gate's name, which always contains a dot.
+pub(crate) const HUB_QUEUE: &str = "*";
+
+/// Returns the queue in which an execution would have to wait, or none if it may start.
+pub(crate) fn queue_for(
+    scratch: &Scratch<'_>,
+    world: &World<'_>,
+    gate: Option<&Gate>,
+    holds_gate: bool,
+) -> Result<Option<String>, Need> {
+    if let Some(gate) = gate
+        && !holds_gate
+        && taken(scratch, &gate.name)? >= gate.limit
+    {
+        return Ok(Some(gate.name.clone()));
+    }
+    Ok((taken(scratch, HUB_QUEUE)? >= world.policy.running_max).then(|| HUB_QUEUE.to_owned()))
+}
+
+fn taken(scratch: &Scratch<'_>, gate: &str) -> Result<u32, Need> {
+    Ok(scratch.gate_row(&Key::gate(gate))?.map_or(0, |count| *count))
+}
+
+/// Starts an execution, or lets it wait in the queue it needs.
+pub(crate) fn start_or_queue(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Execution) -> Result<(), Need> {
+    match queue_for(scratch, world, execution.gate.as_ref(), execution.holds_gate)? {
+        None => start(scratch, world, execution),
+        Some(queue) => {
+            let body = Body::Waited { execution: execution.id, wake: Wake::Slot { queue } };
+            scratch.record(Some(execution.tenant()), execution.records.last().copied(), body)?;
+            Ok(())
+        }
+    }
+}
+
+/// Starts the next attempt.
+pub(crate) fn start(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Execution) -> Result<(), Need> {
+    let timeout = world.timeout(execution);
+    let deadline_at = scratch.now().plus(timeout);
+    let deadline_at = execution.deadline_at.map_or(deadline_at, |total| total.min(deadline_at));
+    let body = Body::AttemptStarted { execution: execution.id, attempt: execution.attempt + 1, deadline_at };
+    scratch.record(Some(execution.tenant()), execution.records.last().copied(), body)?;
+    Ok(())
+}
+
+/// Gives freed slots to those that wait: first those of the gate, then those of the hub.
+pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option<&Gate>) -> Result<(), Need> {
+    if let Some(gate) = gate {
+        while taken(scratch, &gate.name)? < gate.limit {
+            let Some((tenant, id)) = next(scratch, &gate.name)? else { break };
+            let Some(execution) = scratch.execution(&tenant, id)? else { break };
+            start_or_queue(scratch, world, &execution)?;
+        }
+    }
+    while taken(scratch, HUB_QUEUE)? < world.policy.running_max {
+        let Some((tenant, id)) = next(scratch, HUB_QUEUE)? else { break };
+        let Some(execution) = scratch.execution(&tenant, id)? else { break };
+        start(scratch, world, &execution)?;
+    }
+    Ok(())
+}
+
+/// Returns who is next in a queue: the first of the tenant that follows the one served last.
+fn next(scratch: &Scratch<'_>, queue: &str) -> Result<Option<(TenantId, ExecutionId)>, Need> {
+    let found = match scratch.turn_row(&Key::turn(queue))? {
+        Some(last) => {
+            scratch.first(&KeyRange::queue_after(queue, &last)).or_else(|| scratch.first(&KeyRange::queue(queue)))
+        }
+        None => scratch.first(&KeyRange::queue(queue)),
+    };
+    Ok(found.and_then(|(key, row)| match row {
+        Row::Queue(row) => Some((key.second_text()?.parse().ok()?, row.execution)),
+        _ => None,
+    }))
+}

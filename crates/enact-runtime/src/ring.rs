@@ -1,0 +1,319 @@
+//! The ring's thread: it takes whatever has queued up, turns once, and gives answers and effects away.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use enact_catalog::catalog::Catalog;
+use enact_engine::command::{Answer, Command, CommandBody};
+use enact_engine::effect::Effect;
+use enact_model::id::{ExecutionId, Lsn};
+use enact_model::time::Timestamp;
+use enact_store::contract::Store;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::driver::{Driver, Poisoned};
+
+/// Commands that may wait for the ring before a door has to.
+const QUEUE_MAX: usize = 4_096;
+/// Commands of one turn: what a single frame group and a single sync carry at most.
+const TURN_MAX: usize = 1_024;
+/// Longest sleep of the ring while nothing is due.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// Why a command has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RingError {
+    /// The log refuses writes.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+    /// The ring has ended.
+    #[error("failed to reach the ring: the hub is shutting down")]
+    Ended,
+}
+
+/// Something that only the ring's thread may do with its store.
+type Errand<S> = Box<dyn FnOnce(&mut Driver<S>) + Send>;
+
+enum Input<S: Store> {
+    Command { actor: Arc<str>, body: CommandBody, reply: Option<oneshot::Sender<Result<Answer, RingError>>> },
+    Errand(Errand<S>),
+    End,
+}
+
+/// Who is told that an execution is settled.
+#[derive(Debug, Default)]
+struct Waiters(Mutex<BTreeMap<ExecutionId, Vec<oneshot::Sender<()>>>>);
+
+/// What every task of a hub shares of its ring.
+pub struct Ring<S: Store> {
+    sender: mpsc::Sender<Input<S>>,
+    waiters: Arc<Waiters>,
+    position: watch::Receiver<Lsn>,
+    catalog: Arc<Mutex<Arc<Catalog>>>,
+    poisoned: Arc<Mutex<Option<Poisoned>>>,
+    clock: Arc<Clock>,
+    suppressed: Mutex<BTreeMap<String, u64>>,
+    view: S::View,
+}
+
+/// Where the ring gives its effects; it must not block.
+pub type Perform = Box<dyn FnMut(Vec<Effect>) + Send>;
+
+impl<S: Store + 'static> Ring<S>
+where
+    S::View: Clone,
+{
+    /// Starts the thread of a driver whose epoch is open.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn start(
+        driver: Driver<S>,
+        clock: Arc<Clock>,
+        runtime: tokio::runtime::Handle,
+        perform: Perform,
+    ) -> std::io::Result<(Arc<Self>, std::thread::JoinHandle<Driver<S>>)> {
+        let (sender, receiver) = mpsc::channel(QUEUE_MAX);
+        let (publish, position) = watch::channel(driver.view_position());
+        let waiters = Arc::new(Waiters::default());
+        let catalog = Arc::new(Mutex::new(Arc::clone(driver.catalog())));
+        let poisoned = Arc::new(Mutex::new(None));
+        let view = driver.view().clone();
+        let turning = Turning {
+            driver,
+            receiver,
+            publish,
+            waiters: Arc::clone(&waiters),
+            catalog: Arc::clone(&catalog),
+            poisoned: Arc::clone(&poisoned),
+            clock: Arc::clone(&clock),
+            perform,
+            seed: random_seed()?,
+        };
+        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || turning.run(&runtime))?;
+        let suppressed = Mutex::default();
+        Ok((Arc::new(Self { sender, waiters, position, catalog, poisoned, clock, suppressed, view }), thread))
+    }
+
+    /// Sends a command and waits until what it came to is durable.
+    ///
+    /// # Errors
+    /// When the log refuses writes or the ring has ended; nothing of the command is visible then.
+    ///
+    /// # Cancel safety
+    /// A command that was sent is carried out even if nobody waits for its answer.
+    pub async fn ask(&self, actor: &Arc<str>, body: CommandBody) -> Result<Answer, RingError> {
+        let (reply, answer) = oneshot::channel();
+        let input = Input::Command { actor: Arc::clone(actor), body, reply: Some(reply) };
+        self.sender.send(input).await.map_err(|_| RingError::Ended)?;
+        answer.await.map_err(|_| RingError::Ended)?
+    }
+
+    /// Sends a command whose answer nobody needs.
+    ///
+    /// # Errors
+    /// When the ring has ended.
+    pub async fn tell(&self, actor: &Arc<str>, body: CommandBody) -> Result<(), RingError> {
+        let input = Input::Command { actor: Arc::clone(actor), body, reply: None };
+        self.sender.send(input).await.map_err(|_| RingError::Ended)
+    }
+
+    /// Lets the ring's thread do something with its driver, between two turns.
+    ///
+    /// # Errors
+    /// When the ring has ended.
+    pub async fn errand<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut Driver<S>) -> T + Send + 'static,
+    ) -> Result<T, RingError> {
+        let (reply, answer) = oneshot::channel();
+        let boxed: Errand<S> = Box::new(move |driver| {
+            // A caller that went away needs no answer.
+            let _ = reply.send(errand(driver));
+        });
+        self.sender.send(Input::Errand(boxed)).await.map_err(|_| RingError::Ended)?;
+        answer.await.map_err(|_| RingError::Ended)
+    }
+
+    /// Ends the ring after what was sent before.
+    pub async fn end(&self) {
+        // A ring that has ended already is what was asked for.
+        let _ = self.sender.send(Input::End).await;
+    }
+
+    /// Returns a receiver that resolves when the execution settles; register first, then look whether it has.
+    pub fn settlement(&self, execution: ExecutionId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = waiters.entry(execution).or_default();
+        waiting.retain(|sender| !sender.is_closed());
+        waiting.push(sender);
+        receiver
+    }
+    /// Forgets those who no longer wait for an execution.
+    pub fn forget(&self, execution: ExecutionId) {
+        let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = waiters.get_mut(&execution) {
+            waiting.retain(|sender| !sender.is_closed());
+            if waiting.is_empty() {
+                waiters.remove(&execution);
+            }
+        }
+    }
+
+    /// Returns the durable view.
+    pub fn view(&self) -> &S::View {
+        &self.view
+    }
+    /// Returns the durable catalog.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.catalog.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+    /// Returns a receiver of the position up to which everything is published.
+    pub fn position(&self) -> watch::Receiver<Lsn> {
+        self.position.clone()
+    }
+    /// Returns why writes are refused, if they are.
+    pub fn poisoned(&self) -> Option<Poisoned> {
+        self.poisoned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Returns the hub's time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+    /// Counts a rejection that was over the rate limit.
+    pub fn count_suppressed(&self, tenant: &str) {
+        let mut counts = self.suppressed.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(tenant.to_owned()).or_default() += 1;
+    }
+    /// Takes the number of rejections since the last one that was logged.
+    pub fn take_suppressed(&self, tenant: &str) -> u64 {
+        self.suppressed.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant).unwrap_or_default()
+    }
+}
+
+struct Turning<S: Store> {
+    driver: Driver<S>,
+    receiver: mpsc::Receiver<Input<S>>,
+    publish: watch::Sender<Lsn>,
+    waiters: Arc<Waiters>,
+    catalog: Arc<Mutex<Arc<Catalog>>>,
+    poisoned: Arc<Mutex<Option<Poisoned>>>,
+    clock: Arc<Clock>,
+    perform: Perform,
+    seed: u128,
+}
+
+type Reply = Option<oneshot::Sender<Result<Answer, RingError>>>;
+
+impl<S: Store> Turning<S> {
+    fn run(mut self, runtime: &tokio::runtime::Handle) -> Driver<S> {
+        let timer: Arc<str> = "timer".into();
+        let taken = AtomicU64::new(0);
+        let mut ended = false;
+        while !ended {
+            let mut commands = Vec::new();
+            let mut replies: Vec<Reply> = Vec::new();
+            let mut errands: Vec<Errand<S>> = Vec::new();
+            let mut take = |input: Input<S>, commands: &mut Vec<Command>, now: Timestamp| match input {
+                Input::Command { actor, body, reply } => {
+                    let number = taken.fetch_add(1, Ordering::Relaxed);
+                    let seed = self.seed.wrapping_add(u128::from(number));
+                    commands.push(Command { time: now, seed, actor, body });
+                    replies.push(reply);
+                    false
+                }
+                Input::Errand(errand) => {
+                    errands.push(errand);
+                    false
+                }
+                Input::End => true,
+            };
+            let pause = match self.driver.next_due() {
+                Some(due) if self.driver.poisoned().is_none() => due.since(self.clock.now()).min(IDLE),
+                _ => IDLE,
+            };
+            let first = match self.receiver.try_recv() {
+                Ok(input) => Some(input),
+                Err(mpsc::error::TryRecvError::Disconnected) => break,
+                Err(mpsc::error::TryRecvError::Empty) if pause.is_zero() => None,
+                Err(mpsc::error::TryRecvError::Empty) => {
+                    match runtime.block_on(async { tokio::time::timeout(pause, self.receiver.recv()).await }) {
+                        Ok(Some(input)) => Some(input),
+                        Ok(None) => break,
+                        Err(_) => None,
+                    }
+                }
+            };
+            let now = self.clock.now();
+            if let Some(first) = first {
+                ended |= take(first, &mut commands, now);
+            }
+            while !ended && commands.len() < TURN_MAX {
+                match self.receiver.try_recv() {
+                    Ok(input) => ended |= take(input, &mut commands, now),
+                    Err(_) => break,
+                }
+            }
+            if self.driver.next_due().is_some_and(|due| due <= now) {
+                ended |= take(Input::Command { actor: Arc::clone(&timer), body: CommandBody::Tick, reply: None }, &mut commands, now);
+            }
+            if !commands.is_empty() {
+                self.turn(&commands, replies);
+            }
+            for errand in errands {
+                errand(&mut self.driver);
+            }
+        }
+        self.driver
+    }
+
+    fn turn(&mut self, commands: &[Command], replies: Vec<Reply>) {
+        match self.driver.turn(commands) {
+            Ok(turn) => {
+                if turn.catalog_changed {
+                    *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(self.driver.catalog());
+                }
+                // Nobody watching is no reason to stop.
+                let _ = self.publish.send(self.driver.view_position());
+                if !turn.effects.is_empty() {
+                    (self.perform)(turn.effects);
+                }
+                for (reply, answer) in replies.into_iter().zip(turn.answers) {
+                    if let Some(reply) = reply {
+                        // A caller that went away needs no answer.
+                        let _ = reply.send(Ok(answer));
+                    }
+                }
+                if !turn.settled.is_empty() {
+                    let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    for execution in turn.settled {
+                        for waiting in waiters.remove(&execution).unwrap_or_default() {
+                            // A caller that went away needs no answer.
+                            let _ = waiting.send(());
+                        }
+                    }
+                }
+            }
+            Err(poisoned) => {
+                tracing::error!(reason = %poisoned.reason, "the log refused a write; this hub serves reads only");
+                *self.poisoned.lock().unwrap_or_else(PoisonError::into_inner) = Some(poisoned.clone());
+                for reply in replies.into_iter().flatten() {
+                    // A caller that went away needs no answer.
+                    let _ = reply.send(Err(poisoned.clone().into()));
+                }
+            }
+        }
+    }
+}
+
+/// Takes 128 bits from the system: with a counter added they make every id of this start unique.
+fn random_seed() -> std::io::Result<u128> {
+    use std::io::Read as _;
+    let mut bytes = [0; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u128::from_be_bytes(bytes))
+}
