@@ -101,6 +101,10 @@ impl<I: Io> LogReader<I> {
     pub fn first(&self) -> Lsn {
         self.shared.first()
     }
+    /// Returns the first position of the segment that holds `lsn`: what a drop of everything before `lsn` would keep.
+    pub fn boundary_before(&self, lsn: Lsn) -> Lsn {
+        self.shared.boundary_before(lsn)
+    }
     /// Returns one record; none when it is not durable yet.
     ///
     /// # Errors

@@ -110,16 +110,12 @@ impl<I: Io> Log<I> {
     pub fn reader(&self) -> LogReader<I> {
         LogReader::new(Arc::clone(&self.shared))
     }
-    /// Returns the first position of the segment that would be the oldest after [`Log::drop_before`] with `lsn`.
-    pub fn boundary_before(&self, lsn: Lsn) -> Lsn {
-        self.shared.boundary_before(lsn)
-    }
     /// Removes the segments all of whose records lie before `lsn` and returns the first position kept.
     ///
     /// # Errors
     /// When a file cannot be removed; the log is whole then, only longer.
     pub fn drop_before(&mut self, lsn: Lsn) -> Result<Lsn, Error> {
-        let keep = self.boundary_before(lsn);
+        let keep = self.shared.boundary_before(lsn);
         for segment in self.shared.older_than(keep) {
             self.io.remove(&segment.path).map_err(Error::io("remove", &segment.path))?;
             // One at a time: a power loss must not leave a gap.

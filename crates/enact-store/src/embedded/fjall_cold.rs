@@ -1,0 +1,128 @@
+//! The key-value side on disk: one fjall keyspace, syncing off.
+
+use std::path::{Path, PathBuf};
+
+use enact_model::id::Lsn;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+
+use crate::contract::Order;
+
+use super::cold::{Cold, ColdError, ColdSnapshot, ColdStorage, PairIter, Purpose, Put};
+
+/// Memory for blocks that were read, in bytes: an idle hub stays small.
+const CACHE_BYTES: u64 = 8 << 20;
+/// Memory for what is not in a table file yet, in bytes.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+/// fjall's own journal, in bytes; its least value.
+const JOURNAL_BYTES: u64 = 64 << 20;
+const POSITION: &[u8] = b"\0position";
+
+/// Folders of fjall databases inside the store's folder.
+#[derive(Debug, Clone)]
+pub struct FjallStorage {
+    root: PathBuf,
+}
+
+impl FjallStorage {
+    /// Uses folders inside `root`.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+    fn path(&self, purpose: Purpose) -> PathBuf {
+        self.root.join(purpose.folder())
+    }
+}
+
+impl ColdStorage for FjallStorage {
+    type Cold = FjallCold;
+
+    fn exists(&self, purpose: Purpose) -> bool {
+        self.path(purpose).exists()
+    }
+    fn open(&self, purpose: Purpose) -> Result<FjallCold, ColdError> {
+        let path = self.path(purpose);
+        let place = path.display().to_string();
+        let open = || {
+            let db = Database::builder(&path)
+                .cache_size(CACHE_BYTES)
+                .max_journaling_size(JOURNAL_BYTES)
+                .worker_threads(1)
+                .open()?;
+            let rows = db.keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+            Ok((db, rows))
+        };
+        let (db, rows) = open().map_err(|error: fjall::Error| ColdError::new("open", &place, error))?;
+        Ok(FjallCold { db, rows, place: place.into() })
+    }
+    fn remove(&self, purpose: Purpose) -> Result<(), ColdError> {
+        let path = self.path(purpose);
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(ColdError::new("remove", &path.display().to_string(), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A fjall database.
+#[derive(Clone)]
+pub struct FjallCold {
+    db: Database,
+    rows: Keyspace,
+    place: std::sync::Arc<str>,
+}
+
+/// A snapshot of a [`FjallCold`].
+pub struct FjallSnapshot {
+    snapshot: Snapshot,
+    rows: Keyspace,
+    place: std::sync::Arc<str>,
+}
+
+impl Cold for FjallCold {
+    type Snapshot = FjallSnapshot;
+
+    fn position(&self) -> Result<Lsn, ColdError> {
+        let Some(bytes) = self.get(POSITION)? else { return Ok(Lsn::ZERO) };
+        let number =
+            bytes.try_into().map_err(|_| ColdError::new("read the position of", &self.place, "it is not 8 bytes"))?;
+        Ok(Lsn(u64::from_le_bytes(number)))
+    }
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ColdError> {
+        let value = self.rows.get(key).map_err(|error| ColdError::new("read", &self.place, error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+    fn snapshot(&self) -> FjallSnapshot {
+        FjallSnapshot { snapshot: self.db.snapshot(), rows: self.rows.clone(), place: self.place.clone() }
+    }
+    fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
+        let mut writes = self.db.batch().durability(Some(PersistMode::Buffer));
+        for (key, value) in batch {
+            match value {
+                Some(value) => writes.insert(&self.rows, key, value),
+                None => writes.remove(&self.rows, key),
+            }
+        }
+        writes.insert(&self.rows, POSITION, position.0.to_le_bytes());
+        writes.commit().map_err(|error| ColdError::new("write", &self.place, error))
+    }
+    fn sync(&self) -> Result<(), ColdError> {
+        self.db.persist(PersistMode::SyncAll).map_err(|error| ColdError::new("sync", &self.place, error))
+    }
+}
+
+impl ColdSnapshot for FjallSnapshot {
+    fn range(&self, from: &[u8], to: &[u8], order: Order) -> PairIter {
+        let place = self.place.clone();
+        let pairs = self.snapshot.range(&self.rows, from.to_vec()..to.to_vec());
+        let read = move |guard: fjall::Guard| {
+            let (key, value) = guard.into_inner().map_err(|error| ColdError::new("read", &place, error))?;
+            Ok((key.to_vec(), value.to_vec()))
+        };
+        match order {
+            Order::Ascending => Box::new(pairs.map(read)),
+            Order::Descending => Box::new(pairs.rev().map(read)),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Writes the tables behind the loop: a thread that coalesces what has changed.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::cold::{Cold, ColdError};
+use super::tables::Tables;
+
+/// Positions between two syncs of the cold side: what a loss of power makes the next start replay, at most.
+const SYNC_EVERY: u64 = 200_000;
+
+/// The thread and how to reach it.
+pub(super) struct Flusher {
+    signal: Arc<Signal>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Signal {
+    state: Mutex<State>,
+    wake: Condvar,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    wanted: bool,
+    urgent: bool,
+    stop: bool,
+    failing: Option<ColdError>,
+}
+
+impl Signal {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Flusher {
+    /// Starts the thread; it waits `every` before it writes, unless it is urgent.
+    pub(super) fn start<C: Cold>(tables: Arc<Tables<C>>, every: Duration) -> std::io::Result<Self> {
+        let signal = Arc::new(Signal::default());
+        let theirs = Arc::clone(&signal);
+        let thread = std::thread::Builder::new().name("enact-write-behind".to_owned());
+        let thread = thread.spawn(move || run(&theirs, &tables, every))?;
+        Ok(Self { signal, thread: Some(thread) })
+    }
+    /// Says that there is something to write.
+    pub(super) fn want(&self) {
+        let mut state = self.signal.lock();
+        if !std::mem::replace(&mut state.wanted, true) {
+            self.signal.wake.notify_one();
+        }
+    }
+    /// Waits until `enough` holds or the deadline has passed; gives the reason when writing fails.
+    pub(super) fn wait(&self, limit: Duration, enough: impl Fn() -> bool) -> Result<(), Option<ColdError>> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.signal.lock();
+        while !enough() {
+            if state.failing.is_some() {
+                return Err(state.failing.take());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(None);
+            }
+            (state.wanted, state.urgent) = (true, true);
+            self.signal.wake.notify_one();
+            state = self.signal.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Flusher {
+    fn drop(&mut self) {
+        self.signal.lock().stop = true;
+        self.signal.wake.notify_one();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that writes tables behind has panicked");
+        }
+    }
+}
+
+fn run<C: Cold>(signal: &Signal, tables: &Tables<C>, every: Duration) {
+    let mut synced = tables.flushed();
+    loop {
+        let mut state = signal.lock();
+        while !state.wanted && !state.stop {
+            state = signal.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !state.urgent && !state.stop {
+            let hurried = |state: &mut State| !state.urgent && !state.stop;
+            let waited = signal.wake.wait_timeout_while(state, every, hurried);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.stop {
+            return;
+        }
+        (state.wanted, state.urgent) = (false, false);
+        drop(state);
+        let mut result = tables.flush();
+        if result.is_ok() && tables.flushed().0 >= synced.0 + SYNC_EVERY {
+            result = tables.sync();
+            synced = tables.flushed();
+        }
+        let mut state = signal.lock();
+        if let Err(error) = &result {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "the tables cannot be written behind; they stay in memory"
+            );
+            state.wanted = true;
+        }
+        state.failing = result.err();
+        signal.done.notify_all();
+    }
+}

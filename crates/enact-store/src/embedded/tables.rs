@@ -1,0 +1,239 @@
+//! The tables: what is open or not yet written behind is in memory, the rest on the cold side.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use enact_model::id::Lsn;
+use enact_model::table::{Change, Key, KeyRange, Row};
+
+use crate::contract::{Cached, Entry, Order, ReadError, ReplayView};
+
+use super::cold::{Cold, ColdError, ColdSnapshot, Put};
+
+mod merge;
+
+pub(super) use merge::{Frozen, Merge};
+
+/// First byte of the cold keys that hold rows.
+const ROWS: u8 = 1;
+/// First byte of the cold keys that say which rows of the other tables are open.
+const OPEN: u8 = 2;
+
+/// Rows in memory over a cold side; together they are the tables at one position.
+pub(super) struct Tables<C: Cold> {
+    cold: C,
+    memory: RwLock<Memory>,
+    /// Held by the one who writes behind.
+    flushing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Memory {
+    position: Lsn,
+    flushed: Lsn,
+    stamp: u64,
+    rows: BTreeMap<Key, Slot>,
+    dirty: Vec<Key>,
+}
+
+struct Slot {
+    row: Option<Row>,
+    /// When it was changed; zero when the cold side has it as it is here.
+    stamp: u64,
+    /// Whether the cold side says that it is open.
+    marked: bool,
+}
+
+struct Taken {
+    key: Key,
+    row: Option<Row>,
+    stamp: u64,
+    marked: bool,
+}
+
+impl<C: Cold> Tables<C> {
+    /// Loads the rows that belong into memory.
+    pub(super) fn open(cold: C) -> Result<Self, ReadError> {
+        let position = cold.position().map_err(|error| ReadError::new("the tables", error))?;
+        let mut memory = Memory { position, flushed: position, ..Memory::default() };
+        let snapshot = cold.snapshot();
+        let resident = KeyRange::resident();
+        let (from, to) = (area(ROWS, &resident.from), area(ROWS, &resident.to));
+        for pair in snapshot.range(&from, &to, Order::Ascending) {
+            let (key, row) = decode(pair)?;
+            memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: false });
+        }
+        for pair in snapshot.range(&[OPEN], &[OPEN + 1], Order::Ascending) {
+            let (bytes, _) = pair.map_err(|error| ReadError::new("the open rows", error))?;
+            let key = Key::from_bytes(bytes.get(1..).unwrap_or_default());
+            if let Some(row) = read_cold(&cold, &key)? {
+                memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: true });
+            }
+        }
+        Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()) })
+    }
+    pub(super) fn position(&self) -> Lsn {
+        self.read().position
+    }
+    pub(super) fn flushed(&self) -> Lsn {
+        self.read().flushed
+    }
+    /// Returns how many rows are not written behind yet.
+    pub(super) fn dirty(&self) -> usize {
+        self.read().dirty.len()
+    }
+    /// Makes changes visible, all at once.
+    pub(super) fn publish<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, position: Lsn) {
+        let mut memory = self.write();
+        memory.stamp += 1;
+        let stamp = memory.stamp;
+        for change in changes {
+            let slot = memory.rows.entry(change.key.clone()).or_insert(Slot { row: None, stamp: 0, marked: false });
+            slot.row.clone_from(&change.row);
+            if std::mem::replace(&mut slot.stamp, stamp) == 0 {
+                memory.dirty.push(change.key.clone());
+            }
+        }
+        memory.position = position;
+    }
+    /// Writes what is dirty behind, as one batch with its position, and lets go of what need not stay in memory.
+    pub(super) fn flush(&self) -> Result<(), ColdError> {
+        let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((taken, position)) = self.take_dirty() else { return Ok(()) };
+        let written = self.cold.write(taken.iter().flat_map(Taken::puts).collect(), position);
+        let mut memory = self.write();
+        if written.is_err() {
+            memory.dirty.extend(taken.into_iter().map(|taken| taken.key));
+            return written;
+        }
+        memory.flushed = position;
+        for taken in taken {
+            let marked = taken.open();
+            let Some(slot) = memory.rows.get_mut(&taken.key) else { continue };
+            slot.marked = marked;
+            if slot.stamp != taken.stamp {
+                memory.dirty.push(taken.key);
+            } else if slot.row.is_some() && (marked || taken.key.resident()) {
+                slot.stamp = 0;
+            } else {
+                memory.rows.remove(&taken.key);
+            }
+        }
+        Ok(())
+    }
+    pub(super) fn sync(&self) -> Result<(), ColdError> {
+        self.cold.sync()
+    }
+    pub(super) fn cached(&self, key: &Key) -> Cached {
+        match self.read().rows.get(key) {
+            Some(Slot { row: Some(row), .. }) => Cached::Row(row.clone()),
+            Some(Slot { row: None, .. }) => Cached::Absent,
+            None if key.resident() => Cached::Absent,
+            None => Cached::Unknown,
+        }
+    }
+    pub(super) fn visit(&self, range: &KeyRange, each: &mut dyn FnMut(&Key, &Row) -> ControlFlow<()>) {
+        if range.from >= range.to {
+            return;
+        }
+        for (key, slot) in self.read().rows.range(range.from.clone()..range.to.clone()) {
+            if let Some(row) = &slot.row
+                && each(key, row).is_break()
+            {
+                return;
+            }
+        }
+    }
+    /// Freezes the first `limit` rows of a range at one position.
+    pub(super) fn freeze(&self, range: &KeyRange, order: Order, limit: usize) -> Frozen<C::Snapshot> {
+        let memory = self.read();
+        let mut rows = Vec::new();
+        let mut live = 0;
+        let mut take = |(key, slot): (&Key, &Slot)| {
+            rows.push((key.clone(), slot.row.clone()));
+            live += usize::from(slot.row.is_some());
+            live < limit
+        };
+        if range.from < range.to {
+            let mut slots = memory.rows.range(range.from.clone()..range.to.clone());
+            match order {
+                Order::Ascending => while slots.next().is_some_and(&mut take) {},
+                Order::Descending => while slots.next_back().is_some_and(&mut take) {},
+            }
+        }
+        // All rows of the resident tables are in memory.
+        let cold = (range.to > KeyRange::resident().to).then(|| self.cold.snapshot());
+        Frozen { position: memory.position, rows, cold, range: range.clone(), order }
+    }
+
+    fn take_dirty(&self) -> Option<(Vec<Taken>, Lsn)> {
+        let mut memory = self.write();
+        if memory.dirty.is_empty() && memory.position == memory.flushed {
+            return None;
+        }
+        let mut keys = std::mem::take(&mut memory.dirty);
+        keys.sort();
+        let take = |key: Key| {
+            let slot = memory.rows.get(&key)?;
+            Some(Taken { row: slot.row.clone(), stamp: slot.stamp, marked: slot.marked, key })
+        };
+        Some((keys.into_iter().filter_map(take).collect(), memory.position))
+    }
+    fn read(&self) -> RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn write(&self) -> RwLockWriteGuard<'_, Memory> {
+        self.memory.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Cold> ReplayView for Tables<C> {
+    fn get(&self, key: &Key) -> Result<Option<Row>, ReadError> {
+        match self.cached(key) {
+            Cached::Row(row) => Ok(Some(row)),
+            Cached::Absent => Ok(None),
+            Cached::Unknown => read_cold(&self.cold, key),
+        }
+    }
+    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Entry>, ReadError> {
+        self.freeze(range, order, limit).entries().take(limit).collect()
+    }
+}
+
+impl Taken {
+    fn open(&self) -> bool {
+        !self.key.resident() && self.row.as_ref().is_some_and(Row::open)
+    }
+    fn puts(&self) -> impl Iterator<Item = Put> {
+        let row = (area(ROWS, &self.key), self.row.as_ref().map(Row::encode));
+        let mark = match (self.marked, self.open()) {
+            (false, true) => Some((area(OPEN, &self.key), Some(Vec::new()))),
+            (true, false) => Some((area(OPEN, &self.key), None)),
+            _ => None,
+        };
+        [row].into_iter().chain(mark)
+    }
+}
+
+fn area(area: u8, key: &Key) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + key.as_bytes().len());
+    bytes.push(area);
+    bytes.extend_from_slice(key.as_bytes());
+    bytes
+}
+
+fn read_cold<C: Cold>(cold: &C, key: &Key) -> Result<Option<Row>, ReadError> {
+    let failed = |source| ReadError { what: format!("the row {key:?}"), source };
+    match cold.get(&area(ROWS, key)).map_err(|error| failed(error.into()))? {
+        Some(bytes) => Row::decode(key, &bytes).map(Some).map_err(|error| failed(error.into())),
+        None => Ok(None),
+    }
+}
+
+fn decode(pair: Result<super::cold::Pair, ColdError>) -> Result<Entry, ReadError> {
+    let (key, value) = pair.map_err(|error| ReadError::new("the tables", error))?;
+    let key = Key::from_bytes(key.get(1..).unwrap_or_default());
+    let row = Row::decode(&key, &value).map_err(|error| ReadError::new(format!("the row {key:?}"), error))?;
+    Ok((key, row))
+}

@@ -1,0 +1,111 @@
+//! What only a real disk can show: the lock, the format file, and tables that are damaged.
+
+use std::fs;
+
+use super::*;
+
+fn error(result: Result<(DiskStore, Opened), OpenError>) -> String {
+    let error = result.err().expect("it must not open");
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
+#[test]
+fn a_second_hub_is_told_who_holds_the_store() {
+    let disk = Disk::new();
+    let (store, _) = disk.try_open().unwrap();
+    let text = error(disk.try_open());
+    assert!(text.contains(&format!("held by the process {}", std::process::id())), "{text}");
+    drop(store);
+    disk.try_open().unwrap();
+}
+
+#[test]
+fn a_newer_store_is_refused_untouched() {
+    let disk = Disk::new();
+    fs::create_dir(disk.store()).unwrap();
+    fs::write(disk.store().join("FORMAT"), "enact store 2\n").unwrap();
+    let text = error(disk.try_open());
+    assert!(text.contains("it has format 2, and this enact knows formats up to 1"), "{text}");
+    let left = fs::read_dir(disk.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+    assert_eq!(left, ["FORMAT"]);
+    fs::write(disk.store().join("FORMAT"), "something else").unwrap();
+    assert!(error(disk.try_open()).contains("does not name a format"));
+}
+
+#[test]
+fn tables_that_are_gone_or_damaged_are_made_anew_from_the_log() {
+    let (disk, mut dice, mut model) = (Disk::new(), Dice::new(1), Model::default());
+    let (mut store, _) = disk.try_open().unwrap();
+    commits(&mut store, &mut model, &mut dice, 50);
+    store.close().unwrap();
+    fs::remove_dir_all(disk.store().join("tables")).unwrap();
+    let (store, opened) = disk.try_open().unwrap();
+    assert_eq!((opened.replayed, opened.position), (model.position().0, model.position()));
+    assert_eq!(rows(&store.view()), model.rows());
+    store.close().unwrap();
+    for entry in fs::read_dir(disk.store().join("tables")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::write(path, b"garbage").unwrap();
+        }
+    }
+    let (store, opened) = disk.try_open().unwrap();
+    assert!(opened.rebuilt.is_some());
+    assert_eq!(rows(&store.view()), model.rows());
+}
+
+#[test]
+fn a_log_that_lost_what_the_tables_have_does_not_open() {
+    let (disk, mut dice, mut model) = (Disk::new(), Dice::new(2), Model::default());
+    let (mut store, _) = disk.try_open().unwrap();
+    commits(&mut store, &mut model, &mut dice, 50);
+    store.close().unwrap();
+    fs::remove_dir_all(disk.store().join("log")).unwrap();
+    let text = error(disk.try_open());
+    assert!(text.contains("is known to have been durable; the first record lost is 1"), "{text}");
+}
+
+#[test]
+fn a_store_in_a_place_that_takes_no_folder_is_a_clear_error() {
+    let disk = Disk::new();
+    fs::write(disk.store(), "a file").unwrap();
+    let text = error(disk.try_open());
+    assert!(text.starts_with("failed to ") && text.contains(&disk.store().display().to_string()), "{text}");
+}
+
+#[test]
+fn commits_beyond_the_bound_of_dirty_rows_wait_for_the_writer_behind() {
+    let (disk, mut dice, mut model) = (Disk::new(), Dice::new(3), Model::default());
+    let (mut store, _) = disk.try_open().unwrap();
+    commits(&mut store, &mut model, &mut dice, 400);
+    assert!(store.shared.tables.dirty() <= store.config.dirty_max + 24);
+    assert_eq!(rows(&store.view()), model.rows());
+}
+
+#[test]
+fn readers_see_whole_commits_only_while_tables_are_written_behind() {
+    let (disk, mut dice, mut model) = (Disk::new(), Dice::new(4), Model::default());
+    let (mut store, _) = disk.try_open().unwrap();
+    let view = store.view();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let reader = std::thread::spawn(move || {
+        let mut last = (Lsn::ZERO, 0);
+        while stopped.try_recv().is_err() {
+            let at = view.position();
+            let seen = rows(&view);
+            assert!(at >= last.0);
+            last = (at, seen.len());
+        }
+        view.verify_tables(&mut apply).unwrap()
+    });
+    commits(&mut store, &mut model, &mut dice, 300);
+    stop.send(()).unwrap();
+    assert_eq!(reader.join().unwrap().differing, 0);
+    assert_eq!(rows(&store.view()), model.rows());
+}
