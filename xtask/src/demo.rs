@@ -51,7 +51,10 @@ impl Told {
 pub fn run(options: &Options) -> Outcome<()> {
     let begin = Instant::now();
     let mut stages = Stages::default();
-    let here = stages.run("what this machine needs", |_| setup::ensure(options, &[Need::Java, Need::Pip]))?;
+    let here = stages.run("what this machine needs", |_| {
+        let needs: &[Need] = if fixtures::cached() { &[Need::Java] } else { &[Need::Java, Need::Pip] };
+        setup::ensure(options, needs)
+    })?;
     let fixtures = stages.run("a real fat JAR and real PDFs", |stages| {
         let fetched = fixtures::fetch(&here);
         Ok(match fetched {

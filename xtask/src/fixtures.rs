@@ -58,12 +58,22 @@ pub struct Fixtures {
     pub origin: String,
 }
 
+/// Returns whether every fixture is in the cache already, so that nothing is needed to fetch it.
+pub fn cached() -> bool {
+    let folder = folder();
+    PARTS.iter().all(|part| digest(&target(&folder, part)).as_deref() == Some(part.sha256))
+}
+
+fn folder() -> PathBuf {
+    shell::root().join("target/fixtures").join(format!("{PACKAGE}-{VERSION}"))
+}
+
 /// Returns the fixtures: from the cache if every digest is right, from the package registry otherwise.
 ///
 /// # Errors
 /// They cannot be fetched, or a digest is not the pinned one.
 pub fn fetch(here: &Here) -> Outcome<Fixtures> {
-    let folder = shell::root().join("target/fixtures").join(format!("{PACKAGE}-{VERSION}"));
+    let folder = folder();
     let origin = format!("{PACKAGE} {VERSION} (source distribution, sha256 {}…)", &ARCHIVE_SHA256[..12]);
     if let Some(part) = PARTS.iter().find(|part| digest(&target(&folder, part)).as_deref() != Some(part.sha256)) {
         say(format!("fetching {origin}: {} is not in the cache", name(part)));
@@ -105,7 +115,9 @@ fn download(folder: &Path) -> Outcome<()> {
     check(&archive, ARCHIVE_SHA256)?;
     let inside = ARCHIVE.strip_suffix(".tar.gz").unwrap_or(ARCHIVE);
     let mut tar = Command::new("tar");
-    tar.current_dir(&fresh).args(["--extract", "--gzip", "--strip-components=1", "--file"]).arg(&archive);
+    tar.current_dir(&fresh)
+        .args(["--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--file"])
+        .arg(&archive);
     shell::run(tar.args(PARTS.iter().map(|part| format!("{inside}/{}", part.path))))?;
     for part in PARTS {
         let from = fresh.join(part.path);

@@ -25,7 +25,10 @@ pub fn run(options: &Options) -> Outcome<()> {
 
 fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     let root = shell::root();
-    let here = stages.run("set-up", |_| setup::ensure(options, Need::ALL))?;
+    let here = stages.run("set-up", |_| {
+        let needs: &[Need] = if fixtures::cached() { &[Need::Java, Need::Python] } else { Need::ALL };
+        setup::ensure(options, needs)
+    })?;
     let fixtures = stages.run("fixtures", |stages| Ok(fixtures_or_skip(&here, stages)))?;
     let runner = stages.run("test runner", |_| runner(options, &root))?;
     stages.run("tests", |stages| tests(&root, &runner, &here, fixtures.as_deref(), stages))?;
