@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     let mut stages = Stages::default();
     let here = stages.run("what this machine needs", |_| {
         let needs: &[Need] = if fixtures::cached() { &[Need::Java] } else { &[Need::Java, Need::Pip] };
-        setup::ensure(options, needs)
+        Ok(setup::ensure(options, needs))
     })?;
     let fixtures = stages.run("a real fat JAR and real PDFs", |stages| {
         let fetched = fixtures::fetch(&here);

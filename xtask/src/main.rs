@@ -32,8 +32,11 @@ fn main() -> ExitCode {
         "demo" => demo::run(&options),
         "test" => suite::run(&options),
         "mutants" => mutants::run(&options),
-        "fixtures" => setup::ensure(&options, &[setup::Need::Pip]).and_then(|here| fixtures::fetch(&here).map(|_| ())),
-        "setup" => setup::ensure(&options, setup::Need::ALL).map(|_| ()),
+        "fixtures" => fixtures::fetch(&setup::ensure(&options, &[setup::Need::Pip])).map(|_| ()),
+        "setup" => {
+            let _here = setup::ensure(&options, setup::Need::ALL);
+            Ok(())
+        }
         "help" | "-h" | "--help" => {
             report::say(USAGE);
             Ok(())

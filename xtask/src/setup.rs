@@ -41,7 +41,7 @@ impl Need {
     const fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Java => &["default-jre-headless"],
-            Self::Python => &["python3-minimal"],
+            Self::Python => &["python3"],
             Self::Pip => &["python3-pip"],
         }
     }
@@ -92,31 +92,34 @@ impl Here {
 
 /// Looks for what is needed, says what it will install, asks, and installs it.
 ///
-/// What cannot be installed is no failure: the caller skips what depends on it and counts that.
-///
-/// # Errors
-/// An installation that was begun and broke.
-pub fn ensure(options: &Options, needs: &[Need]) -> Outcome<Here> {
+/// What cannot be installed is no failure, an installation that breaks neither: the caller skips what depends on it and counts that.
+pub fn ensure(options: &Options, needs: &[Need]) -> Here {
     let look = || needs.iter().map(|need| (*need, need.look())).collect::<Vec<_>>();
     let found = look();
     print(&found);
     let missing: Vec<Need> = found.iter().filter(|(_, how)| how.is_none()).map(|(need, _)| *need).collect();
     if missing.is_empty() {
-        return Ok(Here { present: needs.to_vec(), why_not: String::new() });
+        return Here { present: needs.to_vec(), why_not: String::new() };
     }
     let mut packages: Vec<&str> = missing.iter().flat_map(|need| need.packages()).copied().collect();
     packages.dedup();
     let why_not = match way(options, &packages) {
-        Ok(way) => {
-            install(&way, &packages)?;
-            "its package was installed and it still does not answer".to_owned()
-        }
+        Ok(way) => match install(&way, &packages) {
+            Ok(()) => "its package was installed and it still does not answer".to_owned(),
+            Err(failure) => failure.to_string(),
+        },
         Err(why_not) => why_not,
     };
     let found = look();
+    let missing: Vec<&str> = found.iter().filter(|(_, how)| how.is_none()).map(|(need, _)| need.name()).collect();
+    if missing.is_empty() {
+        print(&found);
+    } else {
+        let missing = missing.join(", ");
+        say(format!("\nstill missing: {missing}; what needs it is skipped and counted.\n  {why_not}"));
+    }
     let present = found.iter().filter(|(_, how)| how.is_some()).map(|(need, _)| *need).collect();
-    say(format!("still missing things are skipped and counted: {why_not}"));
-    Ok(Here { present, why_not })
+    Here { present, why_not }
 }
 
 fn print(found: &[(Need, Option<String>)]) {

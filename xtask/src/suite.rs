@@ -27,7 +27,7 @@ fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     let root = shell::root();
     let here = stages.run("set-up", |_| {
         let needs: &[Need] = if fixtures::cached() { &[Need::Java, Need::Python] } else { Need::ALL };
-        setup::ensure(options, needs)
+        Ok(setup::ensure(options, needs))
     })?;
     let fixtures = stages.run("fixtures", |stages| Ok(fixtures_or_skip(&here, stages)))?;
     let runner = stages.run("test runner", |_| runner(options, &root))?;
