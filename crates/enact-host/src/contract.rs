@@ -120,8 +120,12 @@ pub trait Host: Send + Sync {
     /// # Cancel safety
     /// Dropping the future kills what runs for this attempt alone, but nobody waits until it is gone: stop an attempt
     /// through its token and await the observation.
-    fn invoke<'a>(&'a self, call: Call, port: Arc<dyn ContextPort>, cancel: CancelToken)
-    -> BoxFuture<'a, HostObservation>;
+    fn invoke<'a>(
+        &'a self,
+        call: Call,
+        port: Arc<dyn ContextPort>,
+        cancel: CancelToken,
+    ) -> BoxFuture<'a, HostObservation>;
 
     /// Lets the calls of one version finish, takes no new ones, and ends its instances.
     fn drain<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, ()>;

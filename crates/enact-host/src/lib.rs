@@ -5,4 +5,9 @@
 #![allow(clippy::result_large_err, reason = "a fault is made once for an attempt that failed; boxing it buys nothing")]
 
 pub mod contract;
+pub mod frames;
+mod ledger;
+pub mod proc;
+pub mod process;
+pub mod reap;
 pub mod scratch;

@@ -22,8 +22,8 @@ pub struct HostObservation {
     pub ended_at: Timestamp,
     /// The instance that ran it, such as `process 4711`.
     pub instance: Option<String>,
-    /// Output that could not be used and is to be kept as evidence. A reply has one too, with what the output was made
-    /// from, so that the runtime can keep it when the output violates its schema; it may be dropped.
+    /// Output that could not be used, or that came with a failure, to be kept as evidence. A reply has none: its output
+    /// stands in it.
     pub raw_output: Option<ProducedFile>,
     /// The attempt's scratch folder.
     pub(crate) scratch: Option<Scratch>,
@@ -93,14 +93,7 @@ impl HostObservation {
     /// Makes the observation of a reply without files, for hosts that need no process (tests, the simulator).
     pub fn replied(output: Json, envelope: Option<Envelope>, started_at: Timestamp, ended_at: Timestamp) -> Self {
         let reply = HostReply { output, envelope, produced: Vec::new() };
-        Self {
-            seen: HostSeen::Replied(reply),
-            started_at,
-            ended_at,
-            instance: None,
-            raw_output: None,
-            scratch: None,
-        }
+        Self { seen: HostSeen::Replied(reply), started_at, ended_at, instance: None, raw_output: None, scratch: None }
     }
     /// Returns the fault, if it is one.
     pub fn as_fault(&self) -> Option<&Fault> {

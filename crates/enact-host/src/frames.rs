@@ -1,0 +1,136 @@
+//! The wire between the hub and a worker (DESIGN §5.3): `u32` big-endian length, then one JSON object in UTF-8.
+//!
+//! Nothing here reads or writes anything; bytes come in and go out as slices, so that the same code serves the hub,
+//! a worker in a test, and a fuzzer.
+
+mod inbound;
+mod outbound;
+
+pub use inbound::{ErrorCode, FromWorker, HandlerError, OwnIds, decode};
+pub use outbound::ToWorker;
+
+/// The version of the protocol that `hello` must name.
+pub const PROTOCOL: u32 = 1;
+
+/// Bytes of the header.
+pub const HEADER_BYTES: usize = 4;
+
+/// Bytes that are no frame, or a frame that does not belong here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// The header claims more than the limit; nothing was allocated for it.
+    #[error("failed to read a frame: its header claims {claimed} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What it claims.
+        claimed: u64,
+        /// The limit.
+        limit: usize,
+    },
+    /// The body is no JSON object.
+    #[error("failed to read a frame: {0}")]
+    Garbage(String),
+    /// The body is JSON but no frame that may stand here.
+    #[error("failed to read a frame: {0}")]
+    Protocol(String),
+}
+
+/// Cuts frames out of a stream of bytes, whatever pieces it comes in.
+#[derive(Debug)]
+pub struct FrameReader {
+    buffer: Vec<u8>,
+    limit: usize,
+}
+
+impl FrameReader {
+    /// Makes a reader that refuses frames above `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { buffer: Vec::new(), limit }
+    }
+
+    /// Takes bytes as they came.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Returns the body of the next whole frame, or `None` until more bytes have come.
+    ///
+    /// # Errors
+    /// A header that claims more than the limit; it is refused as soon as it is there.
+    pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+        let Some((header, rest)) = self.buffer.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+        let claimed = u32::from_be_bytes(*header) as usize;
+        if claimed > self.limit {
+            return Err(FrameError::TooLarge { claimed: claimed as u64, limit: self.limit });
+        }
+        if claimed == 0 {
+            return Err(FrameError::Garbage("an empty body".to_owned()));
+        }
+        let Some(body) = rest.get(..claimed) else { return Ok(None) };
+        let body = body.to_vec();
+        self.buffer.drain(..HEADER_BYTES + claimed);
+        if self.buffer.is_empty() && self.buffer.capacity() > 256 * 1024 {
+            self.buffer = Vec::new();
+        }
+        Ok(Some(body))
+    }
+
+    /// Returns how many bytes of an unfinished frame are held.
+    pub fn unfinished(&self) -> usize {
+        self.buffer.len()
+    }
+}
+
+/// Puts the header before a body.
+///
+/// # Errors
+/// The body is above the limit.
+pub fn encode(body: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
+    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= limit);
+    let length = length.ok_or(FrameError::TooLarge { claimed: body.len() as u64, limit })?;
+    let mut frame = Vec::with_capacity(HEADER_BYTES + body.len());
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(body);
+    Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_out_whole_whatever_pieces_they_came_in() {
+        let mut stream = Vec::new();
+        for body in ["{}", "{\"a\":1}", "[1,2,3]"] {
+            stream.extend(encode(body.as_bytes(), 100).unwrap());
+        }
+        for piece in 1..stream.len() {
+            let mut reader = FrameReader::new(100);
+            let mut bodies = Vec::new();
+            for bytes in stream.chunks(piece) {
+                reader.push(bytes);
+                while let Some(body) = reader.next_frame().unwrap() {
+                    bodies.push(String::from_utf8(body).unwrap());
+                }
+            }
+            assert_eq!(bodies, ["{}", "{\"a\":1}", "[1,2,3]"], "pieces of {piece}");
+            assert_eq!(reader.unfinished(), 0);
+        }
+    }
+
+    #[test]
+    fn a_header_that_claims_four_gigabytes_is_refused_before_anything_is_allocated() {
+        let mut reader = FrameReader::new(1000);
+        reader.push(&u32::MAX.to_be_bytes());
+        assert_eq!(reader.next_frame(), Err(FrameError::TooLarge { claimed: u64::from(u32::MAX), limit: 1000 }));
+        assert!(reader.buffer.capacity() < 100);
+        assert!(matches!(encode(&[0; 1001], 1000), Err(FrameError::TooLarge { claimed: 1001, .. })));
+    }
+
+    #[test]
+    fn half_a_frame_is_no_frame() {
+        let mut reader = FrameReader::new(1000);
+        reader.push(&[0, 0, 0, 9, b'{']);
+        assert_eq!(reader.next_frame(), Ok(None));
+        assert_eq!(reader.unfinished(), 5);
+    }
+}

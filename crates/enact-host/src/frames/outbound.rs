@@ -1,0 +1,99 @@
+//! What the hub says to a worker.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use enact_model::context::ExecutionContext;
+use enact_model::json::Json;
+use serde::Serialize;
+
+use super::{FrameError, encode};
+
+/// A frame from the hub to a worker.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToWorker<'a> {
+    /// The first frame after `hello`.
+    Init {
+        /// The component.
+        component: &'a str,
+        /// Its version.
+        version: &'a str,
+        /// What the descriptor's `config` says.
+        config: Option<&'a Json>,
+        /// Largest frame, in bytes.
+        frame_max_bytes: usize,
+        /// Most calls at once.
+        calls_in_flight: u32,
+        /// How long it may take to be ready.
+        budget_ms: u64,
+    },
+    /// A call; exactly one `ok` or `error` with its id must follow.
+    Call {
+        /// Its id on this wire.
+        id: u64,
+        /// The service.
+        service: &'a str,
+        /// The operation, by the name the worker knows.
+        operation: &'a str,
+        /// The parameters.
+        argument: &'a Json,
+        /// What the handler is told of its call.
+        context: &'a ExecutionContext,
+        /// How long it may take.
+        budget_ms: u64,
+        /// W3C trace context.
+        trace: &'a str,
+        /// A folder for this call alone, if its operation takes or makes files.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scratch: Option<PathBuf>,
+        /// Referenced artifacts as read-only files, by the pointer that finds the reference in the argument.
+        files: BTreeMap<&'a str, PathBuf>,
+    },
+    /// Asks that a call end.
+    Cancel {
+        /// The call.
+        id: u64,
+        /// `cancel` or `deadline`.
+        reason: &'a str,
+    },
+    /// Asks for a sign of life.
+    Ping {
+        /// To be sent back.
+        nonce: u64,
+    },
+    /// Asks for figures.
+    Stats,
+    /// No more calls will come; end when the last is answered.
+    Drain,
+    /// Answers a context request.
+    ContextOk {
+        /// The request.
+        request: u64,
+        /// The value; `null` where there is none.
+        value: &'a Json,
+        /// The version of a state value.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
+    },
+    /// Refuses a context request.
+    ContextError {
+        /// The request.
+        request: u64,
+        /// Why, by a word: `refused`, `unavailable`, `invalid`.
+        code: &'a str,
+        /// Why, for people.
+        message: &'a str,
+    },
+}
+
+impl ToWorker<'_> {
+    /// Returns the frame with its header.
+    ///
+    /// # Errors
+    /// It is above the limit.
+    pub fn encode(&self, limit: usize) -> Result<Vec<u8>, FrameError> {
+        let body = serde_json::to_vec(self).map_err(|e| FrameError::Protocol(e.to_string()))?;
+        encode(&body, limit)
+    }
+}

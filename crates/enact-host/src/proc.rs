@@ -1,0 +1,102 @@
+//! What `/proc` tells of processes: parent, group, session, start time, environment.
+
+use std::collections::BTreeMap;
+use std::io;
+
+/// One process, as `/proc/<pid>/stat` tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessFacts {
+    /// Its id.
+    pub pid: i32,
+    /// Its state, such as `R` or `Z`.
+    pub state: char,
+    /// Its parent.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Its session.
+    pub session: i32,
+    /// When it started, in clock ticks since boot; with the id it names a process.
+    pub start: u64,
+}
+
+impl ProcessFacts {
+    /// Returns whether it still runs; a zombie does not.
+    pub fn is_alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
+}
+
+/// Reads the facts of one process.
+///
+/// # Errors
+/// It is not there.
+pub fn facts(pid: i32) -> io::Result<ProcessFacts> {
+    let text = std::fs::read(format!("/proc/{pid}/stat"))?;
+    parse(pid, &String::from_utf8_lossy(&text)).ok_or_else(|| io::Error::other("the stat file has another form"))
+}
+
+fn parse(pid: i32, text: &str) -> Option<ProcessFacts> {
+    // The name stands in parentheses and may contain anything, parentheses included.
+    let rest = text.get(text.rfind(')')? + 1..)?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    let session = fields.next()?.parse().ok()?;
+    let start = fields.nth(15)?.parse().ok()?;
+    Some(ProcessFacts { pid, state, parent, group, session, start })
+}
+
+/// Reads the facts of every process.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn all() -> io::Result<BTreeMap<i32, ProcessFacts>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // It may end while we look.
+        if let Ok(facts) = facts(pid) {
+            found.insert(pid, facts);
+        }
+    }
+    Ok(found)
+}
+
+/// Reads variables of a process's environment as it was at its exec; nothing if it may not be read.
+pub fn environment<const N: usize>(pid: i32, names: [&str; N]) -> [Option<String>; N] {
+    let text = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    names.map(|name| {
+        text.split(|byte| *byte == 0)
+            .find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    })
+}
+
+/// Reads how many processes the kernel has killed for want of memory since boot.
+pub fn oom_kills() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/vmstat").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_confuse_the_reader() {
+        let line = "7 (a) b (c) S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 1 1";
+        let facts = parse(7, line).unwrap();
+        assert_eq!((facts.parent, facts.group, facts.session, facts.start), (1, 2, 3, 777));
+        assert!(facts.is_alive());
+        assert_eq!(parse(7, "7 (a"), None);
+    }
+
+    #[test]
+    fn this_process_finds_itself() {
+        let pid = std::process::id() as i32;
+        assert_eq!(all().unwrap().get(&pid).map(|found| found.start), Some(facts(pid).unwrap().start));
+        assert!(oom_kills().is_some());
+    }
+}

@@ -1,0 +1,246 @@
+//! One component version in the process host: its package, its counters, its calls in flight, its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use enact_model::descriptor::{Component, Operation, ProcessMode, ProcessShape, Shape};
+use enact_model::digest::Digest;
+use enact_model::observation::{Fault, FaultKind, Reached};
+use enact_model::time::Timestamp;
+use tokio::sync::watch;
+
+use super::package::{self, Package};
+use super::worker::Pool;
+use super::{Ground, now, oneshot};
+use crate::contract::{
+    Call, CancelSource, CancelToken, ContextPort, HostObservation, HostState, HostStats, InstanceStats, Stop, StopKind,
+};
+
+/// A component version that was started.
+pub(super) struct Version {
+    pub ground: Arc<Ground>,
+    pub component: Arc<Component>,
+    pub digest: Digest,
+    pub package: Package,
+    pub counts: Counts,
+    /// The pool of workers; `None` for a oneshot program.
+    pool: Option<Arc<Pool>>,
+    phase: watch::Sender<Phase>,
+    /// Calls in flight, by count; whoever drains waits for 0.
+    in_flight: watch::Sender<u32>,
+    running: std::sync::Mutex<Vec<InstanceStats>>,
+    stop_all: (CancelSource, CancelToken),
+}
+
+/// What was counted since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub calls: AtomicU64,
+    pub faults: AtomicU64,
+    pub started: AtomicU64,
+    pub recycled: AtomicU64,
+    pub start_failures: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Draining,
+    Gone,
+}
+
+/// Holds a call's place in the count of calls in flight.
+struct InFlight<'a>(&'a Version);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl Version {
+    /// Brings the package here and checks the program. Blocks.
+    pub fn new(ground: Arc<Ground>, component: Arc<Component>, digest: Digest) -> Result<Self, Fault> {
+        let Shape::Process(shape) = &component.shape;
+        let package = Package::materialise(shape, &ground.packages, &*ground.artifacts)?;
+        let words = (!shape.command.is_empty()).then_some(&shape.command);
+        for words in words.into_iter().chain(component.operations().filter_map(|(_, o)| o.call.command.as_ref())) {
+            package::command(words, &shape.files, Some(package.path()), &ground.path)?;
+        }
+        let pool = (shape.mode == ProcessMode::Worker).then(|| Arc::new(Pool::new(shape)));
+        Ok(Self {
+            ground,
+            digest,
+            package,
+            pool,
+            counts: Counts::default(),
+            phase: watch::channel(Phase::Open).0,
+            in_flight: watch::channel(0).0,
+            running: std::sync::Mutex::default(),
+            stop_all: CancelSource::new(),
+            component,
+        })
+    }
+
+    /// Returns its shape.
+    pub fn shape(&self) -> &ProcessShape {
+        let Shape::Process(shape) = &self.component.shape;
+        shape
+    }
+
+    /// Returns its name and version, for people.
+    pub fn label(&self) -> String {
+        format!("{} {}", self.component.name, self.component.version)
+    }
+
+    /// Returns whether it takes calls.
+    pub fn takes_calls(&self) -> bool {
+        *self.phase.borrow() == Phase::Open
+    }
+
+    /// Is cancelled when everything is to end at once.
+    pub fn stopped(&self) -> &CancelToken {
+        &self.stop_all.1
+    }
+
+    /// Runs one attempt.
+    pub async fn invoke(
+        self: &Arc<Self>,
+        call: Call,
+        port: Arc<dyn ContextPort>,
+        cancel: CancelToken,
+    ) -> HostObservation {
+        let started_at = now();
+        // Counted before the phase is looked at: whoever drains sets the phase first and then waits for the count.
+        self.in_flight.send_modify(|count| *count += 1);
+        let _in_flight = InFlight(self);
+        self.counts.calls.fetch_add(1, Ordering::Relaxed);
+        let observation = match self.admit(&call, &cancel) {
+            Ok(operation) => match &self.pool {
+                Some(pool) => pool.invoke(self, &operation, call, port, &cancel, started_at).await,
+                None => oneshot::run(self, &operation, call, &cancel, started_at).await,
+            },
+            Err(fault) => HostObservation::fault(fault, started_at, now()),
+        };
+        if observation.as_fault().is_some() {
+            self.counts.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        observation
+    }
+
+    fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Operation, Fault> {
+        if !self.takes_calls() {
+            return Err(FaultKind::HostGone.fault(format!("{} is being drained or is gone", self.label())));
+        }
+        if let Some(stop) = cancel.stopped() {
+            return Err(not_begun(stop.kind));
+        }
+        if call.budget.is_zero() {
+            return Err(not_begun(StopKind::Deadline));
+        }
+        let operation = self.component.operation(&call.service, &call.operation_name);
+        operation.cloned().ok_or_else(|| {
+            let text = format!("{} has no operation {}.{}", self.label(), call.service, call.operation_name);
+            FaultKind::UnknownOperation.fault(text)
+        })
+    }
+
+    /// Lists a oneshot program among what runs, until the guard is dropped.
+    pub fn list(self: &Arc<Self>, pid: u32) -> Listed {
+        self.counts.started.fetch_add(1, Ordering::Relaxed);
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        running.push(InstanceStats { pid, in_flight: 1, since: now() });
+        Listed { version: self.clone(), pid }
+    }
+
+    /// Lets the calls finish and ends the workers.
+    pub async fn drain(&self) {
+        self.phase.send_if_modified(|phase| {
+            let open = *phase == Phase::Open;
+            if open {
+                *phase = Phase::Draining;
+            }
+            open
+        });
+        // An error would mean that the sender is gone, which is a part of self.
+        let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;
+        if let Some(pool) = &self.pool {
+            pool.drain().await;
+        }
+        self.phase.send_replace(Phase::Gone);
+    }
+
+    /// Stops the calls and ends everything.
+    pub async fn shutdown(&self) {
+        self.phase.send_replace(Phase::Draining);
+        self.stop_all.0.stop(Stop { kind: StopKind::Cancel, grace: enact_model::limits::STOP_GRACE });
+        self.drain().await;
+    }
+
+    /// Ends everything without waiting.
+    pub fn close(&self) {
+        self.phase.send_replace(Phase::Draining);
+        self.stop_all.0.stop(Stop { kind: StopKind::Cancel, grace: std::time::Duration::ZERO });
+        if let Some(pool) = &self.pool {
+            pool.close();
+        }
+    }
+
+    /// Tells how it does.
+    pub fn stats(&self) -> HostStats {
+        let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let (state, instances) = match &self.pool {
+            Some(pool) => pool.stats(),
+            None if self.counts.calls.load(Ordering::Relaxed) == 0 => (HostState::Registered, running),
+            None => (HostState::Ready, running),
+        };
+        let state = match *self.phase.borrow() {
+            Phase::Open => state,
+            Phase::Draining => HostState::Draining,
+            Phase::Gone => HostState::Gone,
+        };
+        HostStats {
+            component: self.component.name.clone(),
+            version: self.component.version.clone(),
+            digest: self.digest,
+            state,
+            instances,
+            calls: self.counts.calls.load(Ordering::Relaxed),
+            faults: self.counts.faults.load(Ordering::Relaxed),
+            started: self.counts.started.load(Ordering::Relaxed),
+            recycled: self.counts.recycled.load(Ordering::Relaxed),
+            start_failures: self.counts.start_failures.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// A oneshot program in the list of what runs.
+pub(super) struct Listed {
+    version: Arc<Version>,
+    pid: u32,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut running = self.version.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        running.retain(|instance| instance.pid != self.pid);
+    }
+}
+
+/// A call that was stopped before its handler was reached.
+pub(super) fn not_begun(kind: StopKind) -> Fault {
+    stopped(kind, "before its handler was reached").reached(Reached::No)
+}
+
+/// A call that was stopped.
+pub(super) fn stopped(kind: StopKind, when: &str) -> Fault {
+    match kind {
+        StopKind::Cancel => FaultKind::Stopped.fault(format!("the attempt was cancelled {when}")),
+        StopKind::Deadline => FaultKind::DeadlineExceeded.fault(format!("the attempt's time ran out {when}")),
+    }
+}
+
+/// An observation without a reply.
+pub(super) fn failed(fault: Fault, started_at: Timestamp, instance: Option<String>) -> HostObservation {
+    HostObservation { instance, ..HostObservation::fault(fault, started_at, now()) }
+}

@@ -1,0 +1,235 @@
+//! Driving one worker: its frames are read until it ends or must be ended; then every call in flight is told.
+
+use std::os::unix::process::ExitStatusExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use enact_model::limits::FRAME_MAX_BYTES;
+use enact_model::observation::{Fault, FaultKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::context;
+use super::instance::{Given, Instance, Lost, OUTGOING_MAX};
+use super::pool::Pool;
+use super::start::{EXIT_WAIT, wire_fault};
+use crate::frames::{FrameError, FrameReader, FromWorker, decode};
+use crate::process::capture::Tail;
+use crate::process::spawn::{Ended, Group};
+use crate::process::version::Version;
+use crate::scratch::Scratch;
+
+/// How much is read from the wire at once, in bytes.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Context requests of one worker that are answered at once.
+const REQUESTS_MAX: usize = 16;
+/// How long the last frames are read after the worker has ended: a descendant may hold the wire open.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Why an instance is ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Doom {
+    /// This call did not stop when it was asked to.
+    Overdue(u64),
+    /// Its wire cannot be trusted any more, because of this call if that is known.
+    Wire(FrameError, Option<u64>),
+    /// The component is being ended.
+    Closed,
+}
+
+/// A worker that is ready, and everything that goes with it.
+pub(super) struct Drive {
+    pub group: Group,
+    pub scratch: Scratch,
+    pub reader: FrameReader,
+    pub logs: [JoinHandle<()>; 2],
+    pub version: Arc<Version>,
+    pub pool: Arc<Pool>,
+}
+
+impl Drive {
+    /// Begins to drive it in the background.
+    pub fn begin(self, wire: UnixStream, tail: Tail) -> Arc<Instance> {
+        let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
+        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, tail, self.pool.freed()));
+        let (read, write) = wire.into_split();
+        let writer = tokio::spawn(write_frames(write, queue));
+        tokio::spawn(self.run(instance.clone(), read, writer));
+        instance
+    }
+
+    async fn run(mut self, instance: Arc<Instance>, mut wire: OwnedReadHalf, writer: JoinHandle<()>) {
+        self.read_frames(&instance, &mut wire).await;
+        if instance.calls().doom.is_some() {
+            self.group.kill();
+        } else if timeout(EXIT_WAIT, self.group.exited()).await.is_err() {
+            let error = FrameError::Protocol("the worker closed its wire and did not end".to_owned());
+            instance.condemn(Doom::Wire(error, None));
+            self.group.kill();
+        }
+        // From here on no call is opened, whatever the reason was.
+        instance.calls().draining = true;
+        let ended = self.group.reap().await.ok();
+        writer.abort();
+        let _ = timeout(LAST_WORDS, async {
+            for log in &mut self.logs {
+                let _ = log.await;
+            }
+        })
+        .await;
+        for log in &self.logs {
+            log.abort();
+        }
+        let doom = instance.calls().doom.clone();
+        if doom.as_ref().is_some_and(|doom| *doom != Doom::Closed) {
+            self.version.counts.recycled.fetch_add(1, Ordering::Relaxed);
+        }
+        instance.end();
+        self.pool.remove(&instance);
+        self.tell_the_bereaved(&instance, doom, ended);
+        let scratch = self.scratch;
+        tokio::task::spawn_blocking(move || drop(scratch));
+    }
+
+    async fn read_frames(&mut self, instance: &Arc<Instance>, wire: &mut OwnedReadHalf) {
+        let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut last_words = None;
+        loop {
+            if let Err(doom) = self.take_frames(instance, &requests) {
+                instance.condemn(doom);
+                return;
+            }
+            let last = last_words.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                () = instance.doomed() => return,
+                count = wire.read(&mut chunk) => match count {
+                    Ok(count @ 1..) => self.reader.push(chunk.get(..count).unwrap_or_default()),
+                    Ok(0) | Err(_) => return,
+                },
+                () = self.group.exited(), if last_words.is_none() => last_words = Some(Instant::now() + LAST_WORDS),
+                () = tokio::time::sleep_until(last), if last_words.is_some() => return,
+            }
+        }
+    }
+
+    fn take_frames(&mut self, instance: &Arc<Instance>, requests: &Arc<Semaphore>) -> Result<(), Doom> {
+        let broken = |error| Doom::Wire(error, None);
+        while let Some(body) = self.reader.next_frame().map_err(broken)? {
+            match decode(&body).map_err(broken)? {
+                FromWorker::Ok { id, output } => {
+                    answer(instance, id, Given::Ok(String::from(Box::<str>::from(output))))?;
+                }
+                FromWorker::Error { id, error } => answer(instance, id, Given::Error(error))?,
+                FromWorker::Log { message } => {
+                    instance.tail().push(message.as_bytes());
+                    instance.tail().push(b"\n");
+                }
+                FromWorker::Stats { figures } => tracing::debug!(pid = instance.pid(), %figures, "figures of a worker"),
+                FromWorker::Pong { .. } => {}
+                FromWorker::Exiting { culprits, message } => {
+                    instance.tail().push(message.as_bytes());
+                    let mut calls = instance.calls();
+                    calls.culprits = culprits;
+                    calls.draining = true;
+                }
+                request @ (FromWorker::StateGet { .. }
+                | FromWorker::ReferenceGet { .. }
+                | FromWorker::LogGet { .. }) => context::serve(instance, request, requests),
+                FromWorker::Hello { .. } | FromWorker::Ready { .. } | FromWorker::InitError { .. } => {
+                    return Err(broken(FrameError::Protocol("a frame of the start came after it".to_owned())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_the_bereaved(&self, instance: &Instance, doom: Option<Doom>, ended: Option<Ended>) {
+        let (open, culprits, last) = {
+            let mut calls = instance.calls();
+            (std::mem::take(&mut calls.open), std::mem::take(&mut calls.culprits), calls.last)
+        };
+        let doom = doom.or_else(|| self.half_a_frame(ended));
+        let sole = open.len() == 1;
+        let culprit = |id: u64| match &doom {
+            Some(Doom::Overdue(overdue)) => *overdue == id,
+            // A call that was answered already can have broken the wire, too; then nobody here is the culprit.
+            Some(Doom::Wire(_, Some(known))) if *known <= last => *known == id,
+            Some(Doom::Wire(..)) => sole,
+            Some(Doom::Closed) => false,
+            None if culprits.is_empty() => sole,
+            None => culprits.contains(&id),
+        };
+        let log_tail = instance.tail().text();
+        for (id, entry) in open {
+            let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid()).with(|evidence| {
+                evidence.log_tail.clone_from(&log_tail);
+                if let Some(ended) = ended {
+                    ended.evidence(evidence);
+                }
+            });
+            // Nobody may be waiting any more.
+            let _ = entry.give.send(Given::Lost(Lost::With(Box::new(fault))));
+        }
+    }
+
+    /// Half a frame from a worker that did not crash is garbage; from one that did it is only how it died.
+    fn half_a_frame(&self, ended: Option<Ended>) -> Option<Doom> {
+        let crashed = ended.is_some_and(|e| e.status.signal().is_some() || e.status.code() != Some(0));
+        let text = "the wire ended in the middle of a frame".to_owned();
+        (self.reader.unfinished() > 0 && !crashed).then(|| Doom::Wire(FrameError::Garbage(text), None))
+    }
+}
+
+fn answer(instance: &Instance, id: u64, given: Given) -> Result<(), Doom> {
+    if instance.give(id, given) {
+        return Ok(());
+    }
+    let known = (id <= instance.calls().last && id > 0).then_some(id);
+    let text = match known {
+        Some(id) => format!("a second answer for call {id}"),
+        None => format!("an answer for call {id}, which was never made"),
+    };
+    Err(Doom::Wire(FrameError::Protocol(text), known))
+}
+
+/// The fault of a call whose instance is gone.
+fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) -> Fault {
+    let how = ended.map_or_else(|| "nobody saw how it ended".to_owned(), |ended| ended.words());
+    match doom {
+        // Its own caller knows better why: it was asked to stop.
+        Some(Doom::Overdue(_)) if culprit => {
+            FaultKind::DeadlineExceeded.fault("the call did not stop when it was asked to")
+        }
+        Some(Doom::Overdue(_)) => {
+            let text = format!("process {pid} was ended because another call in it did not stop");
+            FaultKind::LostWithInstance.fault(text)
+        }
+        Some(Doom::Wire(error, _)) if culprit => wire_fault(error),
+        Some(Doom::Wire(error, _)) => FaultKind::LostWithInstance.fault(format!("process {pid} was ended: {error}")),
+        Some(Doom::Closed) => FaultKind::Stopped.fault("the component is being ended"),
+        None if culprit && ended.is_some_and(|ended| ended.oom) => {
+            let text = "the worker was killed, and the kernel's count of kills for want of memory rose while it ran";
+            FaultKind::OutOfMemory.fault(text)
+        }
+        None if culprit => FaultKind::CrashedInCall.fault(format!("the worker ended in this call: {how}")),
+        None => {
+            FaultKind::LostWithInstance.fault(format!("process {pid}, which served other calls too, is gone: {how}"))
+        }
+    }
+}
+
+async fn write_frames(mut wire: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
+    while let Some(frame) = queue.recv().await {
+        debug_assert!(frame.len() <= FRAME_MAX_BYTES + crate::frames::HEADER_BYTES);
+        if wire.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One running worker as its callers see it: calls are opened on it, given an answer, or lost with it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use enact_model::context::ExecutionContext;
+use enact_model::limits::FRAME_MAX_BYTES;
+use enact_model::observation::Fault;
+use enact_model::time::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::drive::Doom;
+use crate::contract::ContextPort;
+use crate::frames::{HandlerError, ToWorker};
+use crate::process::capture::Tail;
+
+/// Frames that wait to be written; more would only hide that the worker does not read.
+pub(super) const OUTGOING_MAX: usize = 64;
+
+/// What a call was given.
+#[derive(Debug)]
+pub(super) enum Given {
+    /// The text of its output.
+    Ok(String),
+    /// The handler's own failure.
+    Error(HandlerError),
+    /// The instance is gone.
+    Lost(Lost),
+}
+
+/// How a call was lost.
+#[derive(Debug)]
+pub(super) enum Lost {
+    /// With what was seen of the end.
+    With(Box<Fault>),
+    /// Nobody saw the end.
+    Unseen,
+}
+
+/// A call that was opened.
+#[derive(Debug)]
+pub(super) struct OpenCall {
+    pub id: u64,
+    pub answer: oneshot::Receiver<Given>,
+}
+
+/// A call in flight.
+pub(super) struct Entry {
+    pub give: oneshot::Sender<Given>,
+    pub context: ExecutionContext,
+    pub port: Arc<dyn ContextPort>,
+}
+
+/// The calls of one instance.
+#[derive(Default)]
+pub(super) struct Calls {
+    pub open: BTreeMap<u64, Entry>,
+    /// The last id that was given out.
+    pub last: u64,
+    /// Those that `exiting` named.
+    pub culprits: Vec<u64>,
+    /// Why it is to end; no more calls are opened.
+    pub doom: Option<Doom>,
+    /// It takes no more calls but finishes those it has.
+    pub draining: bool,
+}
+
+/// One running worker.
+pub(super) struct Instance {
+    pid: u32,
+    since: Timestamp,
+    outgoing: mpsc::Sender<Vec<u8>>,
+    calls: Mutex<Calls>,
+    doomed: Notify,
+    over: watch::Sender<bool>,
+    tail: Tail,
+    /// Told whenever there is room for another call.
+    freed: Arc<Notify>,
+}
+
+impl Instance {
+    pub fn new(pid: u32, outgoing: mpsc::Sender<Vec<u8>>, tail: Tail, freed: Arc<Notify>) -> Self {
+        Self {
+            pid,
+            since: crate::process::now(),
+            outgoing,
+            calls: Mutex::default(),
+            doomed: Notify::new(),
+            over: watch::channel(false).0,
+            tail,
+            freed,
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+    pub fn tail(&self) -> &Tail {
+        &self.tail
+    }
+    pub fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how many calls are in flight, if it takes any more.
+    pub fn load(&self, limit: u32) -> Option<u32> {
+        let calls = self.calls();
+        let in_flight = u32::try_from(calls.open.len()).unwrap_or(u32::MAX);
+        (in_flight < limit && calls.doom.is_none() && !calls.draining && !self.outgoing.is_closed())
+            .then_some(in_flight)
+    }
+
+    /// Opens a call, at most `limit` at once; `None` if it takes no more.
+    pub fn open(&self, limit: u32, context: &ExecutionContext, port: &Arc<dyn ContextPort>) -> Option<OpenCall> {
+        let (give, answer) = oneshot::channel();
+        let mut calls = self.calls();
+        let full = calls.open.len() >= limit as usize;
+        if full || calls.doom.is_some() || calls.draining || *self.over.borrow() {
+            return None;
+        }
+        calls.last += 1;
+        let id = calls.last;
+        calls.open.insert(id, Entry { give, context: context.clone(), port: port.clone() });
+        Some(OpenCall { id, answer })
+    }
+
+    /// Gives a call its answer; returns whether it was in flight.
+    pub fn give(&self, id: u64, given: Given) -> bool {
+        let Some(entry) = self.calls().open.remove(&id) else { return false };
+        // Nobody may be waiting any more.
+        let _ = entry.give.send(given);
+        self.freed.notify_one();
+        true
+    }
+
+    /// Forgets a call that never got onto the wire.
+    pub fn forget(&self, id: u64) {
+        self.calls().open.remove(&id);
+        self.freed.notify_one();
+    }
+
+    /// Queues a frame; returns whether the wire still takes any.
+    ///
+    /// # Cancel safety
+    /// If it is dropped, the frame is not queued.
+    pub async fn send(&self, frame: Vec<u8>) -> bool {
+        self.outgoing.send(frame).await.is_ok()
+    }
+
+    /// Queues a frame if there is room; what does not fit is of no use to a worker that does not read.
+    pub fn tell(&self, frame: &ToWorker<'_>) -> bool {
+        let frame = frame.encode(FRAME_MAX_BYTES);
+        frame.is_ok_and(|frame| self.outgoing.try_send(frame).is_ok())
+    }
+
+    /// Ends it; the first reason counts.
+    pub fn condemn(&self, doom: Doom) {
+        let mut calls = self.calls();
+        if calls.doom.is_none() {
+            calls.doom = Some(doom);
+        }
+        drop(calls);
+        self.doomed.notify_one();
+    }
+
+    /// Waits until it is condemned.
+    pub async fn doomed(&self) {
+        self.doomed.notified().await;
+    }
+
+    /// Says that it is gone and reaped.
+    pub fn end(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Returns whether it is gone and reaped.
+    pub fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Waits until it is gone and reaped.
+    pub async fn over(&self) {
+        // The sender is a part of self.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
+    }
+}

@@ -1,0 +1,196 @@
+//! Starting a worker: spawn, `hello`, `init`, `ready`, all of it before a deadline.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enact_model::limits::FRAME_MAX_BYTES;
+use enact_model::observation::{Fault, FaultKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::time::timeout;
+
+use super::drive::Drive;
+use super::instance::Instance;
+use super::pool::Pool;
+use crate::frames::{FrameError, FrameReader, FromWorker, PROTOCOL, ToWorker, decode};
+use crate::process::capture::Tail;
+use crate::process::package::{self, scratch_fault};
+use crate::process::spawn::{Group, Plan, spawn};
+use crate::process::version::Version;
+use crate::scratch::Scratch;
+
+/// How long a worker that closed its wire may take to end before that counts as a broken protocol.
+pub(super) const EXIT_WAIT: Duration = Duration::from_millis(100);
+
+/// A worker that was spawned, before it has said anything.
+struct Spawned {
+    group: Group,
+    scratch: Scratch,
+    wire: UnixStream,
+    logs: [pipe::Receiver; 2],
+    nonce: String,
+}
+
+/// Starts a worker and waits until it is ready.
+pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Arc<Instance>, Fault> {
+    let shape = version.shape();
+    let starting = tokio::task::spawn_blocking({
+        let version = version.clone();
+        move || spawned(&version)
+    });
+    let started = starting.await.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
+    let Spawned { mut group, scratch, mut wire, logs, nonce } = started;
+    let tail = Tail::default();
+    let logs = logs.map(|log| tokio::spawn(tail.clone().follow(log)));
+    let mut reader = FrameReader::new(FRAME_MAX_BYTES);
+    let limit = Duration::from_millis(shape.start_timeout_ms);
+    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &tail)).await;
+    let fault = match ready {
+        Ok(Ok(())) => {
+            let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
+            return Ok(drive.begin(wire, tail));
+        }
+        Ok(Err(Refusal::Fault(fault))) => fault,
+        Ok(Err(Refusal::Closed)) => {
+            if timeout(EXIT_WAIT, group.exited()).await.is_ok() {
+                FaultKind::StartDied.fault(format!("{} ended before it was ready", version.label()))
+            } else {
+                FaultKind::ProtocolBroken.fault(format!("{} closed its wire before it was ready", version.label()))
+            }
+        }
+        Err(_) => {
+            let text = format!("{} was not ready after {} ms", version.label(), shape.start_timeout_ms);
+            FaultKind::StartTimedOut.fault(text)
+        }
+    };
+    if fault.kind != FaultKind::StartDied {
+        group.kill();
+    }
+    let ended = group.reap().await.ok();
+    let _ = timeout(EXIT_WAIT, async {
+        for log in logs {
+            let _ = log.await;
+        }
+    })
+    .await;
+    drop(scratch);
+    Err(fault.with(|evidence| {
+        if let Some(ended) = ended {
+            ended.evidence(evidence);
+        }
+        evidence.log_tail = tail.text();
+    }))
+}
+
+/// Makes the streams and spawns. Blocks.
+fn spawned(version: &Version) -> Result<Spawned, Fault> {
+    let ground = &*version.ground;
+    let shape = version.shape();
+    let scratch = Scratch::new(&ground.scratch, "worker-").map_err(|e| scratch_fault(&e))?;
+    let (program, args) = package::command(&shape.command, &shape.files, Some(version.package.path()), &ground.path)?;
+    let failed = |e: io::Error| FaultKind::StartFailed.fault(format!("no streams could be made: {e}"));
+    let (ours, theirs) = StdStream::pair().map_err(failed)?;
+    let (out_reader, out_writer) = io::pipe().map_err(failed)?;
+    let (err_reader, err_writer) = io::pipe().map_err(failed)?;
+    ours.set_nonblocking(true).map_err(failed)?;
+    let wire = UnixStream::from_std(ours).map_err(failed)?;
+    let out = pipe::Receiver::from_owned_fd(OwnedFd::from(out_reader)).map_err(failed)?;
+    let err = pipe::Receiver::from_owned_fd(OwnedFd::from(err_reader)).map_err(failed)?;
+    let nonce = ground.nonce();
+    let plan = Plan {
+        program,
+        args,
+        folder: scratch.path().to_owned(),
+        env: shape.env.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
+        stdin: Stdio::from(OwnedFd::from(theirs)),
+        stdout: Stdio::from(out_writer),
+        stderr: Stdio::from(err_writer),
+        memory_bytes: shape.memory_bytes,
+        label: version.label(),
+        execution: None,
+        nonce: nonce.clone(),
+    };
+    let group = spawn(ground, plan)?;
+    Ok(Spawned { group, scratch, wire, logs: [out, err], nonce })
+}
+
+enum Refusal {
+    Fault(Fault),
+    Closed,
+}
+
+async fn greet(
+    version: &Version,
+    nonce: &str,
+    wire: &mut UnixStream,
+    reader: &mut FrameReader,
+    tail: &Tail,
+) -> Result<(), Refusal> {
+    let shape = version.shape();
+    let mut greeted = false;
+    loop {
+        let frame = next(wire, reader).await?;
+        match frame {
+            FromWorker::Hello { protocol, .. } if !greeted && protocol != PROTOCOL => {
+                let text = format!("the worker speaks protocol {protocol}, the hub {PROTOCOL}");
+                return Err(Refusal::Fault(FaultKind::InitRefused.fault(text)));
+            }
+            FromWorker::Hello { nonce: said, runtime, .. } if !greeted && said == nonce => {
+                greeted = true;
+                tracing::debug!(component = %version.component.name, runtime, "a worker said hello");
+                let init = ToWorker::Init {
+                    component: version.component.name.as_str(),
+                    version: &version.component.version,
+                    config: shape.config.as_ref(),
+                    frame_max_bytes: FRAME_MAX_BYTES,
+                    calls_in_flight: shape.calls_in_flight,
+                    budget_ms: shape.start_timeout_ms,
+                };
+                let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(wire_fault(&e)))?;
+                wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
+            }
+            FromWorker::Ready { .. } if greeted => return Ok(()),
+            FromWorker::InitError { message } if greeted => {
+                return Err(Refusal::Fault(FaultKind::InitRefused.fault(message)));
+            }
+            FromWorker::Log { message } => {
+                tail.push(message.as_bytes());
+                tail.push(b"\n");
+            }
+            other => {
+                let text = format!("the worker began with {other:?}");
+                let text: String = text.chars().take(200).collect();
+                return Err(Refusal::Fault(FaultKind::ProtocolBroken.fault(text)));
+            }
+        }
+    }
+}
+
+async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWorker, Refusal> {
+    let mut chunk = vec![0; 4096];
+    loop {
+        let broken = |error: FrameError| Refusal::Fault(wire_fault(&error));
+        if let Some(body) = reader.next_frame().map_err(broken)? {
+            return decode(&body).map_err(broken);
+        }
+        match wire.read(&mut chunk).await {
+            Ok(count @ 1..) => reader.push(chunk.get(..count).unwrap_or_default()),
+            Ok(0) | Err(_) => return Err(Refusal::Closed),
+        }
+    }
+}
+
+/// The fault of a wire that cannot be trusted any more.
+pub(super) fn wire_fault(error: &FrameError) -> Fault {
+    let kind = match error {
+        FrameError::TooLarge { .. } => FaultKind::FrameTooLarge,
+        FrameError::Garbage(_) => FaultKind::GarbageOnWire,
+        FrameError::Protocol(_) => FaultKind::ProtocolBroken,
+    };
+    kind.fault(error.to_string())
+}
