@@ -1,7 +1,7 @@
 //! The embedded store: the log is the truth, the tables are a cache of it, and every start replays.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use enact_model::id::{Epoch, Lsn};
@@ -127,12 +127,16 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
         self.refusing
     }
     /// Removes the log segments before `keep`, which [`EmbeddedView::extend_base`] has returned; it never removes more than
-    /// the base covers. Returns the first position kept.
+    /// the base covers, and none while a verification reads them. Returns the first position kept.
     ///
     /// # Errors
     /// When the base cannot be read or a file not removed.
     pub fn drop_before(&mut self, keep: Lsn) -> Result<Lsn, ReplayError> {
-        let _one = self.shared.base.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one = match self.shared.base.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(self.log.first()),
+        };
         if !self.shared.storage.exists(Purpose::Base) {
             return Ok(self.log.first());
         }

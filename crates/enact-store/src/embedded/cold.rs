@@ -19,6 +19,8 @@ pub struct ColdError {
     pub action: &'static str,
     /// On what.
     pub place: String,
+    /// Whether its bytes are not what was written; they are made from the log and can be made anew.
+    pub damaged: bool,
     /// Why it failed.
     #[source]
     pub source: Source,
@@ -26,7 +28,10 @@ pub struct ColdError {
 
 impl ColdError {
     pub(super) fn new(action: &'static str, place: &str, source: impl Into<Source>) -> Self {
-        Self { action, place: place.to_owned(), source: source.into() }
+        Self { action, place: place.to_owned(), damaged: false, source: source.into() }
+    }
+    pub(super) fn damaged(self, damaged: bool) -> Self {
+        Self { damaged, ..self }
     }
 }
 

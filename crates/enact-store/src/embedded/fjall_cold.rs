@@ -51,7 +51,7 @@ impl ColdStorage for FjallStorage {
             let rows = db.keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
             Ok((db, rows))
         };
-        let (db, rows) = open().map_err(|error: fjall::Error| ColdError::new("open", &place, error))?;
+        let (db, rows) = open().map_err(|error| failed("open", &place, error))?;
         Ok(FjallCold { db, rows, place: place.into() })
     }
     fn remove(&self, purpose: Purpose) -> Result<(), ColdError> {
@@ -85,12 +85,13 @@ impl Cold for FjallCold {
 
     fn position(&self) -> Result<Lsn, ColdError> {
         let Some(bytes) = self.get(POSITION)? else { return Ok(Lsn::ZERO) };
-        let number =
-            bytes.try_into().map_err(|_| ColdError::new("read the position of", &self.place, "it is not 8 bytes"))?;
+        let number = bytes
+            .try_into()
+            .map_err(|_| ColdError::new("read the position of", &self.place, "it is not 8 bytes").damaged(true))?;
         Ok(Lsn(u64::from_le_bytes(number)))
     }
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ColdError> {
-        let value = self.rows.get(key).map_err(|error| ColdError::new("read", &self.place, error))?;
+        let value = self.rows.get(key).map_err(|error| failed("read", &self.place, error))?;
         Ok(value.map(|value| value.to_vec()))
     }
     fn snapshot(&self) -> FjallSnapshot {
@@ -105,10 +106,10 @@ impl Cold for FjallCold {
             }
         }
         writes.insert(&self.rows, POSITION, position.0.to_le_bytes());
-        writes.commit().map_err(|error| ColdError::new("write", &self.place, error))
+        writes.commit().map_err(|error| failed("write", &self.place, error))
     }
     fn sync(&self) -> Result<(), ColdError> {
-        self.db.persist(PersistMode::SyncAll).map_err(|error| ColdError::new("sync", &self.place, error))
+        self.db.persist(PersistMode::SyncAll).map_err(|error| failed("sync", &self.place, error))
     }
 }
 
@@ -117,12 +118,30 @@ impl ColdSnapshot for FjallSnapshot {
         let place = self.place.clone();
         let pairs = self.snapshot.range(&self.rows, from.to_vec()..to.to_vec());
         let read = move |guard: fjall::Guard| {
-            let (key, value) = guard.into_inner().map_err(|error| ColdError::new("read", &place, error))?;
+            let (key, value) = guard.into_inner().map_err(|error| failed("read", &place, error))?;
             Ok((key.to_vec(), value.to_vec()))
         };
         match order {
             Order::Ascending => Box::new(pairs.map(read)),
             Order::Descending => Box::new(pairs.rev().map(read)),
         }
+    }
+}
+
+fn failed(action: &'static str, place: &str, error: fjall::Error) -> ColdError {
+    let damaged = is_damage(&error);
+    ColdError::new(action, place, error).damaged(damaged)
+}
+
+/// Tells whether the files are not what was written; a full disk, a missing permission or another owner is not that.
+fn is_damage(error: &fjall::Error) -> bool {
+    use fjall::{Error, LsmError};
+    match error {
+        Error::Io(error) | Error::Storage(LsmError::Io(error)) => {
+            use std::io::ErrorKind;
+            matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData)
+        }
+        Error::Poisoned | Error::KeyspaceDeleted | Error::Locked => false,
+        _ => true,
     }
 }

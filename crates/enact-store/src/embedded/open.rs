@@ -115,7 +115,7 @@ fn open_tables<S: ColdStorage>(storage: &S) -> Result<(Tables<S::Cold>, Option<S
     let open = || -> Result<Tables<S::Cold>, ReplayError> { Ok(Tables::open(storage.open(Purpose::Tables)?)?) };
     match open() {
         Ok(tables) => Ok((tables, None)),
-        Err(error) if is_newer(&error) => Err(error.into()),
+        Err(error) if !is_damage(&error) => Err(error.into()),
         Err(error) => {
             let reason = with_sources(&error);
             tracing::warn!(%reason, "the tables are made anew from the log");
@@ -125,11 +125,18 @@ fn open_tables<S: ColdStorage>(storage: &S) -> Result<(Tables<S::Cold>, Option<S
     }
 }
 
-/// Rows of a newer release are not damage.
-fn is_newer(error: &ReplayError) -> bool {
+/// Tells whether the tables are not what was written; rows of a newer release, or a full disk, are not that.
+fn is_damage(error: &ReplayError) -> bool {
     use enact_model::table::DecodeRowError;
-    let ReplayError::Read(error) = error else { return false };
-    matches!(error.source.downcast_ref(), Some(DecodeRowError::Newer(_) | DecodeRowError::Table(_)))
+    match error {
+        ReplayError::Cold(error) => error.damaged,
+        ReplayError::Read(error) => match (error.source.downcast_ref::<ColdError>(), error.source.downcast_ref()) {
+            (Some(error), _) => error.damaged,
+            (None, Some(DecodeRowError::Empty | DecodeRowError::Malformed(_))) => true,
+            _ => false,
+        },
+        _ => false,
+    }
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

@@ -20,6 +20,9 @@ const ROWS: u8 = 1;
 /// First byte of the cold keys that say which rows of the other tables are open.
 const OPEN: u8 = 2;
 
+/// Rows that are let go under one lock: commits and readers wait for no more.
+const SETTLE_ROWS: usize = 256;
+
 /// Rows in memory over a cold side; together they are the tables at one position.
 pub(super) struct Tables<C: Cold> {
     cold: C,
@@ -43,6 +46,22 @@ struct Slot {
     stamp: u64,
     /// Whether the cold side says that it is open.
     marked: bool,
+}
+
+impl Memory {
+    /// Lets go of a row that was written behind, unless it has changed since or belongs into memory.
+    fn settle(&mut self, taken: Taken) {
+        let marked = taken.open();
+        let Some(slot) = self.rows.get_mut(&taken.key) else { return };
+        slot.marked = marked;
+        if slot.stamp != taken.stamp {
+            self.dirty.push(taken.key);
+        } else if slot.row.is_some() && (marked || taken.key.resident()) {
+            slot.stamp = 0;
+        } else {
+            self.rows.remove(&taken.key);
+        }
+    }
 }
 
 struct Taken {
@@ -108,17 +127,11 @@ impl<C: Cold> Tables<C> {
             return written;
         }
         memory.flushed = position;
-        for taken in taken {
-            let marked = taken.open();
-            let Some(slot) = memory.rows.get_mut(&taken.key) else { continue };
-            slot.marked = marked;
-            if slot.stamp != taken.stamp {
-                memory.dirty.push(taken.key);
-            } else if slot.row.is_some() && (marked || taken.key.resident()) {
-                slot.stamp = 0;
-            } else {
-                memory.rows.remove(&taken.key);
-            }
+        drop(memory);
+        let mut left = taken.into_iter().peekable();
+        while left.peek().is_some() {
+            let mut memory = self.write();
+            left.by_ref().take(SETTLE_ROWS).for_each(|taken| memory.settle(taken));
         }
         Ok(())
     }
@@ -237,3 +250,6 @@ fn decode(pair: Result<super::cold::Pair, ColdError>) -> Result<Entry, ReadError
     let row = Row::decode(&key, &value).map_err(|error| ReadError::new(format!("the row {key:?}"), error))?;
     Ok((key, row))
 }
+
+#[cfg(test)]
+mod tests;

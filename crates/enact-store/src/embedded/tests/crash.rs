@@ -32,7 +32,7 @@ fn run(sim: &Sim, model: &mut Model, dice: &mut Dice, count: u64) -> Option<Mode
 
 #[test]
 fn a_restart_after_any_loss_of_power_has_every_acknowledged_commit_and_the_tables_of_its_log() {
-    for seed in 0..150 {
+    for seed in 0..60 {
         let (sim, mut dice, mut model) = (Sim::new(seed), Dice::new(seed), Model::default());
         for round in 0..5 {
             sim.disk.fail_at(1 + dice.below(150), FailKind::Power);

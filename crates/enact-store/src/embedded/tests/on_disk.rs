@@ -109,3 +109,19 @@ fn readers_see_whole_commits_only_while_tables_are_written_behind() {
     assert_eq!(reader.join().unwrap().differing, 0);
     assert_eq!(rows(&store.view()), model.rows());
 }
+
+#[test]
+fn tables_that_somebody_has_open_are_not_taken_for_damaged() {
+    let (disk, mut dice, mut model) = (Disk::new(), Dice::new(5), Model::default());
+    let (mut store, _) = disk.try_open().unwrap();
+    commits(&mut store, &mut model, &mut dice, 5);
+    let view = store.view();
+    drop(store);
+    let text = error(disk.try_open());
+    assert!(text.contains("tables") && text.contains("Locked"), "{text}");
+    assert_eq!(rows(&view), model.rows());
+    drop(view);
+    let (store, opened) = disk.try_open().unwrap();
+    assert_eq!(opened.rebuilt, None);
+    assert_eq!(rows(&store.view()), model.rows());
+}

@@ -27,7 +27,7 @@ fn run(disk: &SimDisk, dice: &mut Dice, groups: u64, kept: &mut Vec<Vec<u8>>) ->
 
 #[test]
 fn acknowledged_records_survive_every_loss_of_power_and_no_frame_is_ever_half_there() {
-    for seed in 0..400 {
+    for seed in 0..200 {
         let (disk, mut dice, mut kept) = (SimDisk::new(seed), Dice(seed), Vec::new());
         for round in 0..6 {
             disk.fail_at(1 + dice.below(120), FailKind::Power);

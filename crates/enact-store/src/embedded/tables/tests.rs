@@ -1,0 +1,60 @@
+//! Open rows stay in memory although their table is not resident, and are there after a restart.
+
+use enact_model::execution::{Execution, Phase};
+use enact_model::id::{ExecutionId, TenantId};
+
+use super::super::memory_cold::MemoryCold;
+use super::*;
+
+fn execution(id: u128, phase: Phase) -> Change {
+    let row = serde_json::json!({
+        "id": ExecutionId::from_u128(id), "phase": phase, "wake": null, "attempt": 1, "accepted_at": 1, "accepted_lsn": 1,
+        "fingerprint": enact_model::digest::Digest::of(b""), "selector": "a.b.c", "records": [1],
+        "pin": { "name": "a", "version": "1.0.0", "digest": enact_model::digest::Digest::of(b"") },
+        "intent": {
+            "intent_id": enact_model::id::IntentId::from_u128(id), "intent_type": "a.b.c", "tenant_id": "default",
+            "session_id": "default", "solution_id": "default", "parameters": { "inline": {} }, "created_at": 1,
+        },
+    });
+    let row = serde_json::from_value::<Execution>(row).unwrap();
+    let key = Key::execution(&TenantId::default_tenant(), ExecutionId::from_u128(id));
+    Change { key, row: Some(Row::Execution(row.into())) }
+}
+
+fn in_memory(tables: &Tables<MemoryCold>, change: &Change) -> bool {
+    tables.cached(&change.key) == change.row.clone().map_or(Cached::Absent, Cached::Row)
+}
+
+#[test]
+fn an_open_row_stays_in_memory_until_it_is_settled_also_across_a_restart() {
+    let cold = MemoryCold::default();
+    let tables = Tables::open(cold.clone()).unwrap();
+    let (running, settled) = (execution(1, Phase::Running), execution(2, Phase::Settled));
+    tables.publish([&running, &settled], Lsn(1));
+    tables.flush().unwrap();
+    assert!(in_memory(&tables, &running));
+    assert_eq!(tables.cached(&settled.key), Cached::Unknown);
+    let tables = Tables::open(cold.clone()).unwrap();
+    assert!(in_memory(&tables, &running));
+    assert_eq!(tables.cached(&settled.key), Cached::Unknown);
+    let over = execution(1, Phase::Settled);
+    tables.publish([&over], Lsn(2));
+    tables.flush().unwrap();
+    let tables = Tables::open(cold).unwrap();
+    assert_eq!(tables.cached(&over.key), Cached::Unknown);
+    assert_eq!(tables.get(&over.key).unwrap(), over.row);
+}
+
+#[test]
+fn a_row_that_changes_while_it_is_written_behind_stays_dirty() {
+    let tables = Tables::open(MemoryCold::default()).unwrap();
+    let (first, second) = (execution(1, Phase::Settled), execution(1, Phase::Waiting));
+    tables.publish([&first], Lsn(1));
+    let (taken, _) = tables.take_dirty().unwrap();
+    tables.publish([&second], Lsn(2));
+    taken.into_iter().for_each(|taken| tables.write().settle(taken));
+    assert!(in_memory(&tables, &second));
+    assert_eq!(tables.dirty(), 1);
+    tables.flush().unwrap();
+    assert_eq!((tables.get(&second.key).unwrap(), tables.dirty()), (second.row, 0));
+}
