@@ -74,13 +74,11 @@ fn analyze(hub: &Hub, folder: &Path, ingested: &[Ingested], told: &mut Told) -> 
         let tables =
             answer.at("/accepted/execution/output/tables").ok_or_else(|| no_output(&answer, "analyze_content"))?;
         let by_hand = by_hand(folder, &document.name)?;
-        let pages = Answer::parse(&by_hand).map_or(0, |pages| pages.list("").len());
+        let found = Answer::parse(&by_hand).map(|all| all.list("")).unwrap_or_default();
+        let rows: usize = found.iter().map(|table| table.list("/data").len()).sum();
         let same = tables.text("/digest").ends_with(&sha256(&by_hand));
-        told.so(
-            format!("3 {} has {pages} tables", document.name),
-            "the bytes that the JAR prints by hand",
-            same && pages > 0,
-        );
+        let what = format!("3 {}: {} table, {rows} rows", document.name, found.len());
+        told.so(what, "the very bytes that the JAR prints by hand", same && rows > 0);
         last = tables.text("/id");
     }
     hub.show(&["lineage", &last])?;
