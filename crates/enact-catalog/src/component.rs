@@ -73,6 +73,13 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
             None
         }
     };
+    if let (Some(node), Some(shape), Some(services)) = (fields.get("process"), &shape, &services) {
+        let mut operations = services.values().flat_map(BTreeMap::values);
+        if shape.command.is_empty() && node.get("command").is_none() && operations.any(|o| o.call.command.is_none()) {
+            let message = "`command` of the process is missing, and not every operation has one of its own";
+            faults.hint(node.mark, message, "name the program: `command: [java, -jar, tool.jar]`");
+        }
+    }
     let component =
         Component { name: name?, version: version?, summary, shape: Shape::Process(shape?), services: services? };
     let size = Json::of(&component).as_str().len();
@@ -104,7 +111,11 @@ fn check_keys(fields: &Fields<'_>, faults: &mut Faults) {
     }
     if let Some((second, mark)) = shapes.get(1) {
         let first = shapes.first().map_or("", |(first, _)| first);
-        faults.hint(*mark, format!("`{second}` is a second shape beside `{first}`"), "a component has exactly one shape");
+        faults.hint(
+            *mark,
+            format!("`{second}` is a second shape beside `{first}`"),
+            "a component has exactly one shape",
+        );
     }
 }
 
@@ -171,13 +182,6 @@ fn services(
     }
     let known: Vec<(&Name, &Name)> = found.iter().map(|(service, name, ..)| (service, name)).collect();
     relation::check(component, &known, &drafts, faults);
-    if let Some(shape) = shape
-        && shape.command.is_empty()
-        && drafts.iter().any(|draft| draft.body.call.command.is_none())
-    {
-        let hint = "name the program: `command: [java, -jar, tool.jar]`";
-        faults.hint(node.mark, "`command` of the process is missing, and not every operation has one of its own", hint);
-    }
     let mut services = Services::new();
     for draft in drafts {
         services.entry(draft.service).or_default().insert(draft.name, draft.body);
@@ -209,6 +213,19 @@ impl Names {
         self.seen.insert(name.clone(), (text.to_owned(), mark));
         Some(name)
     }
+}
+
+/// Lists every key that is read, for the test that holds the documentation to it.
+#[cfg(test)]
+pub(crate) fn documented_keys() -> Vec<&'static str> {
+    let mut keys: Vec<&str> = KEYS.to_vec();
+    keys.extend(SHAPES);
+    keys.extend(shape::KEYS);
+    keys.extend(operation::KEYS);
+    keys.extend(call::KEYS);
+    keys.extend(["attempts", "backoff", "limit", "key", "artifact", "from", "media_type", "derived_from"]);
+    keys.extend(["type", "on", "data", "scope", "set", "delete", "value", "ttl"]);
+    keys
 }
 
 #[cfg(test)]

@@ -99,12 +99,8 @@ impl<'a> Fields<'a> {
             return Some(bytes);
         }
         let node = self.get(key)?;
-        let message = format!(
-            "`{key}` is {}, which is not between {} and {} bytes",
-            node.excerpt(),
-            range.start(),
-            range.end()
-        );
+        let message =
+            format!("`{key}` is {}, which is not between {} and {} bytes", node.excerpt(), range.start(), range.end());
         faults.hint(node.mark, message, "write a size such as 256MiB");
         None
     }

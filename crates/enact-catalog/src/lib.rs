@@ -12,3 +12,6 @@ pub mod quantity;
 pub mod schema;
 pub mod solution;
 pub mod yaml;
+
+#[cfg(test)]
+mod documented;

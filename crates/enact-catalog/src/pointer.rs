@@ -118,7 +118,9 @@ impl<'a> Sources<'a> {
     /// Fills a template; a pointer that leads nowhere gives `null`.
     pub fn fill(&self, template: &Value) -> Value {
         match template {
-            Value::String(text) if text.starts_with("//") => Value::String(text.get(1..).unwrap_or_default().to_owned()),
+            Value::String(text) if text.starts_with("//") => {
+                Value::String(text.get(1..).unwrap_or_default().to_owned())
+            }
             Value::String(text) if text.starts_with('/') => {
                 self.find(text).map_or(Value::Null, std::borrow::Cow::into_owned)
             }

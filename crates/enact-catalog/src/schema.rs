@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub mod bundle;
 pub mod check;
+pub mod cost;
 mod message;
 
 /// Most faults reported of one value.

@@ -12,7 +12,7 @@ use crate::pointer;
 use crate::schema::check::check_pointer;
 use crate::yaml::{Kind, Mark, Node, cut};
 
-const KEYS: [&str; 7] = ["command", "args", "stdin", "stdout", "success", "output_max", "operation"];
+pub const KEYS: [&str; 7] = ["command", "args", "stdin", "stdout", "success", "output_max", "operation"];
 /// Keys for a program that is run once.
 const ONESHOT_KEYS: [&str; 6] = ["command", "args", "stdin", "stdout", "success", "output_max"];
 /// Largest captured output, in bytes.
@@ -31,11 +31,7 @@ pub struct Around<'a> {
 /// Reads the call of an operation; without a `call` key it is the default one.
 pub fn read(node: Option<&Node>, around: &Around<'_>, faults: &mut Faults) -> Call {
     let worker = around.shape.is_some_and(|shape| shape.mode == ProcessMode::Worker);
-    let plain = if worker {
-        Call::default()
-    } else {
-        Call { stdin: Stdin::Json, success: vec![0], ..Call::default() }
-    };
+    let plain = if worker { Call::default() } else { Call { stdin: Stdin::Json, success: vec![0], ..Call::default() } };
     let Some(fields) = node.and_then(|node| Fields::of(node, "call", &KEYS, faults)) else { return plain };
     let strange: &[&str] = if worker { &ONESHOT_KEYS } else { &["operation"] };
     for entry in fields.entries() {
@@ -91,11 +87,19 @@ fn success(fields: &Fields<'_>, faults: &mut Faults) -> Vec<i32> {
             Kind::Number(number, _) if number.as_u64().is_some_and(|code| code <= 255) => {
                 codes.extend(number.as_u64().map(|code| code as i32));
             }
-            _ => faults.hint(item.mark, format!("{} is not an exit status", item.excerpt()), "write numbers from 0 to 255"),
+            _ => faults.hint(
+                item.mark,
+                format!("{} is not an exit status", item.excerpt()),
+                "write numbers from 0 to 255",
+            ),
         }
     }
     if items.is_empty() {
-        faults.hint(fields.get("success").map_or(fields.mark(), |n| n.mark), "`success` is empty", "leave it out for [0]");
+        faults.hint(
+            fields.get("success").map_or(fields.mark(), |n| n.mark),
+            "`success` is empty",
+            "leave it out for [0]",
+        );
     }
     codes.sort_unstable();
     codes.dedup();

@@ -1,7 +1,7 @@
 //! `produces`, `result`, `emits` and `state`: the effects that are declared without touching the code.
 
 use enact_model::descriptor::{
-    Emit, On, Operation, Pointer, Produce, ProduceFrom, ProcessMode, Returns, StateEffect, Stdout, Template,
+    Emit, On, Operation, Pointer, ProcessMode, Produce, ProduceFrom, Returns, StateEffect, Stdout, Template,
 };
 use enact_model::envelope::StateScope;
 use enact_model::json::Json;
@@ -84,9 +84,20 @@ fn check_together(fields: &Fields<'_>, body: &mut Operation, nodes: &[Node], pla
         } else if body.call.stdout != Stdout::Json {
             faults.add(stdout_given.unwrap_or(mark), "`returns: effects` needs `stdout: json`");
         }
-    } else if from_stdout.is_some() && stdout_given.is_none() {
+    } else if !nodes.is_empty() && stdout_given.is_none() && (from_stdout.is_some() || !uses_output(body)) {
         body.call.stdout = Stdout::Ignore;
     }
+}
+
+/// Whether `result` is made from what the program prints.
+fn uses_output(body: &Operation) -> bool {
+    let mut uses = false;
+    if let Some(Template(result)) = &body.result {
+        pointer::template_pointers(&result.to_value(), "", &mut |_, pointer| {
+            uses |= pointer.is_ok_and(|pointer| source(&pointer.0).0 == Source::Output);
+        });
+    }
+    uses
 }
 
 struct Reader<'a, 'f> {
@@ -216,7 +227,12 @@ impl Reader<'_, '_> {
         let key = match (fields.entry("set"), fields.entry("delete")) {
             (Some(set), None) => {
                 if fields.get("value").is_none() {
-                    fields.missing("value", "a state effect", "say what to set, such as `value: /document/id`", self.faults);
+                    fields.missing(
+                        "value",
+                        "a state effect",
+                        "say what to set, such as `value: /document/id`",
+                        self.faults,
+                    );
                 }
                 set
             }
@@ -235,7 +251,10 @@ impl Reader<'_, '_> {
         };
         let text = fields::text(&key.value, &key.key, self.faults)?;
         if text.len() > TEXT_MAX || text.chars().any(char::is_control) {
-            let message = format!("the state key `{}` is longer than {TEXT_MAX} bytes or holds a control character", cut(text, 60));
+            let message = format!(
+                "the state key `{}` is longer than {TEXT_MAX} bytes or holds a control character",
+                cut(text, 60)
+            );
             self.faults.add(key.value.mark, message);
         }
         Some(StateEffect { scope, key: text.to_owned(), value, ttl_ms })
@@ -274,16 +293,24 @@ impl Reader<'_, '_> {
             }
             (Source::Output, Stands::InResult) => {}
             (Source::Artifacts, Stands::InResult | Stands::Completed) => {
-                let index = rest.split('/').nth(1).unwrap_or("0");
-                let inside = index.parse::<usize>().is_ok_and(|index| self.more_artifacts || index < self.artifacts);
-                if !inside && !(rest.is_empty() && self.artifacts == 0) {
+                let inside = match rest.split('/').nth(1) {
+                    None => true,
+                    Some(index) => {
+                        index.parse().is_ok_and(|index: usize| self.more_artifacts || index < self.artifacts)
+                    }
+                };
+                if !inside {
                     let message = format!("`{shown}` leads nowhere: {} artifacts are produced", self.artifacts);
                     self.faults.hint(mark, message, "the first one is /artifacts/0");
                 }
             }
             (Source::Failure, Stands::Failed) => {}
             (Source::Failure, _) => {
-                self.faults.hint(mark, format!("`{shown}` is only there with `on: failed`"), "for a part of the input write /input/failure");
+                self.faults.hint(
+                    mark,
+                    format!("`{shown}` is only there with `on: failed`"),
+                    "for a part of the input write /input/failure",
+                );
             }
             (Source::Output | Source::Artifacts, _) => {
                 let message = format!("`{shown}` is not there yet or never will be: only the input is");
@@ -294,7 +321,10 @@ impl Reader<'_, '_> {
 }
 
 fn is_media_type(text: &str) -> bool {
-    let part = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
+    let part =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
     let bare = text.split(';').next().unwrap_or_default().trim();
-    bare.split_once('/').is_some_and(|(kind, name)| part(kind) && part(name)) && text.len() <= TEXT_MAX && text.is_ascii()
+    bare.split_once('/').is_some_and(|(kind, name)| part(kind) && part(name))
+        && text.len() <= TEXT_MAX
+        && text.is_ascii()
 }

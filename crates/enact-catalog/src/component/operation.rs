@@ -15,12 +15,26 @@ use crate::quantity;
 use crate::schema::{bundle, check};
 use crate::yaml::{Kind, Mark, Node, cut};
 
-const KEYS: [&str; 17] = [
-    "summary", "kind", "idempotent", "call", "input", "output", "timeout", "retry", "concurrency", "serialize",
-    "reconcile", "compensate", "handles", "returns", "produces", "result", "emits",
+pub const KEYS: [&str; 18] = [
+    "summary",
+    "kind",
+    "idempotent",
+    "call",
+    "input",
+    "output",
+    "timeout",
+    "retry",
+    "concurrency",
+    "serialize",
+    "reconcile",
+    "compensate",
+    "handles",
+    "returns",
+    "produces",
+    "result",
+    "emits",
+    "state",
 ];
-/// `state` is the eighteenth.
-const STATE: &str = "state";
 /// Most intent types that one operation handles.
 const HANDLES_MAX: usize = 100;
 
@@ -46,8 +60,6 @@ pub struct Draft {
     pub service: Name,
     /// The operation.
     pub name: Name,
-    /// Its key.
-    pub mark: Mark,
     /// What it is.
     pub body: Operation,
     /// The operation that undoes it.
@@ -61,8 +73,7 @@ pub struct Draft {
 /// Reads one operation; what is faulty in it is left at its default.
 pub fn read(node: &Node, place: &Place<'_>, faults: &mut Faults) -> Option<Draft> {
     let what = format!("{}.{}", place.service, place.name);
-    let keys: Vec<&str> = KEYS.into_iter().chain([STATE]).collect();
-    let fields = Fields::of(node, &what, &keys, faults)?;
+    let fields = Fields::of(node, &what, &KEYS, faults)?;
     let kinds = [("query", OperationKind::Query), ("command", OperationKind::Command)];
     let kind = fields.choice("kind", &kinds, faults);
     if fields.get("kind").is_none() {
@@ -97,16 +108,14 @@ pub fn read(node: &Node, place: &Place<'_>, faults: &mut Faults) -> Option<Draft
         state: Vec::new(),
     };
     body.retry = retry(&fields, kind.is_none() || body.may_run_again(), &what, faults);
-    declared::read(&fields, &mut body, &declared::Schemas { input: input.as_ref(), output: output.as_ref() }, place, faults);
-    Some(Draft {
-        service: place.service.clone(),
-        name: place.name.clone(),
-        mark: place.mark,
-        body,
-        compensate,
-        reconcile,
-        handles,
-    })
+    declared::read(
+        &fields,
+        &mut body,
+        &declared::Schemas { input: input.as_ref(), output: output.as_ref() },
+        place,
+        faults,
+    );
+    Some(Draft { service: place.service.clone(), name: place.name.clone(), body, compensate, reconcile, handles })
 }
 
 /// Reads, bundles and checks a schema.
@@ -154,7 +163,11 @@ fn concurrency(fields: &Fields<'_>, around: &Around<'_>, faults: &mut Faults) ->
         return serialize.unwrap_or(false).then_some(Concurrency { limit: 1, key: None });
     };
     if let Some(other) = fields.entry("serialize") {
-        faults.hint(other.mark, "`serialize` stands beside `concurrency`", "`serialize: true` is `concurrency: { limit: 1 }`");
+        faults.hint(
+            other.mark,
+            "`serialize` stands beside `concurrency`",
+            "`serialize: true` is `concurrency: { limit: 1 }`",
+        );
     }
     let map = Fields::of(&entry.value, "concurrency", &["limit", "key"], faults)?;
     if map.get("limit").is_none() {

@@ -17,9 +17,8 @@ pub const WORDS_MAX: usize = 256;
 /// Most files of a package.
 pub const FILES_MAX: usize = 256;
 
-const KEYS: [&str; 10] = [
-    "command", "mode", "files", "roots", "env", "memory", "instances", "calls_in_flight", "start_timeout", "config",
-];
+pub const KEYS: [&str; 10] =
+    ["command", "mode", "files", "roots", "env", "memory", "instances", "calls_in_flight", "start_timeout", "config"];
 /// Keys that mean nothing for a program that is run once.
 const WORKER_KEYS: [&str; 4] = ["instances", "calls_in_flight", "start_timeout", "config"];
 
@@ -28,7 +27,8 @@ pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Proce
     let fields = Fields::of(node, "process", &KEYS, faults)?;
     let modes = [("oneshot", ProcessMode::Oneshot), ("worker", ProcessMode::Worker)];
     let mode = fields.choice("mode", &modes, faults);
-    if mode.unwrap_or(ProcessMode::Oneshot) == ProcessMode::Oneshot && (mode.is_some() || fields.get("mode").is_none()) {
+    if mode.unwrap_or(ProcessMode::Oneshot) == ProcessMode::Oneshot && (mode.is_some() || fields.get("mode").is_none())
+    {
         for key in WORKER_KEYS {
             if let Some(entry) = fields.entry(key) {
                 let message = format!("`{key}` means nothing for a program that is run once");
@@ -70,7 +70,11 @@ fn packaged(
     for (name, mark) in names {
         let Some(normal) = normal_name(&name) else {
             let hint = "name it relative to the descriptor, without leaving its folder";
-            faults.hint(mark, format!("the file `{}` lies outside of the folder of the descriptor", cut(&name, 60)), hint);
+            faults.hint(
+                mark,
+                format!("the file `{}` lies outside of the folder of the descriptor", cut(&name, 60)),
+                hint,
+            );
             continue;
         };
         match files.facts(&normal) {

@@ -36,7 +36,9 @@ impl Bundled {
         let origin = self
             .origins
             .iter()
-            .filter(|origin| pointer.strip_prefix(&origin.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            .filter(|origin| {
+                pointer.strip_prefix(&origin.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
             .max_by_key(|origin| origin.prefix.len());
         match origin {
             Some(origin) => {
@@ -204,9 +206,8 @@ impl Bundler<'_> {
             return;
         }
         let Some(doc) = self.docs.get(&name) else { return };
-        if !fragment.is_empty() && !fragment.starts_with('/') {
-            *target = format!("#{fragment}");
-        } else if doc.is_root {
+        let is_anchor = !fragment.is_empty() && !fragment.starts_with('/');
+        if doc.is_root || is_anchor {
             *target = format!("#{fragment}");
         } else {
             *target = format!("#/$defs/{}{fragment}", doc.key);
@@ -264,7 +265,12 @@ impl Bundler<'_> {
         match enact_model::json::Json::parse(bytes) {
             Ok(json) => Some((json.to_value(), node)),
             Err(error) => {
-                self.faults.push(Some(name), mark_of(bytes, error.offset), format!("this is not JSON: {}", error.kind), None);
+                self.faults.push(
+                    Some(name),
+                    mark_of(bytes, error.offset),
+                    format!("this is not JSON: {}", error.kind),
+                    None,
+                );
                 None
             }
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::bundle::{Bundled, is_name_map};
-use super::{compile, message, options};
+use super::{compile, cost, message, options};
 use crate::fault::Faults;
 use crate::near::did_you_mean;
 use crate::pointer::{escape, tokens};
@@ -11,8 +11,23 @@ use crate::yaml::{Mark, cut};
 
 /// The formats that are asserted.
 const FORMATS: [&str; 17] = [
-    "date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "iri", "iri-reference", "json-pointer",
-    "regex", "relative-json-pointer", "time", "uri", "uri-reference", "uri-template", "uuid",
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "time",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
 ];
 
 /// Checks a bundled schema as a whole.
@@ -33,6 +48,12 @@ pub fn check(bundled: &Bundled, faults: &mut Faults) {
         }
     }
     walk(schema, "", bundled, faults);
+    if faults.count() == before
+        && let Err((at, error)) = cost::check(schema)
+    {
+        let (file, mark) = bundled.locate(&at);
+        faults.push(file, mark, error.to_string(), None);
+    }
     if faults.count() == before
         && let Err(error) = compile(schema)
     {
@@ -85,14 +106,19 @@ fn format(name: &str, at: &str, bundled: &Bundled, faults: &mut Faults) {
     if !options().is_known_format(jsonschema::Draft::Draft202012, name) {
         let (file, mark) = bundled.locate(at);
         let hint = did_you_mean(name, FORMATS).unwrap_or_else(|| format!("the formats are {}", FORMATS.join(", ")));
-        faults.push(file, mark, format!("the format `{}` is unknown, so it cannot be asserted", cut(name, 60)), Some(hint));
+        faults.push(
+            file,
+            mark,
+            format!("the format `{}` is unknown, so it cannot be asserted", cut(name, 60)),
+            Some(hint),
+        );
     }
 }
 
 /// Reports a `$ref` inside the bundle that leads nowhere.
 fn local(target: &str, at: &str, bundled: &Bundled, faults: &mut Faults) {
     let Some(pointer) = target.strip_prefix('#').filter(|rest| rest.starts_with('/')) else { return };
-    if pointer.contains('%') || bundled.schema.pointer(pointer).is_some() {
+    if bundled.schema.pointer(&cost::decoded(pointer)).is_some() {
         return;
     }
     let (file, mark) = bundled.locate(at);
@@ -107,7 +133,8 @@ pub fn stray(schema: &Value, pointer: &str) -> Option<(String, Vec<String>)> {
     let mut here = schema;
     for token in tokens(pointer) {
         let entries = here.as_object()?;
-        let unclear = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "additionalProperties"];
+        let unclear =
+            ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "additionalProperties"];
         if entries.iter().any(|(key, value)| unclear.contains(&key.as_str()) && *value != Value::Bool(false)) {
             return None;
         }
@@ -125,5 +152,9 @@ pub fn check_pointer(schema: Option<&Value>, pointer: &str, whole: &str, what: &
     let Some((name, known)) = schema.and_then(|schema| stray(schema, pointer)) else { return };
     let hint = did_you_mean(&name, known.iter().map(String::as_str))
         .unwrap_or_else(|| format!("declare it in the {what} schema, which knows {}", known.join(", ")));
-    faults.hint(mark, format!("`{}` leads nowhere: the {what} schema has no property `{}`", cut(whole, 60), cut(&name, 60)), hint);
+    faults.hint(
+        mark,
+        format!("`{}` leads nowhere: the {what} schema has no property `{}`", cut(whole, 60), cut(&name, 60)),
+        hint,
+    );
 }

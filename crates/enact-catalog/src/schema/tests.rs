@@ -20,15 +20,24 @@ fn a_fault_names_the_pointer_and_the_value() {
                        "kind": {"enum": ["small", "large"]}, "day": {"type": "string", "format": "date"}}
     });
     assert!(faults(schema.clone(), json!({"customer_id": "c"})).is_empty());
-    assert_eq!(faults(schema.clone(), json!({"customer_id": "c", "items": [1, "x"]})), ["/items/1: \"x\" is not an integer"]);
-    assert_eq!(faults(schema.clone(), json!({"customer_id": "c", "items": [10]})), ["/items/0: 10 is greater than the maximum of 9"]);
+    assert_eq!(
+        faults(schema.clone(), json!({"customer_id": "c", "items": [1, "x"]})),
+        ["/items/1: \"x\" is not an integer"]
+    );
+    assert_eq!(
+        faults(schema.clone(), json!({"customer_id": "c", "items": [10]})),
+        ["/items/0: 10 is greater than the maximum of 9"]
+    );
     assert_eq!(faults(schema.clone(), json!(5)), ["parameters: 5 is not an object"]);
     let two = operation(schema.clone()).validate_input(&json!({"customerid": "c", "kind": "smal"}));
     assert_eq!(two.len(), 3, "{two:?}");
     assert!(two.iter().any(|f| f.hint.as_deref() == Some("is \"customerid\" meant to be it?")), "{two:?}");
     assert!(two.iter().any(|f| f.hint.as_deref() == Some("did you mean small?")), "{two:?}");
     assert!(two.iter().any(|f| f.message == "the schema allows no property \"customerid\""), "{two:?}");
-    assert_eq!(faults(schema, json!({"customer_id": "c", "day": "tomorrow"})), ["/day: \"tomorrow\" is not of the format date"]);
+    assert_eq!(
+        faults(schema, json!({"customer_id": "c", "day": "tomorrow"})),
+        ["/day: \"tomorrow\" is not of the format date"]
+    );
 }
 
 #[test]
@@ -49,12 +58,18 @@ fn extra_properties_pass_unless_forbidden_and_defaults_are_not_filled_in() {
 fn no_fault_echoes_more_than_a_hundred_characters_and_there_are_at_most_twenty() {
     let long = "x".repeat(10_000);
     for value in [json!(long), json!([long]), json!({"k": long}), json!({long.clone(): 1}), json!([[long]])] {
-        for schema in [json!({"type": "integer"}), json!({"not": {}}), json!({"const": 1}), json!({"enum": [1]}),
-                       json!({"maxLength": 1, "propertyNames": {"maxLength": 3}, "additionalProperties": false}),
-                       json!({"items": {"type": "null"}}), json!({"anyOf": [false, false]})] {
+        for schema in [
+            json!({"type": "integer"}),
+            json!({"not": {}}),
+            json!({"const": 1}),
+            json!({"enum": [1]}),
+            json!({"maxLength": 1, "propertyNames": {"maxLength": 3}, "additionalProperties": false}),
+            json!({"items": {"type": "null"}}),
+            json!({"anyOf": [false, false]}),
+        ] {
             for fault in operation(schema).validate_input(&value) {
                 assert!(fault.message.chars().count() < 400, "{fault}");
-                assert!(!fault.to_string().contains(&"x".repeat(101)) , "{fault}");
+                assert!(!fault.to_string().contains(&"x".repeat(101)), "{fault}");
             }
         }
     }
