@@ -11,6 +11,23 @@ impl Answer {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().map(Self)
     }
+    /// Returns the execution in it, wherever it stands: the object with an output and the row of the tables.
+    pub fn view(&self) -> Option<Self> {
+        fn find(value: &Value) -> Option<&Value> {
+            if value.pointer("/execution/id").is_some() && value.pointer("/execution/phase").is_some() {
+                return Some(value);
+            }
+            match value {
+                Value::Object(parts) => parts.values().find_map(find),
+                _ => None,
+            }
+        }
+        find(&self.0).cloned().map(Self)
+    }
+    /// Returns the id of the execution in it, or nothing.
+    pub fn execution_id(&self) -> String {
+        self.view().map(|view| view.text("/execution/id")).unwrap_or_default()
+    }
     /// Returns the part at a pointer.
     pub fn at(&self, pointer: &str) -> Option<Self> {
         self.0.pointer(pointer).cloned().map(Self)

@@ -64,8 +64,8 @@ pub fn tell(hub: &mut Hub, folder: &Path, told: &mut Told) -> Outcome<()> {
     ledger_agrees(&ledger, &after, &all, told);
     let typed = hub.show(&["wal", "replay", "--verify"])?;
     let report = hub.json(&["wal", "replay", "--verify"])?;
-    let faults = report.list("/verified/faults").len();
-    let (records, rows) = (report.number("/verified/records"), report.number("/verified/rows"));
+    let faults = report.list("/faults").len();
+    let (records, rows) = (report.number("/records"), report.number("/rows"));
     let agrees = typed.status == Some(0) && faults == 0 && rows.is_some_and(|rows| rows > 0);
     let seen = format!("{} records make {} rows, {faults} differ", records.unwrap_or(0), rows.unwrap_or(0));
     told.so("5 the log replays to the tables", seen, agrees);
@@ -100,7 +100,7 @@ fn submit(hub: &Hub, ledger: &str, enough: usize) -> Outcome<BTreeMap<String, St
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match hub.json(&words) {
                 Ok(answer) => {
-                    let id = answer.text("/accepted/execution/execution/id");
+                    let id = answer.execution_id();
                     let Ok(mut list) = acknowledged.lock() else { break };
                     if !id.is_empty() {
                         list.insert(key(number), id);
@@ -132,7 +132,7 @@ fn submit(hub: &Hub, ledger: &str, enough: usize) -> Outcome<BTreeMap<String, St
 /// Lists the executions of the component, by id.
 fn executions(hub: &Hub) -> Outcome<BTreeMap<String, Answer>> {
     let answer = hub.json(&["execution", "list", "--selector", "trouble.ledger", "--limit", "1000"])?;
-    let items = answer.list("/executions/items");
+    let items = answer.list("/items");
     Ok(items
         .iter()
         .filter_map(|view| view.at("/execution"))

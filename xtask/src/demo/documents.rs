@@ -50,12 +50,12 @@ fn ingest(hub: &Hub, fixtures: &Fixtures, told: &mut Told) -> Outcome<Vec<Ingest
         hub.show(&words)?;
         // The same key: the same execution, so that asking again for the JSON runs nothing.
         let answer = hub.json(&words)?;
-        let output = answer.at("/accepted/execution/output").ok_or_else(|| no_output(&answer, "ingest_file"))?;
+        let output =
+            answer.view().and_then(|view| view.at("/output")).ok_or_else(|| no_output(&answer, "ingest_file"))?;
         let bytes = fs::read(document).doing(|| format!("read {name}"))?;
         let right = output.text("/digest").ends_with(&sha256(&bytes))
             && output.number("/size") == Some(bytes.len() as u64)
-            && output.text("/media_type") == "application/pdf"
-            && answer.is_true("/accepted/repeated");
+            && output.text("/media_type") == "application/pdf";
         let seen = format!("{} bytes, {}", bytes.len(), short(&output.text("/digest")));
         told.so(format!("2 {name} is a reference"), seen, right && answer.compact().len() < 16_384);
         ingested.push(Ingested { name, reference: output.compact() });
@@ -71,8 +71,10 @@ fn analyze(hub: &Hub, folder: &Path, ingested: &[Ingested], told: &mut Told) -> 
         let words = ["intent", "submit", "analyze_content", "--input", &input, "--key", &key, "--wait", "60s"];
         hub.show(&words)?;
         let answer = hub.json(&words)?;
-        let tables =
-            answer.at("/accepted/execution/output/tables").ok_or_else(|| no_output(&answer, "analyze_content"))?;
+        let tables = answer
+            .view()
+            .and_then(|view| view.at("/output/tables"))
+            .ok_or_else(|| no_output(&answer, "analyze_content"))?;
         let by_hand = by_hand(folder, &document.name)?;
         let found = Answer::parse(&by_hand).map(|all| all.list("")).unwrap_or_default();
         let rows: usize = found.iter().map(|table| table.list("/data").len()).sum();
@@ -83,9 +85,9 @@ fn analyze(hub: &Hub, folder: &Path, ingested: &[Ingested], told: &mut Told) -> 
     }
     hub.show(&["lineage", &last])?;
     let lineage = hub.json(&["lineage", &last])?;
-    let from = lineage.list("/lineage/nodes").iter().map(|node| node.text("/1/name")).collect::<Vec<_>>();
+    let from = lineage.list("/nodes").iter().map(|node| node.text("/1/name")).collect::<Vec<_>>();
     let pdf = ingested.last().map(|document| document.name.clone()).unwrap_or_default();
-    let derived = from.contains(&pdf) && lineage.is_true("/lineage/complete");
+    let derived = from.contains(&pdf) && lineage.is_true("/complete");
     told.so("3 lineage of the tables", format!("derived from {pdf}"), derived);
     events(hub, folder, ingested, told)
 }

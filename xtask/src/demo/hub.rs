@@ -74,7 +74,7 @@ impl Hub {
             std::thread::sleep(Duration::from_millis(20));
         }
         let status = self.json(&["status"])?;
-        let seen = status.number("/status/pid");
+        let seen = status.number("/pid");
         if seen != Some(u64::from(pid)) {
             return Err(Failure::to(format!("reach the hub with pid {pid}: {seen:?} answered")));
         }

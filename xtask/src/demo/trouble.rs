@@ -27,12 +27,12 @@ pub fn tell(hub: &Hub, told: &mut Told) -> Outcome<()> {
     for (selector, what) in PROGRAMS {
         let words = ["run", selector, "--input", "{}", "--no-wait", "--key", what];
         hub.show(&words)?;
-        ids.push((*what, hub.json(&words)?.text("/accepted/execution/execution/id")));
+        ids.push((*what, hub.json(&words)?.execution_id()));
     }
     let words = ["run", "trouble.programs.healthy", "--input", r#"{"a":40,"b":2}"#, "--key", "beside"];
     let typed = hub.show(&words)?;
     let healthy = hub.json(&words)?;
-    let right = typed.status == Some(0) && healthy.number("/accepted/execution/output/sum") == Some(42);
+    let right = typed.status == Some(0) && healthy.view().and_then(|view| view.number("/output/sum")) == Some(42);
     told.so("4 a healthy one beside them", "completed, 40 + 2 = 42", right);
     let mut codes = Vec::new();
     for (what, id) in &ids {
@@ -68,7 +68,7 @@ fn settled(hub: &Hub, id: &str) -> Outcome<Answer> {
     let begin = Instant::now();
     loop {
         let answer = hub.json(&["execution", "show", id])?;
-        let execution = answer.at("/execution/execution").unwrap_or(answer);
+        let execution = answer.view().and_then(|view| view.at("/execution")).unwrap_or(answer);
         if execution.text("/phase") == "settled" || begin.elapsed() > Duration::from_secs(30) {
             return Ok(execution);
         }
