@@ -49,8 +49,10 @@ fn options() -> jsonschema::ValidationOptions<'static> {
 /// Compiles a bundled schema.
 ///
 /// # Errors
-/// A schema that its draft refuses, a reference that leads nowhere, a pattern that is not linear.
+/// A schema that its draft refuses or that would not end in time, a reference that leads nowhere, a pattern that is not
+/// linear.
 pub fn compile(schema: &Value) -> Result<Validator, SchemaError> {
+    cost::check(schema).map_err(|(at, error)| SchemaError { at, message: error.to_string() })?;
     options()
         .build(schema)
         .map_err(|error| SchemaError { at: error.instance_path().to_string(), message: message::text(&error) })

@@ -413,3 +413,22 @@ fn what_is_no_descriptor_at_all_is_one_clear_fault() {
             .contains("no services")
     );
 }
+
+#[test]
+fn a_slip_anywhere_is_never_a_panic_and_every_fault_has_a_place() {
+    let schema = CONTENT.replace("timeout: 2m", "input: { $ref: schemas/basket.json }");
+    let mut refused = 0;
+    for text in [CONTENT, &schema] {
+        for (at, _) in text.char_indices().step_by(13) {
+            for slip in ["", "\t", "{", "]", ":", "'", "é", "\n", "&a ", "*a", "- "] {
+                let broken = format!("{}{slip}{}", &text[..at], text.get(at + 1..).unwrap_or_default());
+                if let Err(found) = read_component(&broken, "component.yaml", &files()) {
+                    refused += 1;
+                    assert!(!found.is_empty(), "{broken}");
+                    assert!(found.iter().all(|f| f.line > 0 && f.column > 0 && !f.message.is_empty()), "{found:#?}");
+                }
+            }
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}

@@ -49,12 +49,6 @@ pub fn check(bundled: &Bundled, faults: &mut Faults) {
     }
     walk(schema, "", bundled, faults);
     if faults.count() == before
-        && let Err((at, error)) = cost::check(schema)
-    {
-        let (file, mark) = bundled.locate(&at);
-        faults.push(file, mark, error.to_string(), None);
-    }
-    if faults.count() == before
         && let Err(error) = compile(schema)
     {
         let (file, mark) = bundled.locate(&error.at);
