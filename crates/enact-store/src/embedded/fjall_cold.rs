@@ -10,9 +10,9 @@ use crate::contract::Order;
 use super::cold::{Cold, ColdError, ColdSnapshot, ColdStorage, PairIter, Purpose, Put};
 
 /// Memory for blocks that were read, in bytes: an idle hub stays small.
-const CACHE_BYTES: u64 = 8 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 /// Memory for what is not in a table file yet, in bytes.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES: u64 = 4 << 20;
 /// fjall's own journal, in bytes; its least value.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const POSITION: &[u8] = b"\0position";

@@ -47,10 +47,10 @@ impl<I: Io> Spare<I> {
     }
     /// Hands out the prepared segment if it has `len` bytes or more, or makes one now.
     pub(super) fn take(&mut self, io: &I, len: u64) -> Result<I::File, Error> {
-        if let Some(file) = self.finish() {
-            if file.len().map_err(Error::io("measure", &self.path))? >= len {
-                return Ok(file);
-            }
+        if let Some(file) = self.finish()
+            && file.len().map_err(Error::io("measure", &self.path))? >= len
+        {
+            return Ok(file);
         }
         make(io, &self.path, len)
     }
