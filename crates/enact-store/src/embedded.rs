@@ -201,7 +201,8 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
         })?;
         self.shared.tables.publish(batches.iter().flat_map(|batch| &batch.changes), last);
         if let Some(flusher) = &self.flusher {
-            flusher.want();
+            // Small batches keep memory small; the interval is for a hub that has little to do.
+            flusher.want(self.shared.tables.dirty() >= self.config.dirty_max / 8);
         }
         Ok(())
     }

@@ -109,6 +109,8 @@ impl Cold for FjallCold {
         writes.commit().map_err(|error| failed("write", &self.place, error))
     }
     fn sync(&self) -> Result<(), ColdError> {
+        // Table files instead of a long journal: the next start has nothing to read back into memory.
+        self.rows.rotate_memtable_and_wait().map_err(|error| failed("sync", &self.place, error))?;
         self.db.persist(PersistMode::SyncAll).map_err(|error| failed("sync", &self.place, error))
     }
 }

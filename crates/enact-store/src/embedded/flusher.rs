@@ -46,10 +46,11 @@ impl Flusher {
         let thread = thread.spawn(move || run(&theirs, &tables, every))?;
         Ok(Self { signal, thread: Some(thread) })
     }
-    /// Says that there is something to write.
-    pub(super) fn want(&self) {
+    /// Says that there is something to write, and whether at once.
+    pub(super) fn want(&self, urgent: bool) {
         let mut state = self.signal.lock();
-        if !std::mem::replace(&mut state.wanted, true) {
+        if !state.wanted || (urgent && !state.urgent) {
+            (state.wanted, state.urgent) = (true, state.urgent || urgent);
             self.signal.wake.notify_one();
         }
     }
