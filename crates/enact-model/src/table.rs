@@ -470,13 +470,12 @@ pub enum IntentRow {
     Rejected { rejection: Box<Rejection>, at: Timestamp, lsn: Lsn },
 }
 
-/// The execution that has an idempotency key.
+/// The execution that has an idempotency key; it lives as long as the execution's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct IdempotencyRow {
     pub execution: ExecutionId,
     pub fingerprint: Digest,
-    pub keep_until: Timestamp,
 }
 
 /// A session.
