@@ -9,3 +9,4 @@ pub mod policy;
 pub mod scratch;
 mod slots;
 pub mod view;
+pub mod wake;
