@@ -3,8 +3,9 @@
 //! An execution first takes a slot of its gate, if it has one, then a slot of the hub. One that holds its gate and finds
 //! the hub full waits in the hub's queue and keeps the gate, so that nobody has to move between queues twice.
 
+use std::sync::Arc;
+
 use enact_model::execution::{Execution, Gate, Wake};
-use enact_model::id::{ExecutionId, TenantId};
 use enact_model::record::Body;
 use enact_model::table::{Key, KeyRange, Row};
 
@@ -60,30 +61,31 @@ pub(crate) fn start(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Ex
 /// Gives freed slots to those that wait: first those of the gate, then those of the hub.
 pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option<&Gate>) -> Result<(), Need> {
     if let Some(gate) = gate {
-        while taken(scratch, &gate.name)? < gate.limit {
-            let Some((tenant, id)) = next(scratch, &gate.name)? else { break };
-            let Some(execution) = scratch.execution(&tenant, id)? else { break };
+        // Versions of one operation share a gate and may differ in their limits: that of the one who waits counts.
+        while let Some(execution) = next(scratch, &gate.name)?
+            && taken(scratch, &gate.name)? < execution.gate.as_ref().map_or(gate.limit, |gate| gate.limit)
+        {
             start_or_queue(scratch, world, &execution)?;
         }
     }
-    while taken(scratch, HUB_QUEUE)? < world.policy.running_max {
-        let Some((tenant, id)) = next(scratch, HUB_QUEUE)? else { break };
-        let Some(execution) = scratch.execution(&tenant, id)? else { break };
+    while taken(scratch, HUB_QUEUE)? < world.policy.running_max
+        && let Some(execution) = next(scratch, HUB_QUEUE)?
+    {
         start(scratch, world, &execution)?;
     }
     Ok(())
 }
 
-/// Returns who is next in a queue: the first of the tenant that follows the one served last.
-fn next(scratch: &Scratch<'_>, queue: &str) -> Result<Option<(TenantId, ExecutionId)>, Need> {
+/// Returns who is next in a queue: the first of the tenant that follows the one served last. One whose total deadline has
+/// come starts no more; the clock settles it, and that hands its turn on.
+fn next(scratch: &Scratch<'_>, queue: &str) -> Result<Option<Arc<Execution>>, Need> {
     let found = match scratch.turn_row(&Key::turn(queue))? {
         Some(last) => {
             scratch.first(&KeyRange::queue_after(queue, &last)).or_else(|| scratch.first(&KeyRange::queue(queue)))
         }
         None => scratch.first(&KeyRange::queue(queue)),
     };
-    Ok(found.and_then(|(key, row)| match row {
-        Row::Queue(row) => Some((key.second_text()?.parse().ok()?, row.execution)),
-        _ => None,
-    }))
+    let Some((key, Row::Queue(row))) = found else { return Ok(None) };
+    let Some(tenant) = key.second_text().and_then(|text| text.parse().ok()) else { return Ok(None) };
+    Ok(scratch.execution(&tenant, row.execution)?.filter(|execution| !execution.is_overdue(scratch.now())))
 }

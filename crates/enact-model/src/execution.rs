@@ -202,6 +202,10 @@ impl Execution {
     pub fn is_open(&self) -> bool {
         self.phase != Phase::Settled
     }
+    /// Returns whether its total deadline has come.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.deadline_at.is_some_and(|at| at <= now)
+    }
     /// Returns whose it is.
     pub fn tenant(&self) -> &TenantId {
         &self.intent.tenant_id

@@ -36,6 +36,10 @@ fn wake(
     let Some(execution) = scratch.execution(tenant, id)? else { return Ok(()) };
     let execution: &Execution = &execution;
     match (kind, execution.phase, &execution.wake) {
+        // Checked first: after a hub was down, what was due to start may be over by now.
+        (_, Phase::Queued | Phase::Waiting | Phase::Running, _) if execution.is_overdue(scratch.now()) => {
+            stop(scratch, world, command, execution, StopCause::Deadline, "its total deadline passed")
+        }
         (DueKind::Start, Phase::Queued, Some(Wake::StartAfter { .. }))
         | (DueKind::Retry, Phase::Waiting, Some(Wake::Retry { .. })) => {
             if execution.pause_requested {
@@ -43,9 +47,6 @@ fn wake(
             } else {
                 slots::start_or_queue(scratch, world, execution)
             }
-        }
-        (DueKind::Deadline, Phase::Queued | Phase::Waiting | Phase::Running, _) => {
-            stop(scratch, world, command, execution, StopCause::Deadline, "its total deadline passed")
         }
         (DueKind::GiveUp, Phase::Stopping, _) => settle_stopped(scratch, world, command, execution, true),
         _ => Ok(()),
