@@ -60,7 +60,7 @@ pub(super) fn complete(
     let operation = compiled.operation();
     let input = command.input(execution);
     let mut plan = Plan::default();
-    let mut ids = Ids { command, next: 16 };
+    let mut ids = Ids::after(command, scratch);
 
     let mut artifacts = Vec::new();
     for artifact in &reply.artifacts {
@@ -119,13 +119,17 @@ fn unregistered(name: &str) -> Completion {
     Completion::Refused(FaultKind::EffectRefused.fault(format!("`derived` names {name}, which is not registered")))
 }
 
-/// Ids of one command, each used once.
+/// Ids for what a part of a command records. One command may settle several executions: the position of the next record
+/// keeps their ids apart.
 struct Ids<'a> {
     command: &'a Command,
     next: u64,
 }
 
-impl Ids<'_> {
+impl<'a> Ids<'a> {
+    fn after(command: &'a Command, scratch: &Scratch<'_>) -> Self {
+        Self { command, next: scratch.next().0 << 24 }
+    }
     fn next(&mut self) -> u128 {
         self.next += 1;
         self.command.random(self.next)
@@ -343,7 +347,8 @@ pub(super) fn emit_failed(
     events: Vec<EventAsked>,
     default_data: &Json,
 ) -> Result<(), Need> {
-    queue(scratch, world, &mut Ids { command, next: 1024 }, execution, events, default_data)
+    let mut ids = Ids::after(command, scratch);
+    queue(scratch, world, &mut ids, execution, events, default_data)
 }
 
 /// Registers output that could not be used, so that a person can get at it.
@@ -353,7 +358,7 @@ pub(super) fn keep_raw(
     execution: &Execution,
     raw: &StoredArtifact,
 ) -> Result<(), Need> {
-    let id = Ids { command, next: 2048 }.reference();
+    let id = Ids::after(command, scratch).reference();
     let reference = of_artifact(id, execution, raw, scratch);
     if registered(scratch, &reference)?.is_none() {
         let cause: Option<Lsn> = execution.records.last().copied();
