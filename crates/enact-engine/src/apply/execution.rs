@@ -138,6 +138,11 @@ pub(super) fn stop(
 ) -> Result<(), Need> {
     edit(changes, record, id, |changes, execution| {
         execution.stop = Some(Stop { cause, actor: record.actor.to_string(), reason: reason.to_owned() });
+        execution.pause_requested = false;
+        // From here on its end has a time of its own; an entry that wakes nobody would keep the clock busy.
+        if let Some(deadline) = execution.deadline_at {
+            changes.remove(Key::due(deadline, DueKind::Deadline, &execution.intent.tenant_id, id));
+        }
         if execution.phase == Phase::Running {
             execution.phase = Phase::Stopping;
             enter(changes, execution, Wake::Stop { due: give_up_at })?;
