@@ -103,6 +103,8 @@ pub(super) fn schedule(
     conclusion: &Conclusion,
 ) -> Result<(), Need> {
     edit(changes, record, id, |changes, execution| {
+        // After a reconciler: it has not run after all.
+        execution.may_have_run &= !matches!(execution.wake, Some(Wake::Reconcile { .. }));
         leave(changes, execution)?;
         execution.last = Some(conclusion.clone());
         if !counts_against_policy(conclusion) {

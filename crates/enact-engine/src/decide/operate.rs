@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use enact_model::conclusion::Conclusion;
+use enact_model::descriptor::OperationKind;
 use enact_model::execution::{Execution, Phase, StopCause, Wake};
 use enact_model::id::{ExecutionId, IntentId, TenantId};
 use enact_model::intent::Intent;
@@ -168,7 +169,8 @@ fn repeat(
     if matches!(outcome, Outcome::Completed { .. }) {
         return Ok(conflict(settled, "retried", "it succeeded; submit a new intent to do the same again"));
     }
-    if outcome.may_have_run() && !confirm_may_have_run {
+    let query = world.operation(settled).is_some_and(|known| known.operation().kind == OperationKind::Query);
+    if outcome.may_have_run() && !query && !confirm_may_have_run {
         let message = format!("execution {} may have run although no answer came", settled.id);
         let hint = "find out whether it did; then say so with --confirm-may-have-run";
         return Ok(refused(Conclusion::new(code::CONFIRMATION_MISSING, message).hint(hint)));

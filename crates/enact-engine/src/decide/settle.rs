@@ -8,7 +8,6 @@ use enact_model::execution::{Execution, Phase, StopCause, Wake};
 use enact_model::observation::StoredArtifact;
 use enact_model::outcome::Outcome;
 use enact_model::record::Body;
-use enact_model::taxonomy::Disposition;
 
 use super::effects::{emit_failed, keep_raw};
 use super::{World, observe};
@@ -49,7 +48,9 @@ pub(super) fn fail(
     mut conclusion: Conclusion,
     raw_output: Option<StoredArtifact>,
 ) -> Result<(), Need> {
-    conclusion.may_have_run |= execution.may_have_run && conclusion.disposition() == Disposition::Escalation;
+    // What runs at most once is known by its last attempt; of what may run again, any attempt may have left something.
+    let may_run_again = world.operation(execution).is_none_or(|operation| operation.operation().may_run_again());
+    conclusion.may_have_run |= execution.may_have_run && may_run_again;
     if let Some(operation) = world.operation(execution) {
         let input = command.input(execution);
         let failure = serde_json::json!({ "code": conclusion.code, "message": conclusion.message });
