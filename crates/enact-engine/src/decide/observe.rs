@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::effects::{Completion, complete};
 use super::settle::{fail, settle, settle_stopped};
-use super::submit::{Admission, accept};
+use super::submit::{Admission, accept, gate_of};
 use super::{World, operate};
 use crate::command::{Answer, Command, CommandBody};
 use crate::conclude as code;
@@ -211,11 +211,9 @@ fn ask_reconciler(
     let intent = Arc::new(intent);
     let fingerprint = intent.fingerprint();
     let parent = Some(execution.id);
-    accept(
-        scratch,
-        world,
-        Admission { id: child, intent: &intent, fingerprint, resolved, input: &input, retry_of: None, parent },
-    )?;
+    let gate = gate_of(&resolved, &input);
+    let admission = Admission { id: child, intent: &intent, fingerprint, resolved, gate, retry_of: None, parent };
+    accept(scratch, world, admission)?;
     slots::hand_on(scratch, world, execution.gate.as_ref())
 }
 

@@ -7,11 +7,12 @@ use enact_model::descriptor::OperationKind;
 use enact_model::execution::{Execution, Phase, StopCause, Wake};
 use enact_model::id::{ExecutionId, IntentId, TenantId};
 use enact_model::intent::Intent;
+use enact_model::json::Json;
 use enact_model::outcome::Outcome;
 use enact_model::record::Body;
 
-use super::submit::{Admission, accept};
-use super::{World, refuse, refused, settle};
+use super::submit::{Admission, accept, admit, gate_of, overloaded, unfit};
+use super::{World, refused, settle};
 use crate::command::{Answer, Command};
 use crate::conclude as code;
 use crate::scratch::Scratch;
@@ -175,13 +176,6 @@ fn repeat(
         let hint = "find out whether it did; then say so with --confirm-may-have-run";
         return Ok(refused(Conclusion::new(code::CONFIRMATION_MISSING, message).hint(hint)));
     }
-    let resolved = match world.catalog.resolve(&settled.intent.intent_type, &settled.intent.solution_id) {
-        Ok(resolved) => resolved,
-        Err(_) => {
-            let message = format!("nobody handles {} any more", settled.intent.intent_type);
-            return Ok(refuse(code::INTENT_TYPE_UNKNOWN, message));
-        }
-    };
     let intent = Arc::new(Intent {
         intent_id: IntentId::from_parts(command.time.0, command.random(1)),
         created_at: command.time,
@@ -190,13 +184,29 @@ fn repeat(
         ..(*settled.intent).clone()
     });
     let id = command.execution_id(0);
-    let input = command.input(settled);
     let fingerprint = settled.fingerprint;
+    let resolved = match admit(scratch, world, &intent, fingerprint)? {
+        Ok(resolved) => resolved,
+        Err(refusal) => return Ok(refusal.answer()),
+    };
+    let gate = match intent.parameters.inline().map(Json::to_value) {
+        Some(input) => {
+            if let Some(refusal) = unfit(scratch, &intent, &resolved, &input)? {
+                return Ok(refusal.answer());
+            }
+            gate_of(&resolved, &input)
+        }
+        // What is kept by reference was checked for the version it ran on, and is not here to be checked for another.
+        None if resolved.digest == settled.pin.digest => settled.gate.clone(),
+        None => {
+            let message = format!("its parameters were not checked for version {}", resolved.version);
+            return Ok(conflict(settled, "retried", &format!("{message}: submit a new intent")));
+        }
+    };
+    if let Some(answer) = overloaded(scratch, world, &intent)? {
+        return Ok(answer);
+    }
     let retry_of = Some(settled.id);
-    accept(
-        scratch,
-        world,
-        Admission { id, intent: &intent, fingerprint, resolved, input: &input, retry_of, parent: None },
-    )?;
+    accept(scratch, world, Admission { id, intent: &intent, fingerprint, resolved, gate, retry_of, parent: None })?;
     Ok(Answer::Accepted(id))
 }

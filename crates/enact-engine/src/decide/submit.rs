@@ -27,7 +27,7 @@ use crate::view::{Need, Typed};
 const OVERLOAD_PAUSE_MS: u64 = 1_000;
 
 /// Why an intent is not admitted.
-struct Refusal {
+pub(super) struct Refusal {
     code: DetailCode,
     faults: Vec<InputFault>,
 }
@@ -35,6 +35,23 @@ struct Refusal {
 impl Refusal {
     fn one(code: DetailCode, fault: InputFault) -> Self {
         Self { code, faults: vec![fault] }
+    }
+    fn conclusion(&self) -> Conclusion {
+        let message = match self.faults.as_slice() {
+            [one] => one.to_string(),
+            many => {
+                let list: Vec<String> = many.iter().map(ToString::to_string).collect();
+                format!("{} faults: {}", many.len(), list.join("; "))
+            }
+        };
+        let mut conclusion = Conclusion::new(self.code, message);
+        conclusion.hint = self.faults.iter().find_map(|fault| fault.hint.clone());
+        conclusion
+    }
+    /// Answers a command that leaves no rejection in the log.
+    pub(super) fn answer(self) -> Answer {
+        let conclusion = self.conclusion();
+        Answer::Refused(Box::new(Refused { conclusion, faults: self.faults, retry_after_ms: None }))
     }
 }
 
@@ -51,7 +68,11 @@ pub(super) fn submit(
         return Ok(answer);
     }
     let input = parameters.to_value();
-    match admit(scratch, world, intent, &input, fingerprint)? {
+    let resolved = match admit(scratch, world, intent, fingerprint)? {
+        Ok(resolved) => unfit(scratch, intent, &resolved, &input)?.map_or(Ok(resolved), Err),
+        Err(refusal) => Err(refusal),
+    };
+    match resolved {
         Err(refusal) => {
             let text = parameters.as_str();
             log_rejection(scratch, world, intent_name(intent), &refusal, text, suppressed)
@@ -61,11 +82,8 @@ pub(super) fn submit(
                 return Ok(answer);
             }
             let id = command.execution_id(0);
-            accept(
-                scratch,
-                world,
-                Admission { id, intent, fingerprint, resolved, input: &input, retry_of: None, parent: None },
-            )?;
+            let gate = gate_of(&resolved, &input);
+            accept(scratch, world, Admission { id, intent, fingerprint, resolved, gate, retry_of: None, parent: None })?;
             Ok(Answer::Accepted(id))
         }
     }
@@ -77,22 +95,26 @@ pub(super) struct Admission<'a> {
     pub intent: &'a Arc<Intent>,
     pub fingerprint: Digest,
     pub resolved: Resolved,
-    pub input: &'a Value,
+    pub gate: Option<Gate>,
     pub retry_of: Option<ExecutionId>,
     pub parent: Option<ExecutionId>,
 }
 
-/// Accepts an intent and starts it, or lets it wait for a slot or for its time.
-pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Admission<'_>) -> Result<(), Need> {
-    let Admission { id, intent, fingerprint, resolved, input, retry_of, parent } = admission;
+/// Returns the slots that an execution with this input competes for.
+pub(super) fn gate_of(resolved: &Resolved, input: &Value) -> Option<Gate> {
     let operation = resolved.operation.operation();
-    let gate = operation.concurrency.as_ref().map(|concurrency| {
+    operation.concurrency.as_ref().map(|concurrency| {
         let name = match effects::concurrency_key(operation, input) {
             Some(key) => format!("{}#{key}", resolved.selector),
             None => resolved.selector.to_string(),
         };
         Gate { name, limit: concurrency.limit }
-    });
+    })
+}
+
+/// Accepts an intent and starts it, or lets it wait for a slot or for its time.
+pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Admission<'_>) -> Result<(), Need> {
+    let Admission { id, intent, fingerprint, resolved, gate, retry_of, parent } = admission;
     let now = scratch.now();
     let later = intent.start_after.filter(|start| *start > now);
     let queue = slots::queue_for(scratch, world, gate.as_ref(), false)?;
@@ -163,12 +185,11 @@ fn digest_of(intent: &Intent) -> Digest {
     }
 }
 
-/// Checks everything that does not depend on load.
-fn admit(
+/// Checks everything that depends neither on load nor on the parameters.
+pub(super) fn admit(
     scratch: &Scratch<'_>,
     world: &World<'_>,
     intent: &Intent,
-    input: &Value,
     fingerprint: Digest,
 ) -> Result<Result<Resolved, Refusal>, Need> {
     let tenant = &intent.tenant_id;
@@ -198,18 +219,29 @@ fn admit(
             return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
         }
     }
+    Ok(Ok(resolved))
+}
+
+/// Returns what is wrong with the parameters.
+pub(super) fn unfit(
+    scratch: &Scratch<'_>,
+    intent: &Intent,
+    resolved: &Resolved,
+    input: &Value,
+) -> Result<Option<Refusal>, Need> {
+    let tenant = &intent.tenant_id;
     let faults = resolved.operation.validate_input(input);
     if !faults.is_empty() {
-        return Ok(Err(Refusal { code: code::PARAMETERS_INVALID, faults }));
+        return Ok(Some(Refusal { code: code::PARAMETERS_INVALID, faults }));
     }
     for (pointer, id) in effects::referenced(resolved.operation.operation(), input) {
         if scratch.reference_row(&Key::reference(tenant, id))?.is_none() {
             let fault = InputFault::new(pointer.0, format!("tenant {tenant} has no reference {id}"))
                 .hint("upload it with `enact artifact put`, or pass a reference from an earlier output");
-            return Ok(Err(Refusal::one(code::REFERENCE_UNKNOWN, fault)));
+            return Ok(Some(Refusal::one(code::REFERENCE_UNKNOWN, fault)));
         }
     }
-    Ok(Ok(resolved))
+    Ok(None)
 }
 
 fn unresolved(error: &ResolveError) -> Refusal {
@@ -222,7 +254,7 @@ fn unresolved(error: &ResolveError) -> Refusal {
 }
 
 /// Refuses what is over the limits; nothing is logged.
-fn overloaded(scratch: &Scratch<'_>, world: &World<'_>, intent: &Intent) -> Result<Option<Answer>, Need> {
+pub(super) fn overloaded(scratch: &Scratch<'_>, world: &World<'_>, intent: &Intent) -> Result<Option<Answer>, Need> {
     let all = scratch.tally_row(&Key::tally_all())?.map(|row| *row).unwrap_or_default();
     let own = scratch.tally_row(&Key::tally(&intent.tenant_id))?.map(|row| *row).unwrap_or_default();
     let policy = world.policy;
@@ -267,14 +299,7 @@ fn log_rejection(
     parameters: &str,
     suppressed: u64,
 ) -> Result<Answer, Need> {
-    let message = match refusal.faults.as_slice() {
-        [one] => one.to_string(),
-        many => {
-            format!("{} faults: {}", many.len(), many.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        }
-    };
-    let mut conclusion = Conclusion::new(refusal.code, message);
-    conclusion.hint = refusal.faults.iter().find_map(|fault| fault.hint.clone());
+    let conclusion = refusal.conclusion();
     let minute = scratch.now().0 / 60_000;
     let logged =
         scratch.rejections_row(&Key::rejections(tenant))?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
