@@ -8,8 +8,10 @@ mod outbox;
 use std::sync::Arc;
 
 use enact_model::id::TenantId;
+use enact_model::json::Json;
 use enact_model::record::{Body, Record};
-use enact_model::table::{Change, IntentRow, Key, MetaRow, RejectionsRow, Row, SessionRow};
+use enact_model::table::{Change, IntentRow, Key, MetaRow, RejectionsRow, Row, SessionRow, StateRow};
+use enact_model::time::Timestamp;
 
 use crate::view::{Need, Typed, View};
 
@@ -125,10 +127,17 @@ pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
         Body::Resumed { execution, .. } => execution::resume(&mut changes, record, *execution)?,
         Body::Settled { execution, outcome } => execution::settle(&mut changes, record, *execution, outcome)?,
         Body::StateSet { scope, owner, key, value, version, expires_at } => {
-            let row = enact_model::table::StateRow { value: value.clone(), version: *version, expires_at: *expires_at };
+            let row = StateRow { value: value.clone(), version: *version, expires_at: *expires_at };
             changes.put(Key::state(&tenant, *scope, owner, key), Row::State(Arc::new(row)));
         }
-        Body::StateDeleted { scope, owner, key } => changes.remove(Key::state(&tenant, *scope, owner, key)),
+        Body::StateDeleted { scope, owner, key } => {
+            let key = Key::state(&tenant, *scope, owner, key);
+            // The version stays, so that no later value has one that somebody compares with.
+            if let Some(row) = changes.state_row(&key)? {
+                let row = StateRow { value: Json::null(), version: row.version, expires_at: Some(Timestamp(0)) };
+                changes.put(key, Row::State(Arc::new(row)));
+            }
+        }
         Body::ReferenceRegistered { reference } => data::register(&mut changes, reference),
         Body::ProvenanceAdded { edge } => data::connect(&mut changes, edge),
         Body::MessageQueued { message } => outbox::queue(&mut changes, record, message),

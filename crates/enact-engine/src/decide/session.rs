@@ -99,6 +99,11 @@ pub(super) fn set_state(
     if_version: Option<u64>,
     ttl_ms: Option<u64>,
 ) -> Result<Answer, Need> {
+    if scratch.session_row(&Key::session(tenant, session))?.is_some()
+        && let Err(answer) = live(scratch, tenant, session)?
+    {
+        return Ok(answer);
+    }
     let owner = session.as_str();
     let change = Set { scope: StateScope::Session, owner, key, value, if_version, ttl_ms };
     if let Some(conflict) = change.fault(scratch, tenant)? {
@@ -126,7 +131,7 @@ pub(super) struct Set<'a> {
 impl Set<'_> {
     fn version(&self, scratch: &Scratch<'_>, tenant: &TenantId) -> Result<(u64, bool), Need> {
         let row = scratch.state_row(&Key::state(tenant, self.scope, self.owner, self.key))?;
-        // An expired value counts as absent for a comparison, but its version goes on so that it is never used twice.
+        // A value that expired or was deleted is absent for a comparison; its version goes on and is never used twice.
         Ok(row.map_or((0, false), |row| (row.version, row.lives(scratch.now()))))
     }
 
