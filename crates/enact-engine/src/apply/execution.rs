@@ -7,13 +7,13 @@ use enact_model::execution::{Execution, Phase, Stop, StopCause, Wake};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::outcome::Outcome;
 use enact_model::record::{Acceptance, Body, Record};
-use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, QueueRow, Row, TallyRow};
+use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, KeyRange, QueueRow, Row, TallyRow};
 use enact_model::time::Timestamp;
 
 use super::Changes;
 use crate::conclude::counts_against_policy;
 use crate::slots::HUB_QUEUE;
-use crate::view::{Need, Typed};
+use crate::view::{Need, Typed, rows};
 
 pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Acceptance) -> Result<(), Need> {
     let intent = &acceptance.intent;
@@ -251,8 +251,14 @@ fn leave(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Nee
     let id = execution.id;
     match execution.wake.take() {
         Some(Wake::Slot { queue }) => {
-            changes.remove(Key::queue(&queue, &tenant, execution.accepted_lsn));
-            changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));
+            let place = Key::queue(&queue, &tenant, execution.accepted_lsn);
+            // An empty queue has no turn to remember; there may be one for every key that was ever serialised by.
+            if rows(changes.view, KeyRange::queue(&queue)).all(|(key, _)| key == place) {
+                changes.remove(Key::turn(&queue));
+            } else {
+                changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));
+            }
+            changes.remove(place);
         }
         Some(Wake::StartAfter { due }) => changes.remove(Key::due(due, DueKind::Start, &tenant, id)),
         Some(Wake::Retry { due }) => changes.remove(Key::due(due, DueKind::Retry, &tenant, id)),
