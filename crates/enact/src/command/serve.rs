@@ -1,0 +1,69 @@
+//! `enact serve`: a hub that listens on the socket of its store, until it is told to end.
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+
+use super::desk::Desk;
+use super::signal::Ends;
+use crate::door::local::Local;
+use crate::failure::Failure;
+use crate::socket::protocol::RELEASE;
+use crate::socket::server::Server;
+
+/// Run a hub that listens on the socket of its store, until it is told to end.
+///
+/// When it is ready it prints one line with where it listens. SIGTERM, SIGINT or `enact stop` ends it: what was
+/// acknowledged is finished within `shutdown.grace` or waits durably, and new work is refused; a second signal ends it at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  enact serve\n  enact serve --store /var/lib/enact --json")]
+pub struct ServeArgs {}
+
+impl ServeArgs {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// A store that is held or cannot be opened, a socket that cannot be bound, a second signal.
+    pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
+        let mut ends = Ends::listen()?;
+        let hub = Arc::new(Local::open(desk.settings()).await?);
+        let server = match Server::bind(&desk.settings().store) {
+            Ok(server) => server,
+            Err(error) => {
+                hub.shutdown("the socket cannot be bound").await;
+                return Err(error.into());
+            }
+        };
+        let path = server.path().to_owned();
+        let (stop, mut stops) = mpsc::channel(1);
+        let (end, ended) = watch::channel(false);
+        let serving = tokio::spawn(server.serve(Arc::clone(&hub), stop, ended));
+        let ready = if desk.out.json {
+            desk.out.json_line(&json!({ "listens": path, "pid": std::process::id(), "release": RELEASE }))
+        } else {
+            desk.out.line(&format!("enact {RELEASE} listens on {} (process {})", path.display(), std::process::id()))
+        };
+        // Whoever started it may have closed the pipe by now; the hub goes on.
+        if let Err(failure) = ready
+            && !matches!(failure, Failure::PipeClosed)
+        {
+            tracing::warn!(%failure, "failed to say that the hub is ready");
+        }
+        let reason = tokio::select! {
+            signal = ends.next() => signal.to_owned(),
+            Some(stop) = stops.recv() => format!("{}: {}", stop.actor, stop.reason),
+        };
+        desk.out
+            .note(&format!("ending ({reason}): new work is refused, what runs has {}", desk.sheet.settings.grace()));
+        tokio::select! {
+            () = hub.shutdown(&reason) => {}
+            _ = ends.next() => return Err(Failure::EndedAtOnce),
+        }
+        // The receiver is gone only if serving ended by itself.
+        let _ = end.send(true);
+        let _ = serving.await;
+        Ok(())
+    }
+}

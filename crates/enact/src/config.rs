@@ -1,0 +1,15 @@
+//! The configuration: defaults, a file, the environment and flags, settled as a whole; every value knows its origin.
+
+pub mod fault;
+pub mod file;
+pub mod key;
+pub mod quantity;
+pub mod reference;
+pub mod settings;
+pub mod settle;
+pub mod source;
+
+pub use fault::{ConfigFault, Faults};
+pub use settings::Settings;
+pub use settle::{Entry, Sheet};
+pub use source::{Origin, Sources};

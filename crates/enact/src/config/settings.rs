@@ -1,0 +1,83 @@
+//! The settled values, as a plain struct that a hub is opened with.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use enact_model::id::{SinkId, TenantId};
+
+use super::key::Key;
+use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Readable, SinkNames};
+
+macro_rules! settings {
+    ($($field:ident: $type:ty = $name:literal, $default:literal, $meaning:literal;)+) => {
+        /// Every key, in the order of the reference.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: $name,
+            type_name: <$type as Readable>::TYPE,
+            unit: <$type as Readable>::UNIT,
+            default: $default,
+            meaning: $meaning,
+            path: <$type as Readable>::PATH,
+            check: |text| <$type as Readable>::read(text).map(|value| value.to_value()),
+        }),+];
+
+        /// The settled values.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Settings {
+            $(#[doc = $meaning] pub $field: $type,)+
+            /// Where messages go, by name.
+            pub sinks: BTreeMap<SinkId, PathBuf>,
+        }
+
+        impl Settings {
+            /// Reads the texts that won, one for each key; none if one of them is no value.
+            pub(super) fn read(text: impl Fn(&str) -> String, sinks: BTreeMap<SinkId, PathBuf>) -> Option<Self> {
+                Some(Self { $($field: <$type as Readable>::read(&text($name)).ok()?,)+ sinks })
+            }
+        }
+    };
+}
+
+settings! {
+    store: PathBuf = "store", "{state}/enact",
+        "The folder of the store. `{state}` is `$XDG_STATE_HOME`, or `~/.local/state`.";
+    tenant: TenantId = "tenant", "default",
+        "On whose behalf the command line asks.";
+    actor: Actor = "actor", "cli:{user}",
+        "Who the log says did it. `{user}` is the name of the user.";
+    log_level: LogLevel = "log.level", "info",
+        "How much is written to standard error; commands other than `serve` stay at `warn` unless it is set.";
+    log_format: LogFormat = "log.format", "human",
+        "How a line of the log looks.";
+    open_executions: Count = "limits.open_executions", "10000",
+        "Most open executions of all tenants; beyond it intents are refused and may be sent again later.";
+    open_executions_per_tenant: Count = "limits.open_executions_per_tenant", "10000",
+        "Most open executions of one tenant.";
+    queued_bytes: Bytes = "limits.queued_bytes", "256MiB",
+        "Most bytes of parameters that open executions hold.";
+    running: Count = "limits.running", "256",
+        "Most attempts that run at once in the whole hub; others wait for a slot.";
+    inline: Bytes = "limits.inline", "64KiB",
+        "Largest payload that stands in a record; a larger one becomes an artifact and travels as a reference. At most 64KiB.";
+    rejections_per_minute: Count = "limits.rejections_per_minute", "60",
+        "Most rejected intents of one tenant that are kept in the log each minute; others are only answered.";
+    history_keep: Keep = "history.keep", "forever",
+        "How long records of settled executions are kept.";
+    idempotency_keep: Millis = "idempotency.keep", "24h",
+        "How long an idempotency key is kept after its execution is settled, at least. Not below 24h.";
+    default_sinks: SinkNames = "outbox.default_sinks", "audit",
+        "Where messages go that no solution sends elsewhere.";
+    delivery_attempts: Count = "outbox.attempts", "10",
+        "Tries of one delivery before it becomes a dead letter.";
+    delivery_backoff: Backoff = "outbox.backoff", "200ms..60s",
+        "The first and the longest pause between two tries of a delivery.";
+    shutdown_grace: Millis = "shutdown.grace", "10s",
+        "How long running attempts may go on after a signal to end; what is not over by then is recovered at the next start.";
+}
+
+impl Settings {
+    /// Returns the grace of a shutdown for people.
+    pub fn grace(&self) -> String {
+        enact_catalog::quantity::print_ms(self.shutdown_grace.0)
+    }
+}

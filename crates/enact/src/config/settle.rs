@@ -1,0 +1,256 @@
+//! Settles a configuration: lays the sources over one another, checks every value that was given, reports all faults at once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use enact_catalog::near::did_you_mean;
+use enact_model::id::SinkId;
+use serde_json::Value;
+
+use super::fault::{ConfigFault, Faults};
+use super::file::{self, FileValues};
+use super::key::{Key, SINKS, env_name};
+use super::quantity::Readable;
+use super::settings::{KEYS, Settings};
+use super::source::{CONFIG_ENV, Origin, Sources};
+
+/// The name of the sink that is there when nobody names one.
+const AUDIT: &str = "audit";
+/// The file of that sink, in the folder of the store.
+const AUDIT_FILE: &str = "events.jsonl";
+
+/// One settled value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The text that won.
+    pub text: String,
+    /// Its value in the unit of the key.
+    pub value: Value,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// A settled configuration with the origin of every value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sheet {
+    /// The values, typed.
+    pub settings: Settings,
+    /// The values with their origin, keys in the order of the reference, then the sinks.
+    pub entries: Vec<Entry>,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+}
+
+impl Sheet {
+    /// Returns where the value of a key comes from.
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.entries.iter().find(|entry| entry.key == key).map_or(&Origin::Default, |entry| &entry.origin)
+    }
+}
+
+/// Settles a configuration.
+///
+/// # Errors
+/// Every fault of every source, values that another source covers included.
+pub fn settle(sources: &Sources) -> Result<Sheet, Faults> {
+    let mut faults = Vec::new();
+    let from_file = sources.file.as_ref().map_or_else(FileValues::default, |file| file::read(file, &mut faults));
+    let mut entries = Vec::new();
+    for key in KEYS {
+        let default = default_text(key, sources, &mut faults);
+        let mut winner = entry(key, default, Origin::Default);
+        for (text, origin) in given(key, sources, &from_file) {
+            match (key.check)(&text) {
+                Ok(value) => winner = Entry { key: key.name.to_owned(), text, value, origin },
+                Err(why) => faults.push(ConfigFault {
+                    origin,
+                    key: Some(key.name.to_owned()),
+                    message: format!("`{}` {}", enact_catalog::yaml::cut(&text, 60), why.reason),
+                    hint: why.hint,
+                }),
+            }
+        }
+        entries.push(winner);
+    }
+    unknown_variables(sources, &mut faults);
+    let store = entries.iter().find(|entry| entry.key == "store").map(|entry| entry.text.clone()).unwrap_or_default();
+    let sinks = sinks(sources, &from_file, Path::new(&store), &mut faults);
+    let text = |key: &str| entries.iter().find(|e| e.key == key).map(|e| e.text.clone()).unwrap_or_default();
+    let paths = sinks.iter().map(|(name, (path, _))| (name.clone(), path.clone())).collect();
+    let settings = Settings::read(text, paths);
+    if let Some(settings) = &settings {
+        check_together(settings, &entries, &mut faults);
+    }
+    faults.sort();
+    faults.dedup();
+    match settings {
+        Some(settings) if faults.is_empty() => {
+            entries.extend(sinks.into_iter().map(|(name, (path, origin))| Entry {
+                key: format!("{SINKS}.{name}.file"),
+                text: path.to_string_lossy().into_owned(),
+                value: path.to_value(),
+                origin,
+            }));
+            Ok(Sheet { settings, entries, file: sources.file.as_ref().map(|file| file.path.clone()) })
+        }
+        _ => Err(Faults(faults)),
+    }
+}
+
+fn entry(key: &Key, text: String, origin: Origin) -> Entry {
+    let value = (key.check)(&text).unwrap_or(Value::Null);
+    Entry { key: key.name.to_owned(), text, value, origin }
+}
+
+fn default_text(key: &Key, sources: &Sources, faults: &mut Vec<ConfigFault>) -> String {
+    if !key.default.contains('{') {
+        return key.default.to_owned();
+    }
+    let state = sources.user_folder("XDG_STATE_HOME", ".local/state");
+    if key.default.contains("{state}")
+        && state.is_none()
+        && given(key, sources, &FileValues::default()).next().is_none()
+        && sources.file.is_none()
+    {
+        faults.push(ConfigFault {
+            origin: Origin::Default,
+            key: Some(key.name.to_owned()),
+            message: "neither XDG_STATE_HOME nor HOME is set, so there is no default".to_owned(),
+            hint: Some(format!("name a folder by --store or {}", key.env_name())),
+        });
+    }
+    let state = state.unwrap_or_else(|| sources.folder.join(".enact-state"));
+    key.default.replace("{state}", &state.to_string_lossy()).replace("{user}", &sources.user)
+}
+
+/// Returns what was given for a key, the one that wins last; paths are absolute.
+fn given<'a>(
+    key: &'a Key,
+    sources: &'a Sources,
+    from_file: &'a FileValues,
+) -> impl Iterator<Item = (String, Origin)> + 'a {
+    let file_folder = sources.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(&sources.folder);
+    let absolute = |text: &str, folder: &Path| if key.path { join(folder, text) } else { text.to_owned() };
+    let lines = from_file.lines.iter().filter(|line| line.key == key.name);
+    let lines = lines.map(move |line| (absolute(&line.text, file_folder), line.origin.clone()));
+    let env_name = key.env_name();
+    let env = sources.env.get(&env_name).map(|text| (absolute(text, &sources.folder), Origin::Env(env_name)));
+    let flag = sources.flags.get(key.name).map(|text| {
+        (absolute(text, &sources.folder), Origin::Flag(format!("--{}", key.name.replace(['.', '_'], "-"))))
+    });
+    lines.chain(env).chain(flag)
+}
+
+fn join(folder: &Path, text: &str) -> String {
+    if text.trim().is_empty() {
+        return String::new();
+    }
+    let joined = folder.join(text);
+    std::path::absolute(&joined).unwrap_or(joined).to_string_lossy().into_owned()
+}
+
+/// A variable that is nearly one of ours is a slip; others may belong to somebody else, such as the `ENACT_SERVICE_HOST`
+/// that Kubernetes sets for a service of the name `enact`.
+fn unknown_variables(sources: &Sources, faults: &mut Vec<ConfigFault>) {
+    let known: Vec<String> = KEYS.iter().map(Key::env_name).chain([CONFIG_ENV.to_owned()]).collect();
+    for name in sources.env.keys().filter(|name| name.starts_with("ENACT_") && !known.contains(name)) {
+        if sink_of_variable(name).is_some() {
+            continue;
+        }
+        let bare = known.iter().map(|known| known.trim_start_matches("ENACT_"));
+        if let Some(hint) = did_you_mean(name.trim_start_matches("ENACT_"), bare) {
+            faults.push(ConfigFault {
+                origin: Origin::Env(name.clone()),
+                key: None,
+                message: "no key has this name".to_owned(),
+                hint: Some(hint.replace("did you mean ", "did you mean ENACT_").replace(" or ", " or ENACT_")),
+            });
+        }
+    }
+}
+
+fn sink_of_variable(name: &str) -> Option<String> {
+    let sink = name.strip_prefix("ENACT_SINKS_")?.strip_suffix("_FILE")?;
+    Some(sink.to_ascii_lowercase().replace('_', "-"))
+}
+
+type Sinks = BTreeMap<SinkId, (PathBuf, Origin)>;
+
+fn sinks(sources: &Sources, from_file: &FileValues, store: &Path, faults: &mut Vec<ConfigFault>) -> Sinks {
+    let mut sinks = Sinks::new();
+    let mut put = |name: &str, text: &str, folder: &Path, origin: Origin| match (
+        name.parse(),
+        PathBuf::read(&join(folder, text)),
+    ) {
+        (Ok(name), Ok(path)) => {
+            sinks.insert(name, (path, origin));
+        }
+        (Err(error), _) => faults.push(ConfigFault {
+            origin,
+            key: Some(SINKS.to_owned()),
+            message: format!("`{name}` is no name of a sink: {}", error.reason),
+            hint: None,
+        }),
+        (_, Err(why)) => faults.push(ConfigFault {
+            origin,
+            key: Some(format!("{SINKS}.{name}.file")),
+            message: format!("`{text}` {}", why.reason),
+            hint: why.hint,
+        }),
+    };
+    if !from_file.names_sinks {
+        put(AUDIT, AUDIT_FILE, store, Origin::Default);
+    }
+    let file_folder = sources.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(&sources.folder);
+    for line in &from_file.lines {
+        if let Some(name) = line.key.strip_prefix("sinks.").and_then(|rest| rest.strip_suffix(".file")) {
+            put(name, &line.text, file_folder, line.origin.clone());
+        }
+    }
+    for (name, text) in &sources.env {
+        if let Some(sink) = sink_of_variable(name) {
+            put(&sink, text, &sources.folder, Origin::Env(name.clone()));
+        }
+    }
+    sinks
+}
+
+/// Checks what no value can be blamed for alone.
+fn check_together(settings: &Settings, entries: &[Entry], faults: &mut Vec<ConfigFault>) {
+    let mut fault = |key: &str, message: String, hint: String| {
+        let origin =
+            entries.iter().find(|entry| entry.key == key).map_or(Origin::Default, |entry| entry.origin.clone());
+        faults.push(ConfigFault { origin, key: Some(key.to_owned()), message, hint: Some(hint) });
+    };
+    for sink in settings.default_sinks.0.iter().filter(|sink| !settings.sinks.contains_key(*sink)) {
+        let names = settings.sinks.keys().map(SinkId::as_str);
+        let hint = did_you_mean(sink.as_str(), names).unwrap_or_else(|| {
+            format!(
+                "add it: `sinks: {{ {sink}: {{ file: ./{sink}.jsonl }} }}`, or {}",
+                env_name(&format!("sinks.{sink}.file"))
+            )
+        });
+        fault("outbox.default_sinks", format!("no sink is named `{sink}`"), hint);
+    }
+    let inline_most = enact_model::limits::INLINE_MAX_BYTES as u64;
+    if settings.inline.0 > inline_most {
+        fault(
+            "limits.inline",
+            format!("{} bytes are more than {inline_most}", settings.inline.0),
+            "write at most 64KiB".into(),
+        );
+    }
+    let keep_least = enact_model::limits::IDEMPOTENCY_KEEP.as_millis() as u64;
+    if settings.idempotency_keep.0 < keep_least {
+        fault(
+            "idempotency.keep",
+            "it is shorter than a day".into(),
+            "write 24h or more: a repetition may come that late".into(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

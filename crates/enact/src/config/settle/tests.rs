@@ -1,0 +1,124 @@
+//! Tests of the whole: layers, origins, faults.
+
+use super::*;
+use crate::config::source::SourceFile;
+
+fn sources(text: &str) -> Sources {
+    Sources {
+        env: [("HOME".to_owned(), "/home/ada".to_owned())].into(),
+        file: (!text.is_empty()).then(|| SourceFile { path: "/etc/e/enact.yaml".into(), text: text.to_owned() }),
+        folder: "/work".into(),
+        user: "ada".into(),
+        ..Sources::default()
+    }
+}
+
+fn faults(sources: &Sources) -> Vec<String> {
+    let faults = settle(sources).unwrap_err().0;
+    faults.iter().map(|f| format!("{f} | {}", f.hint.as_deref().unwrap_or("-"))).collect()
+}
+
+#[test]
+fn every_default_is_a_value_of_its_key() {
+    let sheet = settle(&sources("")).unwrap();
+    assert!(sheet.entries.iter().all(|entry| entry.origin == Origin::Default && entry.value != Value::Null));
+    assert_eq!(sheet.settings.store, Path::new("/home/ada/.local/state/enact"));
+    assert_eq!(sheet.settings.actor.0, "cli:ada");
+    assert_eq!(sheet.settings.history_keep.0, None);
+    let audit = &sheet.settings.sinks[&"audit".parse().unwrap()];
+    assert_eq!(audit, Path::new("/home/ada/.local/state/enact/events.jsonl"));
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
+    let mut from = sources("store: ./data\nlimits: { running: 3, open_executions: 5 }\nlog:\n  level: warn\n");
+    from.env.insert("ENACT_LIMITS_RUNNING".into(), "4".into());
+    from.env.insert("ENACT_STORE".into(), "env".into());
+    from.flags.insert("store", "flag".into());
+    let sheet = settle(&from).unwrap();
+    let row = |key: &str| {
+        let entry = sheet.entries.iter().find(|entry| entry.key == key).unwrap();
+        (entry.text.clone(), entry.origin.to_string())
+    };
+    assert_eq!(row("store"), ("/work/flag".into(), "flag --store".into()));
+    assert_eq!(row("limits.running"), ("4".into(), "env ENACT_LIMITS_RUNNING".into()));
+    assert_eq!(row("limits.open_executions"), ("5".into(), "/etc/e/enact.yaml:2".into()));
+    assert_eq!(row("log.level"), ("warn".into(), "/etc/e/enact.yaml:4".into()));
+}
+
+#[test]
+fn a_relative_path_begins_where_it_was_written() {
+    let mut from = sources("store: ./data\nsinks: { audit: { file: a.jsonl } }\n");
+    from.env.insert("ENACT_SINKS_COPY_TWO_FILE".into(), "b.jsonl".into());
+    let settings = settle(&from).unwrap().settings;
+    assert_eq!(settings.store, Path::new("/etc/e/data"));
+    assert_eq!(settings.sinks[&"audit".parse().unwrap()], Path::new("/etc/e/a.jsonl"));
+    assert_eq!(settings.sinks[&"copy-two".parse().unwrap()], Path::new("/work/b.jsonl"));
+}
+
+#[test]
+fn every_fault_of_every_source_is_reported_at_once_with_its_line() {
+    let text = "limts:\n  running: 3\nlog:\n  level: loud\n  levle: info\nlimits:\n  queued_bytes: 12\n  running: 0\n\
+                history: { keep: for-ever }\nsinks:\n  Audit Log: { file: x }\n  copy: { path: y }\noutbox: { default_sinks: [adit] }\n";
+    let mut from = sources(text);
+    from.env.insert("ENACT_LOG_FROMAT".into(), "json".into());
+    from.env.insert("ENACT_SHUTDOWN_GRACE".into(), "soon".into());
+    let found = faults(&from);
+    let begins = [
+        "/etc/e/enact.yaml:1: limts: no key has this name | did you mean limits?",
+        "/etc/e/enact.yaml:4: log.level: `loud` is not one of them",
+        "/etc/e/enact.yaml:5: log.levle: no key has this name | did you mean log.level?",
+        "/etc/e/enact.yaml:7: limits.queued_bytes: `12` is not a size | write a size",
+        "/etc/e/enact.yaml:8: limits.running: `0` would let nothing through",
+        "/etc/e/enact.yaml:9: history.keep: `for-ever` is not a duration",
+        "/etc/e/enact.yaml:11: sinks.Audit Log: this is no name of a sink",
+        "/etc/e/enact.yaml:12: sinks.copy.path: no key has this name",
+        "/etc/e/enact.yaml:13: outbox.default_sinks: no sink is named `adit`",
+        "env ENACT_LOG_FROMAT: no key has this name | did you mean ENACT_LOG_FORMAT?",
+        "env ENACT_SHUTDOWN_GRACE: shutdown.grace: `soon` is not a duration",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:#?}");
+    for (fault, begin) in found.iter().zip(begins) {
+        assert!(fault.starts_with(begin), "{fault}\n{begin}");
+    }
+}
+
+#[test]
+fn a_fault_that_another_source_covers_is_still_reported() {
+    let mut from = sources("limits: { running: many }\n");
+    from.env.insert("ENACT_LIMITS_RUNNING".into(), "4".into());
+    assert_eq!(faults(&from).len(), 1);
+}
+
+#[test]
+fn a_variable_that_is_somebody_elses_is_left_alone() {
+    let mut from = sources("");
+    for name in ["ENACT_SERVICE_HOST", "ENACT_PORT_7700_TCP_PROTO", "ENACT_DEMO_FOLDER"] {
+        from.env.insert(name.into(), "x".into());
+    }
+    assert!(settle(&from).is_ok());
+}
+
+#[test]
+fn a_file_that_is_no_yaml_or_says_nothing_is_told_apart() {
+    assert!(settle(&sources("# nothing yet\n\n")).is_ok());
+    assert!(faults(&sources("store: [\n"))[0].contains("this is not YAML"));
+    assert!(faults(&sources("- a\n"))[0].contains("a mapping was expected"));
+    assert!(faults(&sources("store: a\nstore: b\n"))[0].contains("stands twice"));
+}
+
+#[test]
+fn without_a_home_there_is_no_default_store() {
+    let mut from = sources("");
+    from.env.clear();
+    assert!(faults(&from)[0].contains("neither XDG_STATE_HOME nor HOME is set"));
+    from.flags.insert("store", "x".into());
+    assert!(settle(&from).is_ok());
+}
+
+#[test]
+fn the_configuration_page_has_the_table_of_the_code() {
+    let page = include_str!("../../../../../docs/configuration.md");
+    let table = crate::config::reference::table();
+    assert!(page.contains(&table), "write this table into docs/configuration.md:\n{table}");
+}

@@ -1,0 +1,70 @@
+//! From what was typed to an exit status.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use enact_model::exit_status;
+
+use crate::cli::{Cli, Command};
+use crate::command::desk::Desk;
+use crate::command::{self};
+use crate::config::{Sources, settle};
+use crate::failure::{Failure, report};
+use crate::logging;
+use crate::output::Output;
+
+/// Threads that run tasks; the hub waits for disks and children more than it computes.
+const WORKERS_MAX: usize = 4;
+/// Threads for calls that block.
+const BLOCKING_MAX: usize = 64;
+
+/// Reads the command line, carries it out, and returns the exit status.
+pub fn enter() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output and are no fault; a closed pipe is nobody's.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit_status::USAGE } else { exit_status::OK });
+        }
+    };
+    let mut out = Output::standard(cli.global.json, cli.global.quiet);
+    let sheet =
+        match Sources::read(cli.global.config.as_deref(), cli.global.flags()).and_then(|from| settle::settle(&from)) {
+            Ok(sheet) => sheet,
+            Err(faults) => return ExitCode::from(report::report(&Failure::Config(faults), &mut out)),
+        };
+    logging::begin(&sheet, matches!(cli.command, Command::Serve(_)));
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(source) => {
+            let failure = Failure::System { what: "start the threads", source };
+            return ExitCode::from(report::report(&failure, &mut out));
+        }
+    };
+    let mut desk = Desk::new(sheet, out);
+    let result = runtime.block_on(async {
+        let result = command::carry_out(cli.command, &mut desk).await;
+        desk.close().await;
+        result
+    });
+    let status = match result {
+        Ok(()) => exit_status::OK,
+        Err(failure) => report::report(&failure, &mut desk.out),
+    };
+    // A thread that blocks, such as one that reads standard input, must not hold the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ExitCode::from(status)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, WORKERS_MAX);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_MAX)
+        .thread_keep_alive(Duration::from_secs(5))
+        .thread_name("enact")
+        .enable_all()
+        .build()
+}

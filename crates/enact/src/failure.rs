@@ -1,0 +1,203 @@
+//! Why a command did not end well: one type, one way to its conclusion, one place where it is shown and becomes an exit status.
+
+pub mod report;
+
+use std::io;
+use std::path::PathBuf;
+
+use enact_model::conclusion::{Conclusion, DetailCode};
+use enact_model::id::ExecutionId;
+use enact_model::json::JsonError;
+use enact_model::outcome::Outcome;
+use enact_model::record::Rejection;
+use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
+use enact_runtime::api::Refusal;
+
+use crate::config;
+use crate::door::OpenFailure;
+use crate::socket::client::ClientError;
+use crate::socket::server::BindError;
+
+/// Why a command did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The configuration has faults.
+    #[error(transparent)]
+    Config(#[from] config::Faults),
+    /// The hub did not do it.
+    #[error("{}", .0.conclusion.message)]
+    Refused(Box<Refusal>),
+    /// The intent was not admitted.
+    #[error("{}", .0.conclusion.message)]
+    Rejected(Box<Rejection>),
+    /// The execution is settled and not completed; it was shown already where that is one document.
+    #[error("{}", .conclusion.message)]
+    Settled {
+        /// The execution.
+        execution: ExecutionId,
+        /// What its outcome means.
+        conclusion: Box<Conclusion>,
+    },
+    /// The command stopped waiting before the execution was settled.
+    #[error("{message}")]
+    NotYet {
+        /// The execution.
+        execution: ExecutionId,
+        /// What a person should know.
+        message: String,
+    },
+    /// The log, the tables or the hub are not as they should be; what is wrong was shown already.
+    #[error("{problems} problem{} found", if *.problems == 1 { " was" } else { "s were" })]
+    Unsound {
+        /// How many.
+        problems: usize,
+    },
+    /// The hub was not reached.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The store could not be opened in this process.
+    #[error(transparent)]
+    Open(#[from] OpenFailure),
+    /// The socket could not be opened.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A file that the command line names could not be read or written.
+    #[error("failed to use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A path that is no text.
+    #[error("failed to name the path {}: it is not UTF-8", .0.display())]
+    PathNotText(PathBuf),
+    /// The input is no JSON that is taken.
+    #[error("failed to read {from} as JSON at byte {}: {}", .error.offset, .error.kind)]
+    Input {
+        /// Where it came from.
+        from: String,
+        /// Why.
+        error: JsonError,
+    },
+    /// Standard output cannot be written.
+    #[error("failed to write the answer: {0}")]
+    Output(io::Error),
+    /// Nobody reads standard output any more.
+    #[error("nobody reads the answer")]
+    PipeClosed,
+    /// The system refused something that a command needs.
+    #[error("failed to {what}: {source}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+    /// The hub answered something else.
+    #[error("failed to understand the hub: its answer does not fit the question")]
+    Unexpected,
+    /// A second signal came.
+    #[error("ended by a second signal")]
+    EndedAtOnce,
+}
+
+impl Failure {
+    /// Makes the failure of a file.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+
+    /// Returns what it means; the exit status follows from it.
+    pub fn conclusion(&self) -> Conclusion {
+        use Category as C;
+        use Disposition::{Escalation, FixInput, RetryLater};
+        use Interpretation as I;
+        use Responsibility::{Developer, SystemAdmin, User};
+        use Symptom as S;
+        let make = |category, symptom, cause, interpretation, disposition, responsibility| {
+            let code = DetailCode { category, symptom, cause, interpretation, disposition, responsibility };
+            Conclusion::new(code, self.to_string())
+        };
+        match self {
+            Self::Config(faults) => faults.conclusion(),
+            Self::Refused(refusal) => refusal.conclusion.clone(),
+            Self::Rejected(rejection) => rejection.conclusion.clone(),
+            Self::Settled { conclusion, .. } => (**conclusion).clone(),
+            Self::NotYet { execution, .. } => {
+                make(C::Operation, S::Unavailable, Cause::Timeout, I::DomainFailure, RetryLater, User).hint(format!(
+                    "`enact execution watch {execution}` goes on waiting, `enact execution cancel {execution}` ends it"
+                ))
+            }
+            Self::Unsound { .. } => {
+                make(C::Datastore, S::InvariantViolation, Cause::Inconsistency, I::Defect, Escalation, SystemAdmin)
+            }
+            Self::Client(error) => match error {
+                ClientError::Refused(refusal) => refusal.conclusion.clone(),
+                ClientError::NoHub => {
+                    make(C::Service, S::NotFound, Cause::Relation, I::SystemFailure, RetryLater, SystemAdmin)
+                        .hint("`enact serve` starts a hub on this store")
+                }
+                ClientError::Denied(_) => make(
+                    C::Security,
+                    S::PermissionDenied,
+                    Cause::Permission,
+                    I::ConfigurationFailure,
+                    Escalation,
+                    SystemAdmin,
+                )
+                .hint("the socket belongs to the user who runs the hub"),
+                ClientError::Lost | ClientError::Silent => {
+                    make(C::Service, S::Unavailable, Cause::Unknown, I::SystemFailure, RetryLater, SystemAdmin)
+                        .hint("whether it was carried out is not known; `enact status` tells whether the hub is there")
+                }
+                ClientError::Frame(_) => {
+                    make(C::Service, S::FormatError, Cause::Format, I::Defect, Escalation, Developer)
+                }
+            },
+            Self::Open(failure) => failure.conclusion(),
+            Self::Bind(_) => make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin),
+            Self::File { .. } => make(C::Argument, S::NotFound, Cause::Relation, I::DomainFailure, FixInput, User),
+            Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
+            Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
+                .hint("write JSON, @file for a file or - for standard input"),
+            Self::Output(_) | Self::System { .. } => {
+                make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin)
+            }
+            Self::PipeClosed => make(C::System, S::Unavailable, Cause::Policy, I::Success, RetryLater, User),
+            Self::Unexpected => make(C::Service, S::Unexpected, Cause::Inconsistency, I::Defect, Escalation, Developer)
+                .hint("the hub may be of another release; `enact status` shows it"),
+            Self::EndedAtOnce => {
+                make(C::System, S::Unavailable, Cause::Policy, I::SystemFailure, RetryLater, SystemAdmin)
+                    .hint("what was acknowledged is in the log and goes on at the next start")
+            }
+        }
+    }
+}
+
+/// Returns what an outcome that is not completed means.
+pub fn of_outcome(outcome: &Outcome) -> Option<Conclusion> {
+    let make = |disposition, message: String| {
+        let code = DetailCode {
+            category: Category::Operation,
+            symptom: Symptom::Unavailable,
+            cause: Cause::Policy,
+            interpretation: Interpretation::DomainFailure,
+            disposition,
+            responsibility: Responsibility::User,
+        };
+        Conclusion::new(code, message)
+    };
+    match outcome {
+        Outcome::Completed { .. } => None,
+        Outcome::Failed { conclusion, .. } | Outcome::CompensationFailed { conclusion } => Some(conclusion.clone()),
+        Outcome::Cancelled { reason, may_have_run } => {
+            let disposition = if *may_have_run { Disposition::Escalation } else { Disposition::RetryLater };
+            let mut conclusion = make(disposition, format!("it was cancelled: {reason}"));
+            conclusion.may_have_run = *may_have_run;
+            Some(conclusion)
+        }
+        Outcome::Compensated => Some(make(Disposition::RetryLater, "it was undone".to_owned())),
+    }
+}

@@ -1,0 +1,86 @@
+//! Shows a failure and returns the exit status that follows from its conclusion.
+
+use enact_model::conclusion::Conclusion;
+use enact_model::exit_status;
+use enact_model::intent::InputFault;
+use serde_json::json;
+
+use super::Failure;
+use crate::output::{Output, text};
+
+/// Shows a failure; with `--json` as one document on standard output, unless the answer that it follows from was one.
+pub fn report(failure: &Failure, out: &mut Output) -> u8 {
+    let conclusion = failure.conclusion();
+    match failure {
+        // Whoever closed the pipe has what they wanted.
+        Failure::PipeClosed => return exit_status::OK,
+        Failure::Settled { .. } | Failure::NotYet { .. } | Failure::Unsound { .. } if out.json => {}
+        _ if out.json => {
+            let document = match failure {
+                Failure::Refused(refusal) => json!({ "refused": refusal }),
+                Failure::Rejected(rejection) => json!({ "rejected": rejection }),
+                _ => json!({ "refused": { "conclusion": conclusion, "faults": faults(failure) } }),
+            };
+            if out.document(&document).is_err() {
+                out.complain(&explain(&conclusion, &faults(failure)));
+            }
+        }
+        _ => out.complain(&format!("enact: {}", explain(&conclusion, &faults(failure)))),
+    }
+    exit_status::of(&conclusion)
+}
+
+fn faults(failure: &Failure) -> Vec<InputFault> {
+    match failure {
+        Failure::Config(faults) => faults.to_input_faults(),
+        Failure::Refused(refusal) => refusal.faults.clone(),
+        Failure::Rejected(rejection) => rejection.faults.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns a conclusion for people: the sentence with its code, every fault, the evidence, the way out.
+pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
+    let mut out = format!("{} [{}]", text::one_line(&conclusion.message), conclusion.code);
+    let mut add = |line: String| {
+        out.push_str("\n  ");
+        out.push_str(&line);
+    };
+    for fault in faults {
+        add(text::one_line(&fault.to_string()));
+        if let Some(hint) = &fault.hint {
+            add(format!("  hint: {}", text::one_line(hint)));
+        }
+    }
+    let evidence = &conclusion.evidence;
+    let facts = [
+        evidence.exit_code.map(|code| format!("exit status {code}")),
+        evidence.signal.map(|signal| format!("signal {signal}")),
+        evidence.http_status.map(|status| format!("HTTP status {status}")),
+        evidence.exception.as_ref().map(|name| format!("exception {}", text::one_line(name))),
+        evidence.os_error.as_ref().map(|name| text::one_line(name)),
+        evidence.raw_output.as_ref().map(|kept| format!("its output is kept as {}", kept.digest)),
+    ];
+    let facts: Vec<String> = facts.into_iter().flatten().collect();
+    if !facts.is_empty() {
+        add(format!("seen: {}", facts.join(", ")));
+    }
+    if let Some(detail) = &evidence.detail {
+        add(format!("detail: {}", text::one_line(detail.as_str())));
+    }
+    for (what, block) in [("stack", &evidence.stack), ("log", &evidence.log_tail)] {
+        let Some(block) = block.as_ref().filter(|block| !block.trim().is_empty()) else { continue };
+        let shown: Vec<&str> = block.trim_end().lines().collect();
+        let last = shown.get(shown.len().saturating_sub(8)..).unwrap_or_default();
+        for line in last {
+            add(format!("{what}: {}", text::cut(&text::one_line(line), 400)));
+        }
+    }
+    if conclusion.may_have_run {
+        add("the operation may have run although no answer came".to_owned());
+    }
+    if let Some(hint) = &conclusion.hint {
+        add(format!("hint: {}", text::one_line(hint)));
+    }
+    out
+}

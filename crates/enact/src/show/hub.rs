@@ -1,0 +1,78 @@
+//! How a hub is, and what its verifications found.
+
+use enact_runtime::api::{DoctorReport, Status, VerifyReport};
+
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::output::table::{Card, Cell, Look};
+use crate::output::text;
+
+/// Shows how a hub is.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn status(status: &Status, out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        return out.document(status);
+    }
+    let mut card = Card::default();
+    card.add("store", &status.store_id);
+    card.add("hub", format!("release {}, process {}, epoch {}", status.release, status.pid, status.epoch));
+    card.add("since", text::time(status.started_at));
+    let state = match (&status.poisoned, status.draining) {
+        (Some(why), _) => Cell::new(format!("refuses writes: {why}"), Look::Bad),
+        (None, true) => Cell::new("ending: new work is refused", Look::Open),
+        (None, false) => Cell::new("ready", Look::Good),
+    };
+    card.add("state", state);
+    card.add("position", status.position);
+    let open = format!("{} open, {} queued, {} running", status.open, status.queued, status.running);
+    card.add("executions", open);
+    card.add("messages", format!("{} pending", status.pending_messages));
+    card.add("components", status.components);
+    out.card(&card)
+}
+
+/// Shows what a verification found.
+///
+/// # Errors
+/// [`Failure::Unsound`] if it found faults; output that cannot be written.
+pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        out.document(report)?;
+    } else {
+        let rows = if report.rows > 0 { format!(", {} rows compared", report.rows) } else { String::new() };
+        out.line(&format!("{} records from {} to {}{rows}", report.records, report.first, report.last))?;
+        for fault in &report.faults {
+            out.line(&Look::Bad.paint(&format!("fault: {}", text::one_line(fault)), out.colour))?;
+        }
+        if report.faults.is_empty() {
+            out.line(&Look::Good.paint("all of it is as it should be", out.colour))?;
+        }
+    }
+    sound(report.faults.len())
+}
+
+/// Shows what the doctor found.
+///
+/// # Errors
+/// [`Failure::Unsound`] if it found problems; output that cannot be written.
+pub fn doctor(report: &DoctorReport, out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        out.document(report)?;
+    } else {
+        for (name, check) in &report.checks {
+            let (mark, look) = if check.problems.is_empty() { ("ok", Look::Good) } else { ("bad", Look::Bad) };
+            let mark = look.paint(&format!("{mark:<4}"), out.colour);
+            out.line(&format!("{mark} {name}: {}", text::one_line(&check.looked_at)))?;
+            for problem in &check.problems {
+                out.line(&format!("     {}", text::one_line(problem)))?;
+            }
+        }
+    }
+    sound(report.checks.values().map(|check| check.problems.len()).sum())
+}
+
+fn sound(problems: usize) -> Result<(), Failure> {
+    if problems == 0 { Ok(()) } else { Err(Failure::Unsound { problems }) }
+}

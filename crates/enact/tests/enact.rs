@@ -1,0 +1,8 @@
+//! The binary against a hub that answers what it is told to, over the real socket.
+
+#[path = "enact/answers.rs"]
+mod answers;
+#[path = "enact/fake.rs"]
+mod fake;
+#[path = "enact/wire.rs"]
+mod wire;
