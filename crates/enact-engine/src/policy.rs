@@ -14,6 +14,8 @@ pub struct Policy {
     pub open_max_per_tenant: u64,
     /// Bytes of parameters of open executions, in all.
     pub queued_bytes_max: u64,
+    /// Bytes of parameters of one tenant's open executions.
+    pub queued_bytes_max_per_tenant: u64,
     /// Attempts at hosts at once.
     pub running_max: u32,
     /// Logged rejections of one tenant in one minute.
@@ -32,8 +34,10 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             open_max: 10_000,
-            open_max_per_tenant: 10_000,
+            // One tenant alone cannot keep the others out.
+            open_max_per_tenant: 8_000,
             queued_bytes_max: 256 * 1024 * 1024,
+            queued_bytes_max_per_tenant: 128 * 1024 * 1024,
             running_max: 256,
             rejections_per_minute: 60,
             idempotency_keep: limits::IDEMPOTENCY_KEEP,

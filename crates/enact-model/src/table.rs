@@ -382,6 +382,12 @@ impl Key {
         let (_, rest) = read_text(self.0.get(1..)?)?;
         read_text(rest).map(|(text, _)| text)
     }
+    /// Returns the last text part of a key of [`Table::State`]: the name of the state.
+    pub fn state_name(&self) -> Option<String> {
+        let (_, rest) = read_text(self.0.get(1..)?)?;
+        let (_, rest) = read_text(rest.get(1..)?)?;
+        read_text(rest).map(|(text, _)| text)
+    }
     /// Returns the time, the kind, the tenant and the execution of a key of [`Table::Due`].
     pub fn as_due(&self) -> Option<(Timestamp, DueKind, TenantId, ExecutionId)> {
         if self.table() != Some(Table::Due) {

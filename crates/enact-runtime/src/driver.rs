@@ -17,7 +17,7 @@ use enact_model::id::{Epoch, ExecutionId, Lsn, TenantId};
 use enact_model::record::{Body, Record};
 use enact_model::table::{ComponentState, Key, KeyRange, Row, Table};
 use enact_model::time::Timestamp;
-use enact_store::contract::{Batch, Cached, CommitError, Order, ReadError, Store, View};
+use enact_store::contract::{Batch, Cached, Order, ReadError, Store, View};
 
 /// Rows read from the disk that are kept from one command of a turn to the next.
 const LOADED_MAX: usize = 10_000;

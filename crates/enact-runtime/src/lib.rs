@@ -3,3 +3,12 @@
 pub mod api;
 pub mod clock;
 pub mod driver;
+pub mod hub;
+mod package;
+mod performer;
+mod port;
+mod recover;
+mod relay;
+mod retention;
+pub mod ring;
+pub mod sink;

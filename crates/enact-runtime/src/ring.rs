@@ -144,6 +144,11 @@ where
         let _ = self.sender.send(Input::End).await;
     }
 
+    /// Returns whether the ring has ended.
+    pub fn ended(&self) -> bool {
+        self.sender.is_closed()
+    }
+
     /// Returns a receiver that resolves when the execution settles; register first, then look whether it has.
     pub fn settlement(&self, execution: ExecutionId) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
@@ -259,7 +264,11 @@ impl<S: Store> Turning<S> {
                 }
             }
             if self.driver.next_due().is_some_and(|due| due <= now) {
-                ended |= take(Input::Command { actor: Arc::clone(&timer), body: CommandBody::Tick, reply: None }, &mut commands, now);
+                ended |= take(
+                    Input::Command { actor: Arc::clone(&timer), body: CommandBody::Tick, reply: None },
+                    &mut commands,
+                    now,
+                );
             }
             if !commands.is_empty() {
                 self.turn(&commands, replies);
@@ -311,7 +320,7 @@ impl<S: Store> Turning<S> {
 }
 
 /// Takes 128 bits from the system: with a counter added they make every id of this start unique.
-fn random_seed() -> std::io::Result<u128> {
+pub(crate) fn random_seed() -> std::io::Result<u128> {
     use std::io::Read as _;
     let mut bytes = [0; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;

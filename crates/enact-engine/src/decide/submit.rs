@@ -23,6 +23,10 @@ use crate::scratch::Scratch;
 use crate::slots;
 use crate::view::{Need, Typed};
 
+/// Most faults that a rejection keeps.
+const REJECTED_FAULTS_MAX: usize = 32;
+/// Most bytes of one fault's place, message and hint each, and of what the intent calls its type.
+const REJECTED_TEXT_MAX_BYTES: usize = 512;
 /// How long a caller is asked to wait when too much is open.
 const OVERLOAD_PAUSE_MS: u64 = 1_000;
 
@@ -35,6 +39,16 @@ pub(super) struct Refusal {
 impl Refusal {
     fn one(code: DetailCode, fault: InputFault) -> Self {
         Self { code, faults: vec![fault] }
+    }
+    /// Bounds what the log keeps: faults quote what the caller sent, which may be large.
+    fn cut(&self) -> Self {
+        let short = |text: &String| cut(text, REJECTED_TEXT_MAX_BYTES);
+        let fault = |fault: &InputFault| InputFault {
+            at: short(&fault.at),
+            message: short(&fault.message),
+            hint: fault.hint.as_ref().map(short),
+        };
+        Self { code: self.code, faults: self.faults.iter().take(REJECTED_FAULTS_MAX).map(fault).collect() }
     }
     fn conclusion(&self) -> Conclusion {
         let message = match self.faults.as_slice() {
@@ -83,7 +97,11 @@ pub(super) fn submit(
             }
             let id = command.execution_id(0);
             let gate = gate_of(&resolved, &input);
-            accept(scratch, world, Admission { id, intent, fingerprint, resolved, gate, retry_of: None, parent: None })?;
+            accept(
+                scratch,
+                world,
+                Admission { id, intent, fingerprint, resolved, gate, retry_of: None, parent: None },
+            )?;
             Ok(Answer::Accepted(id))
         }
     }
@@ -164,7 +182,9 @@ fn repeated(scratch: &Scratch<'_>, intent: &Intent, fingerprint: Digest) -> Resu
                 });
                 if same { Answer::Repeated(*execution) } else { taken(intent) }
             }
-            IntentRow::Rejected { rejection, .. } if rejection.digest == digest_of(intent) => {
+            IntentRow::Rejected { rejection, .. }
+                if rejection.digest == digest_of(intent) && rejection.intent_type == intent.intent_type.as_str() =>
+            {
                 Answer::Rejected(rejection.clone())
             }
             IntentRow::Rejected { .. } => taken(intent),
@@ -258,13 +278,17 @@ pub(super) fn overloaded(scratch: &Scratch<'_>, world: &World<'_>, intent: &Inte
     let all = scratch.tally_row(&Key::tally_all())?.map(|row| *row).unwrap_or_default();
     let own = scratch.tally_row(&Key::tally(&intent.tenant_id))?.map(|row| *row).unwrap_or_default();
     let policy = world.policy;
+    let size = intent.parameters.size();
     let message = if all.open >= policy.open_max {
         format!("{} executions are open, the limit is {}", all.open, policy.open_max)
     } else if own.open >= policy.open_max_per_tenant {
         let limit = policy.open_max_per_tenant;
         format!("{} executions of tenant {} are open, the limit is {limit}", own.open, intent.tenant_id)
-    } else if all.bytes + intent.parameters.size() > policy.queued_bytes_max {
+    } else if all.bytes.saturating_add(size) > policy.queued_bytes_max {
         format!("{} bytes of parameters are open, the limit is {}", all.bytes, policy.queued_bytes_max)
+    } else if own.bytes.saturating_add(size) > policy.queued_bytes_max_per_tenant {
+        let (bytes, limit) = (own.bytes, policy.queued_bytes_max_per_tenant);
+        format!("{bytes} bytes of parameters of tenant {} are open, the limit is {limit}", intent.tenant_id)
     } else {
         return Ok(None);
     };
@@ -299,6 +323,7 @@ fn log_rejection(
     parameters: &str,
     suppressed: u64,
 ) -> Result<Answer, Need> {
+    let refusal = refusal.cut();
     let conclusion = refusal.conclusion();
     let minute = scratch.now().0 / 60_000;
     let logged =
@@ -309,14 +334,14 @@ fn log_rejection(
         let mut limited = conclusion;
         limited.code = code::REJECTIONS_LIMITED;
         limited.hint = Some(format!("more than {logged} rejections in one minute: mend the caller"));
-        let faults = refusal.faults.clone();
+        let faults = refusal.faults;
         return Ok(Answer::Refused(Box::new(Refused { conclusion: limited, faults, retry_after_ms })));
     }
     let rejection = Rejection {
         intent_id,
         tenant_id: tenant.clone(),
-        intent_type,
-        faults: refusal.faults.clone(),
+        intent_type: cut(&intent_type, REJECTED_TEXT_MAX_BYTES),
+        faults: refusal.faults,
         conclusion,
         digest: Digest::of(parameters.as_bytes()),
         excerpt: cut(parameters, REJECTED_EXCERPT_MAX_BYTES),

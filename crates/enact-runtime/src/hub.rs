@@ -1,0 +1,291 @@
+//! The hub: opens a store, runs its ring, and answers what the doors ask.
+
+mod component;
+mod data;
+mod doctor;
+mod execution;
+mod log;
+mod open;
+mod outbox;
+mod refusal;
+mod session;
+mod submit;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use enact_engine::command::{Answer, CommandBody};
+use enact_engine::policy::Policy;
+use enact_host::contract::Host;
+use enact_model::id::{ExecutionId, Lsn, SinkId};
+use enact_model::record::Record;
+use enact_model::time::Timestamp;
+use enact_store::contract::View;
+use enact_store::embedded::{self, DiskStore};
+use tokio::task::JoinHandle;
+
+use crate::api::{Caller, Request, Response, Status};
+use crate::driver::{Driver, read_execution};
+use crate::performer::Performer;
+use crate::ring::Ring;
+
+pub use open::OpenError;
+
+/// How a hub is set up; every value is checked before it comes here.
+#[derive(Clone)]
+pub struct HubConfig {
+    /// The folder of the store.
+    pub store: PathBuf,
+    /// Limits of the rules.
+    pub policy: Policy,
+    /// Sinks by name.
+    pub sinks: BTreeMap<SinkId, SinkConfig>,
+    /// How long settled executions are kept; none for ever.
+    pub history_keep: Option<Duration>,
+    /// How long a shutdown waits for what runs.
+    pub shutdown_grace: Duration,
+    /// How the embedded store works.
+    pub embedded: embedded::Config,
+    /// Hosts in place of the built-in ones, by shape (for benchmarks and tests).
+    pub hosts: BTreeMap<&'static str, Arc<dyn Host>>,
+}
+
+impl HubConfig {
+    /// Sets up a hub with every default.
+    pub fn new(store: impl Into<PathBuf>) -> Self {
+        Self {
+            store: store.into(),
+            policy: Policy::default(),
+            sinks: BTreeMap::new(),
+            history_keep: None,
+            shutdown_grace: Duration::from_secs(10),
+            embedded: embedded::Config::default(),
+            hosts: BTreeMap::new(),
+        }
+    }
+}
+
+/// One sink.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkConfig {
+    /// A file of JSON lines.
+    File {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
+/// A running hub.
+pub struct Hub {
+    ring: Arc<Ring<DiskStore>>,
+    performer: Arc<Performer<DiskStore>>,
+    config: HubConfig,
+    store_id: String,
+    epoch: u64,
+    started_at: Timestamp,
+    draining: AtomicBool,
+    thread: Mutex<Option<std::thread::JoinHandle<Driver<DiskStore>>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Hub {
+    /// Answers a request. It never fails: what was not done is a [`Response::Refused`] with its conclusion.
+    ///
+    /// # Cancel safety
+    /// What was sent to the ring is carried out even if nobody waits for the answer.
+    pub async fn handle(&self, caller: &Caller, request: Request) -> Response {
+        match self.answer(caller, request).await {
+            Ok(response) => response,
+            Err(refusal) => Response::Refused(refusal),
+        }
+    }
+
+    async fn answer(&self, caller: &Caller, request: Request) -> refusal::Result<Response> {
+        use Request as R;
+        match request {
+            R::Submit { draft, wait_ms } => self.submit(caller, *draft, wait_ms).await,
+            R::Intent { intent } => self.intent(caller, intent).await,
+            R::IntentTypes { solution } => Ok(self.intent_types(solution.as_ref())),
+            R::Execution { execution } => self.execution(caller, execution).await,
+            R::Await { execution, wait_ms } => self.wait(caller, execution, wait_ms).await,
+            R::Executions(filter) => self.executions(caller, filter).await,
+            R::Cancel { execution, reason } => {
+                let tenant = caller.tenant.clone();
+                self.operate(caller, CommandBody::Cancel { tenant, execution, reason }).await
+            }
+            R::Pause { execution, reason } => {
+                let tenant = caller.tenant.clone();
+                self.operate(caller, CommandBody::Pause { tenant, execution, reason }).await
+            }
+            R::Resume { execution, reason } => {
+                let tenant = caller.tenant.clone();
+                self.operate(caller, CommandBody::Resume { tenant, execution, reason }).await
+            }
+            R::Retry { execution, reason, confirm_may_have_run } => {
+                self.refuse_while_draining()?;
+                let tenant = caller.tenant.clone();
+                self.operate(caller, CommandBody::Retry { tenant, execution, reason, confirm_may_have_run }).await
+            }
+            R::ComponentAdd { path } => self.component_add(caller, path).await,
+            R::ComponentCheck { path } => self.component_check(path).await,
+            R::Components => Ok(self.components()),
+            R::ComponentDescribe { name, version } => self.component_describe(&name, version.as_deref()),
+            R::ComponentDrain { name, version, reason } => self.component_drain(caller, name, version, reason).await,
+            R::ComponentRemove { name, version, reason } => {
+                self.operate(caller, CommandBody::RemoveComponent { name, version, reason }).await
+            }
+            R::SolutionBind { path } => self.solution_bind(caller, path).await,
+            R::Solutions => Ok(self.solutions()),
+            R::ArtifactPut { path, name, media_type } => self.artifact_put(caller, path, name, media_type).await,
+            R::ArtifactGet { reference, target } => self.artifact_get(caller, reference, target).await,
+            R::References(filter) => self.references(caller, filter).await,
+            R::Reference { reference } => self.reference(caller, reference),
+            R::Lineage { reference, direction, depth, limit } => {
+                self.lineage(caller, reference, direction, depth, limit).await
+            }
+            R::SessionOpen { session, owner, ttl_ms } => self.session_open(caller, session, owner, ttl_ms).await,
+            R::SessionUpgrade { session, owner } => self.session_upgrade(caller, session, owner).await,
+            R::SessionClose { session, reason } => self.session_close(caller, session, reason).await,
+            R::Session { session } => self.session(caller, &session),
+            R::Sessions { limit } => self.sessions(caller, limit).await,
+            R::StateGet { scope, owner, key } => self.state_get(caller, scope, &owner, &key),
+            R::StateList { scope, owner, limit } => self.state_list(caller, scope, owner, limit).await,
+            R::StateSet { session, key, value, if_version, ttl_ms } => {
+                let tenant = caller.tenant.clone();
+                let body = CommandBody::SetState { tenant, session, key, value, if_version, ttl_ms };
+                self.operate(caller, body).await
+            }
+            R::Outbox { state, limit, before } => self.outbox(caller, state, limit, before).await,
+            R::OutboxShow { message } => self.outbox_show(caller, message),
+            R::Redeliver { message, sink, reason } => {
+                let tenant = caller.tenant.clone();
+                self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason }).await
+            }
+            R::Records { filter, limit } => self.records(caller, filter, limit).await,
+            R::WalVerify => self.wal_verify().await,
+            R::WalReplay => self.wal_replay().await,
+            R::HistoryDrop { older_than_ms, reason } => {
+                self.history_drop(caller, Duration::from_millis(older_than_ms), reason).await
+            }
+            R::Doctor => self.doctor().await,
+            R::Status => Ok(Response::Status(Box::new(self.status()))),
+            R::Shutdown { .. } => {
+                self.drain();
+                Ok(Response::Done { message: "the hub takes no new work and ends".to_owned() })
+            }
+        }
+    }
+
+    /// Sends an operator's command and tells what it came to.
+    async fn operate(&self, caller: &Caller, body: CommandBody) -> refusal::Result<Response> {
+        match self.ask(caller, body).await? {
+            Answer::Accepted(execution) => {
+                let execution = Box::new(self.view_of(caller, execution).await?);
+                Ok(Response::Accepted { execution, repeated: false })
+            }
+            Answer::Done(message) => Ok(Response::Done { message }),
+            Answer::Refused(refused) => Err(refusal::from(*refused)),
+            other => Ok(Response::Done { message: format!("{other:?}") }),
+        }
+    }
+
+    async fn ask(&self, caller: &Caller, body: CommandBody) -> refusal::Result<Answer> {
+        let actor: Arc<str> = caller.actor.as_str().into();
+        self.ring.ask(&actor, body).await.map_err(refusal::of_ring)
+    }
+
+    fn refuse_while_draining(&self) -> refusal::Result<()> {
+        if self.is_draining() { Err(refusal::draining()) } else { Ok(()) }
+    }
+
+    /// Takes no new work from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+    /// Returns whether new work is refused.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// Returns how the hub is.
+    pub fn status(&self) -> Status {
+        let (open, queued, pending) = self.counts();
+        Status {
+            store_id: self.store_id.clone(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            epoch: self.epoch,
+            pid: std::process::id(),
+            position: self.ring.view().position(),
+            started_at: self.started_at,
+            open,
+            queued,
+            running: self.performer.running() as u64,
+            pending_messages: pending,
+            components: self.ring.catalog().entries().count() as u64,
+            poisoned: self.ring.poisoned().map(|poisoned| poisoned.to_string()),
+            draining: self.is_draining(),
+        }
+    }
+
+    /// Follows the records of one execution from position `after` on, until it is settled or the receiver is dropped.
+    pub fn watch(&self, caller: &Caller, execution: ExecutionId, after: Lsn) -> tokio::sync::mpsc::Receiver<Record> {
+        let (sender, receiver) = tokio::sync::mpsc::channel(64);
+        let ring = Arc::clone(&self.ring);
+        let tenant = caller.tenant.clone();
+        let mut position = ring.position();
+        tokio::spawn(async move {
+            let mut last = after;
+            loop {
+                position.mark_unchanged();
+                let Ok(Some(row)) = read_execution(ring.view(), &tenant, execution) else { return };
+                for lsn in row.records.iter().filter(|lsn| **lsn > last) {
+                    let Ok(Some(record)) = ring.view().record(*lsn) else { continue };
+                    if sender.send(record).await.is_err() {
+                        return;
+                    }
+                }
+                last = row.records.last().copied().unwrap_or(last);
+                let changed = tokio::select! {
+                    changed = position.changed() => changed.is_ok(),
+                    () = sender.closed() => false,
+                };
+                if !row.is_open() || !changed {
+                    return;
+                }
+            }
+        });
+        receiver
+    }
+
+    /// Ends the hub: new work is refused, what runs may finish within the grace, what does not waits durably for the next
+    /// start, and the store is closed.
+    ///
+    /// # Errors
+    /// When the store could not be closed cleanly; nothing that was acknowledged is lost then either.
+    pub async fn shutdown(&self) -> Result<(), OpenError> {
+        self.drain();
+        let end = tokio::time::Instant::now() + self.config.shutdown_grace;
+        let mut position = self.ring.position();
+        while self.performer.running() > 0 && tokio::time::Instant::now() < end {
+            // Every commit and every passing tenth of a second is a reason to look again.
+            let _ = tokio::time::timeout(Duration::from_millis(100), position.changed()).await;
+        }
+        self.ring.end().await;
+        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+            task.abort();
+        }
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let closed = tokio::task::spawn_blocking(move || match thread.map(std::thread::JoinHandle::join) {
+            Some(Ok(driver)) => driver.into_store().close().map_err(OpenError::Close),
+            Some(Err(_)) => Err(OpenError::Panicked),
+            None => Ok(()),
+        });
+        for host in self.performer.hosts().values() {
+            host.shutdown().await;
+        }
+        closed.await.unwrap_or(Err(OpenError::Panicked))
+    }
+}

@@ -1,0 +1,251 @@
+//! Components and solutions: read from disk, judged as a whole, kept by digest, then added to the catalog.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use enact_catalog::catalog::{Entry, State};
+use enact_catalog::describe::describe as describe_component;
+use enact_engine::command::CommandBody;
+use enact_engine::conclude as code;
+use enact_engine::view::rows;
+use enact_host::contract::HostState;
+use enact_model::conclusion::Conclusion;
+use enact_model::id::{ExecutionId, Name, TenantId};
+use enact_model::intent::InputFault;
+use enact_model::json::Json;
+use enact_model::table::{KeyRange, Table};
+
+use super::{Hub, refusal};
+use crate::api::{Caller, ComponentView, Refusal, Response};
+use crate::driver::{Durable, describe, read_execution};
+use crate::package::{self, Package, PackageError};
+
+impl Hub {
+    pub(super) async fn component_add(&self, caller: &Caller, path: String) -> refusal::Result<Response> {
+        self.refuse_while_draining()?;
+        let artifacts = self.performer.artifacts().clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let package = Package::read(&PathBuf::from(path))?;
+            package.keep(&artifacts)?;
+            Ok(package)
+        });
+        let package = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        self.check_fingerprint(&package)?;
+        let component = Arc::new(package.component);
+        let host = self.performer.hosts().get(component.shape.key()).cloned();
+        let former = self.ring.catalog().active(&component.name).map(|entry| entry.component().version.clone());
+        let body = CommandBody::AddComponent { component: Arc::clone(&component), digest: package.digest };
+        let response = self.operate(caller, body).await?;
+        if let Some(host) = host {
+            // A host that cannot start it now says so at every call, and in `component list`.
+            if let Err(fault) = host.start(Arc::clone(&component), package.digest).await {
+                tracing::warn!(component = %component.name, reason = fault.message, "the component could not be started");
+            }
+            if let Some(former) = former.filter(|former| *former != component.version) {
+                self.drain_when_idle(component.name.clone(), former);
+            }
+        }
+        Ok(response)
+    }
+
+    pub(super) async fn component_check(&self, path: String) -> refusal::Result<Response> {
+        let read = tokio::task::spawn_blocking(move || Package::read(&PathBuf::from(path)));
+        let package = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        self.check_fingerprint(&package)?;
+        if let Err(faults) = self.ring.catalog().check_add(&package.component) {
+            let faults: Vec<_> =
+                faults.iter().map(|f| InputFault::new("catalog", f.to_string()).hint(f.hint())).collect();
+            return Err(with_faults("the component does not fit the catalog", faults));
+        }
+        Ok(Response::Checked {
+            component: package.component.name.to_string(),
+            version: package.component.version.clone(),
+            digest: package.digest,
+            operations: package.component.operations().count(),
+        })
+    }
+
+    /// A component whose runtime is not here fails its registration; it is never skipped.
+    fn check_fingerprint(&self, package: &Package) -> refusal::Result<()> {
+        let shape = package.component.shape.key();
+        let Some(host) = self.performer.hosts().get(shape) else {
+            return Err(refusal::new(code::DESCRIPTOR_INVALID, format!("this build runs no {shape} components")));
+        };
+        match host.fingerprint(&package.component) {
+            Ok(_) => Ok(()),
+            Err(fault) => {
+                let message = format!("component {} cannot run here: {}", package.component.name, fault.message);
+                let hint = "install what it needs on the hub's machine, or name its path";
+                Err(refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint)))
+            }
+        }
+    }
+
+    pub(super) fn components(&self) -> Response {
+        let open = self.open_by_version();
+        let stats: BTreeMap<(Name, String), String> = self
+            .performer
+            .hosts()
+            .values()
+            .flat_map(|host| host.stats())
+            .map(|stats| ((stats.component, stats.version), host_state(&stats.state)))
+            .collect();
+        let catalog = self.ring.catalog();
+        let view = |entry: &Arc<Entry>| {
+            let component = entry.component();
+            let key = (component.name.clone(), component.version.clone());
+            ComponentView {
+                name: component.name.clone(),
+                version: component.version.clone(),
+                digest: entry.digest(),
+                shape: component.shape.key().to_owned(),
+                state: state_word(entry.state()).to_owned(),
+                host: stats.get(&key).cloned().unwrap_or_else(|| "not started".to_owned()),
+                operations: component.operations().map(|(selector, _)| selector.to_string()).collect(),
+                open_executions: open.get(&key).copied().unwrap_or_default(),
+            }
+        };
+        Response::Components(catalog.entries().map(view).collect())
+    }
+
+    fn open_by_version(&self) -> BTreeMap<(Name, String), u64> {
+        let mut open = BTreeMap::new();
+        let view = self.ring.view();
+        for (key, _) in rows(&Durable(view), KeyRange::table(Table::Active)) {
+            let (Some(tenant), Some(id)) =
+                (key.first_text().and_then(|text| text.parse::<TenantId>().ok()), key.last_id())
+            else {
+                continue;
+            };
+            if let Ok(Some(execution)) = read_execution(view, &tenant, ExecutionId::from_u128(id)) {
+                *open.entry((execution.pin.name.clone(), execution.pin.version.clone())).or_default() += 1;
+            }
+        }
+        open
+    }
+
+    pub(super) fn component_describe(&self, name: &Name, version: Option<&str>) -> refusal::Result<Response> {
+        let catalog = self.ring.catalog();
+        let entry = match version {
+            Some(version) => catalog.entry(name, version),
+            None => catalog.active(name),
+        };
+        match entry {
+            Some(entry) => Ok(Response::Described(Json::of(&describe_component(entry.component())))),
+            None => {
+                let known: Vec<String> = catalog.entries().map(|entry| entry.component().name.to_string()).collect();
+                let near = enact_catalog::near::near(name.as_str(), known.iter().map(String::as_str));
+                let hint = match near.as_slice() {
+                    [] => "`enact component list` shows what there is".to_owned(),
+                    near => format!("did you mean {}?", near.join(" or ")),
+                };
+                let version = version.map(|version| format!(" {version}")).unwrap_or_default();
+                let message = format!("there is no component {name}{version}");
+                Err(refusal::concluded(Conclusion::new(code::NOT_FOUND, message).hint(hint)))
+            }
+        }
+    }
+
+    pub(super) async fn component_drain(
+        &self,
+        caller: &Caller,
+        name: Name,
+        version: String,
+        reason: String,
+    ) -> refusal::Result<Response> {
+        let body = CommandBody::DrainComponent { name: name.clone(), version: version.clone(), reason };
+        let response = self.operate(caller, body).await?;
+        self.drain_when_idle(name, version);
+        Ok(response)
+    }
+
+    /// Lets the host end a version's instances once no open execution is pinned to it.
+    fn drain_when_idle(&self, name: Name, version: String) {
+        let ring = Arc::clone(&self.ring);
+        let hosts: Vec<_> = self.performer.hosts().values().cloned().collect();
+        tokio::spawn(async move {
+            let mut position = ring.position();
+            loop {
+                position.mark_unchanged();
+                let view = ring.view();
+                let open = rows(&Durable(view), KeyRange::table(Table::Active)).any(|(key, _)| {
+                    let tenant = key.first_text().and_then(|text| text.parse::<TenantId>().ok());
+                    let (Some(tenant), Some(id)) = (tenant, key.last_id()) else { return false };
+                    let row = read_execution(view, &tenant, ExecutionId::from_u128(id));
+                    row.ok().flatten().is_some_and(|row| row.pin.name == name && row.pin.version == version)
+                });
+                if !open {
+                    break;
+                }
+                if position.changed().await.is_err() {
+                    return;
+                }
+            }
+            for host in hosts {
+                host.drain(&name, &version).await;
+            }
+        });
+    }
+
+    pub(super) async fn solution_bind(&self, caller: &Caller, path: String) -> refusal::Result<Response> {
+        let read = tokio::task::spawn_blocking(move || package::solution(&PathBuf::from(path)));
+        let solution = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        let unknown = |sink: &&enact_model::id::SinkId| !self.config.sinks.contains_key(*sink);
+        if let Some(sink) = solution.sinks.iter().find(unknown) {
+            let message = format!("solution {} names the sink {sink}, which is not configured", solution.name);
+            let hint = "add it under `sinks:` in enact.yaml";
+            return Err(refusal::concluded(Conclusion::new(code::CONFIGURATION_INVALID, message).hint(hint)));
+        }
+        self.operate(caller, CommandBody::BindSolution { solution: Arc::new(solution) }).await
+    }
+
+    pub(super) fn solutions(&self) -> Response {
+        let catalog = self.ring.catalog();
+        Response::Solutions(catalog.solutions().map(|solution| Json::of(&**solution)).collect())
+    }
+}
+
+fn unusable(error: PackageError) -> Box<Refusal> {
+    match error {
+        PackageError::Faults(faults) => {
+            let message = match faults.as_slice() {
+                [one] => format!("the descriptor is not valid: {one}"),
+                many => format!("the descriptor has {} faults", many.len()),
+            };
+            with_faults(&message, faults.into_iter().map(InputFault::from).collect())
+        }
+        PackageError::Unreadable { .. } => {
+            let hint = "name a component's folder, or its component.yaml, on the hub's machine";
+            refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+        }
+        PackageError::Store(_) => refusal::new(code::STORE_POISONED, describe(&error)),
+    }
+}
+
+fn with_faults(message: &str, faults: Vec<InputFault>) -> Box<Refusal> {
+    let mut conclusion = Conclusion::new(code::DESCRIPTOR_INVALID, message);
+    conclusion.hint = faults.iter().find_map(|fault| fault.hint.clone());
+    Box::new(Refusal { conclusion, faults, execution: None, retry_after_ms: None })
+}
+
+fn state_word(state: State) -> &'static str {
+    match state {
+        State::Active => "active",
+        State::Draining => "draining",
+        State::Removed => "removed",
+    }
+}
+
+fn host_state(state: &HostState) -> String {
+    match state {
+        HostState::Registered => "registered".to_owned(),
+        HostState::Probing => "probing".to_owned(),
+        HostState::Ready => "ready".to_owned(),
+        HostState::Degraded(reason) => format!("degraded: {reason}"),
+        HostState::BackingOff { until, reason } => format!("backing off until {until}: {reason}"),
+        HostState::Failed(reason) => format!("failed: {reason}"),
+        HostState::Draining => "draining".to_owned(),
+        HostState::Gone => "gone".to_owned(),
+    }
+}

@@ -1,0 +1,162 @@
+//! The doctor: is everything as it should be, and if not, what is the way out.
+
+use enact_engine::view::rows;
+use enact_engine::wake;
+use enact_model::descriptor::Shape;
+use enact_model::execution::{Phase, Wake};
+use enact_model::id::{ExecutionId, TenantId};
+use enact_model::table::{KeyRange, Table};
+use enact_store::contract::View as _;
+
+use super::{Hub, refusal};
+use crate::api::{CheckReport, DoctorReport, Response};
+use crate::driver::{Durable, read_execution};
+use enact_catalog::catalog::State;
+
+/// Free space below which a store is in danger, in bytes.
+const FREE_MIN_BYTES: u64 = 256 * 1024 * 1024;
+
+impl Hub {
+    pub(super) async fn doctor(&self) -> refusal::Result<Response> {
+        let mut report = DoctorReport::default();
+        report.checks.insert("log".to_owned(), self.check_log());
+        report.checks.insert("executions".to_owned(), self.check_executions());
+        report.checks.insert("components".to_owned(), self.check_components());
+        report.checks.insert("outbox".to_owned(), self.check_outbox());
+        report.checks.insert("disk".to_owned(), self.check_disk());
+        Ok(Response::Doctor(Box::new(report)))
+    }
+
+    fn check_log(&self) -> CheckReport {
+        let looked_at = format!("position {}", self.ring.view().position());
+        let problems = self
+            .ring
+            .poisoned()
+            .map(|poisoned| format!("{poisoned}; free the disk or mend it, then start the hub again"));
+        CheckReport { looked_at, problems: problems.into_iter().collect() }
+    }
+
+    /// Every open execution names the one thing it waits for, and something will bring it.
+    fn check_executions(&self) -> CheckReport {
+        let view = self.ring.view();
+        let mut problems = Vec::new();
+        let mut count = 0_u64;
+        for (key, _) in rows(&Durable(view), KeyRange::table(Table::Active)) {
+            count += 1;
+            let tenant = key.first_text().and_then(|text| text.parse::<TenantId>().ok());
+            let (Some(tenant), Some(id)) = (tenant, key.last_id().map(ExecutionId::from_u128)) else { continue };
+            let execution = match read_execution(view, &tenant, id) {
+                Ok(Some(execution)) => execution,
+                Ok(None) => {
+                    problems.push(format!("{id} is listed as open and has no row; run `enact wal replay --verify`"));
+                    continue;
+                }
+                Err(error) => {
+                    problems.push(format!("{id} cannot be read: {error}"));
+                    continue;
+                }
+            };
+            if !execution.is_open() {
+                continue;
+            }
+            let problem = match wake::problem(&Durable(view), &execution) {
+                Ok(problem) => problem,
+                Err(need) => Some(format!("{id} cannot be checked: {need:?}")),
+            };
+            // It may have gone on since the list was read; only what is still so is a problem.
+            let lost = execution.phase == Phase::Running
+                && matches!(execution.wake, Some(Wake::Answer { .. }))
+                && !self.performer.is_running(id);
+            let now = read_execution(view, &tenant, id).ok().flatten();
+            if !now.is_some_and(|now| now.wake == execution.wake && now.attempt == execution.attempt) {
+                continue;
+            }
+            if let Some(problem) = problem {
+                problems.push(format!("{problem}; cancel it with `enact execution cancel {id}`"));
+            } else if lost && !self.reported_since(&tenant, id, execution.attempt) {
+                problems
+                    .push(format!("{id} waits for attempt {}, which no host has; restart the hub", execution.attempt));
+            }
+        }
+        CheckReport { looked_at: format!("{count} open executions"), problems }
+    }
+
+    /// An attempt that a host no longer has may be on its way to the ring.
+    fn reported_since(&self, tenant: &TenantId, id: ExecutionId, attempt: u32) -> bool {
+        let end = std::time::Instant::now() + std::time::Duration::from_millis(500);
+        while std::time::Instant::now() < end {
+            let row = read_execution(self.ring.view(), tenant, id).ok().flatten();
+            if row.is_none_or(|row| row.attempt != attempt || row.phase != Phase::Running) {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    fn check_components(&self) -> CheckReport {
+        let catalog = self.ring.catalog();
+        let mut problems = Vec::new();
+        let mut count = 0_u64;
+        for entry in catalog.entries().filter(|entry| entry.state() != State::Removed) {
+            count += 1;
+            let component = entry.component();
+            let label = format!("{} {}", component.name, component.version);
+            match self.performer.hosts().get(component.shape.key()) {
+                None => problems.push(format!("{label} has a shape that this build does not run")),
+                Some(host) => {
+                    if let Err(fault) = host.fingerprint(component) {
+                        problems.push(format!("{label} cannot run here: {}", fault.message));
+                    }
+                }
+            }
+            let Shape::Process(shape) = &component.shape;
+            for (name, digest) in shape.files.iter().filter(|(_, digest)| !self.performer.artifacts().contains(digest))
+            {
+                problems.push(format!("{label} misses its file {name} ({digest}); add it again from its folder"));
+            }
+            for (_, operation) in component.operations() {
+                for asked in operation.reconcile.iter().chain(&operation.compensate) {
+                    if catalog.active(&asked.component).and_then(|entry| entry.operation(asked)).is_none() {
+                        problems.push(format!("{label} names {asked}, which is not there; add its component"));
+                    }
+                }
+            }
+        }
+        CheckReport { looked_at: format!("{count} component versions"), problems }
+    }
+
+    fn check_outbox(&self) -> CheckReport {
+        let mut problems = Vec::new();
+        let mut waiting: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+        for (key, _) in rows(&Durable(self.ring.view()), KeyRange::table(Table::Pending)) {
+            *waiting.entry(key.first_text().unwrap_or_default()).or_default() += 1;
+        }
+        for (sink, count) in &waiting {
+            if !self.config.sinks.keys().any(|known| known.as_str() == sink) {
+                problems.push(format!(
+                    "{count} messages wait for the sink {sink}, which is not configured; add it to enact.yaml"
+                ));
+            }
+        }
+        let count: u64 = waiting.values().sum();
+        CheckReport { looked_at: format!("{count} pending messages"), problems }
+    }
+
+    fn check_disk(&self) -> CheckReport {
+        match rustix::fs::statvfs(&self.config.store) {
+            Ok(stat) => {
+                let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+                let tight = free < FREE_MIN_BYTES;
+                let problem =
+                    tight.then(|| format!("only {} MiB are free; the log refuses writes when none are", free >> 20));
+                let looked_at = format!("{} MiB free in {}", free >> 20, self.config.store.display());
+                CheckReport { looked_at, problems: problem.into_iter().collect() }
+            }
+            Err(error) => CheckReport {
+                looked_at: self.config.store.display().to_string(),
+                problems: vec![format!("its file system cannot be asked: {error}")],
+            },
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Executions and intents as the doors see them.
+
+use std::time::Duration;
+
+use enact_engine::view::rows;
+use enact_model::execution::{Execution, Phase};
+use enact_model::id::{ExecutionId, IntentId, SolutionId};
+use enact_model::limits;
+use enact_model::outcome::Outcome;
+use enact_model::payload::Payload;
+use enact_model::table::{IntentRow, Key, KeyRange, Row, Table};
+use enact_store::contract::{Order, View};
+
+use super::{Hub, refusal};
+use crate::api::{Caller, ExecutionFilter, ExecutionView, IntentTypeView, IntentView, Page, Response};
+use crate::driver::{Durable, read_execution};
+use crate::performer::load_json;
+use enact_engine::conclude as code;
+
+/// Most items of one page.
+pub(super) const PAGE_MAX: u32 = 1_000;
+/// Rows looked at for one page before it is cut short, with a cursor to go on.
+const LOOKED_AT_MAX: usize = 50_000;
+/// Rows read at once.
+const CHUNK: usize = 500;
+/// Largest output that is loaded for a door, in bytes.
+const OUTPUT_SHOWN_MAX: u64 = 1024 * 1024;
+
+impl Hub {
+    pub(super) async fn execution(&self, caller: &Caller, execution: ExecutionId) -> refusal::Result<Response> {
+        Ok(Response::Execution(Box::new(self.view_of(caller, execution).await?)))
+    }
+
+    pub(super) async fn wait(
+        &self,
+        caller: &Caller,
+        execution: ExecutionId,
+        wait_ms: u64,
+    ) -> refusal::Result<Response> {
+        self.wait_settled(caller, execution, Duration::from_millis(wait_ms)).await?;
+        self.execution(caller, execution).await
+    }
+
+    /// Waits until an execution is settled, at most so long.
+    pub(super) async fn wait_settled(&self, caller: &Caller, id: ExecutionId, limit: Duration) -> refusal::Result<()> {
+        let limit = limit.min(limits::DEADLINE_MAX);
+        let settled = self.ring.settlement(id);
+        if self.row(caller, id)?.is_open() {
+            // Whether it settled or the time is over, the caller looks again.
+            let _ = tokio::time::timeout(limit, settled).await;
+        } else {
+            drop(settled);
+        }
+        self.ring.forget(id);
+        Ok(())
+    }
+
+    /// Reads an execution of the caller's tenant.
+    pub(super) fn row(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<std::sync::Arc<Execution>> {
+        read_execution(self.ring.view(), &caller.tenant, id).map_err(refusal::of_read)?.ok_or_else(|| {
+            let message = format!("tenant {} has no execution {id}", caller.tenant);
+            let conclusion = enact_model::conclusion::Conclusion::new(code::EXECUTION_UNKNOWN, message);
+            refusal::concluded(conclusion.hint("`enact execution list` shows what there is"))
+        })
+    }
+
+    pub(super) async fn view_of(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<ExecutionView> {
+        let execution = self.row(caller, id)?;
+        let output = match execution.outcome.as_deref() {
+            Some(Outcome::Completed { output: Payload::Inline(json), .. }) => Some(json.clone()),
+            Some(Outcome::Completed { output: Payload::Stored { digest, size }, .. }) if *size <= OUTPUT_SHOWN_MAX => {
+                let (artifacts, digest) = (self.performer.artifacts().clone(), *digest);
+                let loaded = tokio::task::spawn_blocking(move || load_json(&artifacts, &digest)).await;
+                loaded.map_err(|error| refusal::internal(&error))?.ok()
+            }
+            _ => None,
+        };
+        let waits_for = enact_engine::wake::explain(&execution);
+        Ok(ExecutionView { execution, output, waits_for })
+    }
+
+    pub(super) async fn executions(&self, caller: &Caller, filter: ExecutionFilter) -> refusal::Result<Response> {
+        let limit = page_limit(filter.limit)?;
+        let before: Option<ExecutionId> = match &filter.cursor {
+            Some(text) => Some(text.parse().map_err(|_| bad_cursor(text))?),
+            None => None,
+        };
+        let view = self.ring.view().clone();
+        let tenant = caller.tenant.clone();
+        let look = move || {
+            let open_only = matches!(filter.phase, Some(phase) if phase != Phase::Settled);
+            let mut range = match (&filter.session, open_only) {
+                (Some(session), _) => KeyRange::session_executions(&tenant, session),
+                (None, true) => KeyRange::active(&tenant),
+                (None, false) => KeyRange::executions(&tenant),
+            };
+            let key_of = |id| match (&filter.session, open_only) {
+                (Some(session), _) => Key::session_execution(&tenant, session, id),
+                (None, true) => Key::active(&tenant, id),
+                (None, false) => Key::execution(&tenant, id),
+            };
+            if let Some(until) = filter.until {
+                range.to = range.to.min(key_of(ExecutionId::from_parts(until.0, 0)));
+            }
+            if let Some(before) = before {
+                range.to = range.to.min(key_of(before));
+            }
+            if let Some(since) = filter.since {
+                range.from = range.from.max(key_of(ExecutionId::from_parts(since.0, 0)));
+            }
+            let (mut items, mut next, mut looked_at) = (Vec::new(), None, 0);
+            'pages: while range.from < range.to {
+                let page = view.scan(&range, Order::Descending, CHUNK)?;
+                let Some((last, _)) = page.last() else { break };
+                range.to = last.clone();
+                for (key, row) in page {
+                    looked_at += 1;
+                    let Some(id) = key.last_id().map(ExecutionId::from_u128) else { continue };
+                    let execution = match row {
+                        Row::Execution(row) => Some(row),
+                        _ => read_execution(&view, &tenant, id)?,
+                    };
+                    let wanted = execution.as_ref().is_some_and(|execution| passes(&filter, execution));
+                    if let (Some(execution), true) = (execution, wanted) {
+                        let waits_for = enact_engine::wake::explain(&execution);
+                        items.push(ExecutionView { execution, output: None, waits_for });
+                    }
+                    if items.len() >= limit || looked_at >= LOOKED_AT_MAX {
+                        next = Some(id.to_string());
+                        break 'pages;
+                    }
+                }
+            }
+            Ok(Page { items, next })
+        };
+        let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;
+        Ok(Response::Executions(page.map_err(refusal::of_read)?))
+    }
+
+    pub(super) async fn intent(&self, caller: &Caller, intent: IntentId) -> refusal::Result<Response> {
+        match self.ring.view().get(&Key::intent(&caller.tenant, intent)).map_err(refusal::of_read)? {
+            Some(Row::Intent(row)) => Ok(Response::Intent(Box::new(match &*row {
+                IntentRow::Accepted { execution, .. } => {
+                    IntentView::Accepted(Box::new(self.view_of(caller, *execution).await?))
+                }
+                IntentRow::Rejected { rejection, .. } => IntentView::Rejected(rejection.clone()),
+            }))),
+            _ => Err(refusal::new(code::NOT_FOUND, format!("tenant {} has no intent {intent}", caller.tenant))),
+        }
+    }
+
+    pub(super) fn intent_types(&self, solution: Option<&SolutionId>) -> Response {
+        let catalog = self.ring.catalog();
+        let default = SolutionId::default_solution();
+        let solution = solution.unwrap_or(&default);
+        let own = catalog.solution(solution).into_iter().flat_map(|solution| solution.intents.keys());
+        let mut types: Vec<_> = catalog.intent_types().map(|(intent_type, _)| intent_type).chain(own).collect();
+        types.sort();
+        types.dedup();
+        let shown = types.into_iter().filter_map(|intent_type| {
+            let resolved = catalog.resolve(intent_type, solution).ok()?;
+            let operation = resolved.operation.operation();
+            Some(IntentTypeView {
+                intent_type: intent_type.to_string(),
+                selector: resolved.selector.to_string(),
+                summary: operation.summary.clone(),
+                kind: format!("{:?}", operation.kind).to_lowercase(),
+            })
+        });
+        Response::IntentTypes(shown.collect())
+    }
+
+    /// Counts what is open, what of it is queued, and the messages that are not delivered.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let count = |table| rows(&Durable(self.ring.view()), KeyRange::table(table)).count() as u64;
+        (count(Table::Active), count(Table::Queue), count(Table::Pending))
+    }
+}
+
+fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {
+    let selector = execution.selector.to_string();
+    filter.phase.is_none_or(|phase| execution.phase == phase)
+        && filter.outcome.as_ref().is_none_or(|word| execution.outcome.as_ref().is_some_and(|o| o.word() == word))
+        && filter.selector.as_ref().is_none_or(|asked| selector == *asked || selector.starts_with(&format!("{asked}.")))
+        && filter.session.as_ref().is_none_or(|session| execution.intent.session_id == *session)
+        && filter.text.as_ref().is_none_or(|text| {
+            let conclusion =
+                execution.outcome.as_ref().and_then(|outcome| outcome.conclusion()).or(execution.last.as_ref());
+            conclusion.is_some_and(|conclusion| conclusion.message.contains(text.as_str()))
+        })
+}
+
+/// Checks the size of a page; none asked for means 50.
+pub(super) fn page_limit(asked: u32) -> refusal::Result<usize> {
+    match asked {
+        0 => Ok(50),
+        1..=PAGE_MAX => Ok(asked as usize),
+        _ => Err(refusal::new(code::PARAMETERS_INVALID, format!("limit {asked} is more than {PAGE_MAX}"))),
+    }
+}
+
+pub(super) fn bad_cursor(text: &str) -> Box<crate::api::Refusal> {
+    let conclusion = enact_model::conclusion::Conclusion::new(
+        code::PARAMETERS_INVALID,
+        format!("{text:?} is no cursor of this list"),
+    );
+    refusal::concluded(conclusion.hint("take it from `next` of the page before"))
+}

@@ -1,0 +1,213 @@
+//! The write-ahead log as the doors see it: read by filter, verified, replayed against the tables, dropped by policy.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use enact_model::id::Lsn;
+use enact_model::record::{Body, Record, RecordFilter};
+use enact_model::table::{Key, KeyRange};
+use enact_store::contract::{Order, ReadError, View};
+
+use super::execution::page_limit;
+use super::{Hub, refusal};
+use crate::api::{Caller, Page, Response, VerifyReport};
+use crate::driver::{describe, read_execution, replay};
+use crate::retention::drop_history;
+use enact_engine::conclude as code;
+
+/// Records read at once while the log is searched backwards.
+const CHUNK: u64 = 512;
+/// Records looked at for one page before it is cut short, with a cursor to go on.
+const LOOKED_AT_MAX: u64 = 200_000;
+/// Differences that are told in words.
+const TOLD_MAX: usize = 20;
+
+impl Hub {
+    pub(super) async fn records(&self, caller: &Caller, filter: RecordFilter, limit: u32) -> refusal::Result<Response> {
+        let limit = page_limit(limit)?;
+        // Whatever the filter says, a caller reads its own tenant.
+        let filter = RecordFilter { tenant: Some(caller.tenant.clone()), ..filter };
+        let view = self.ring.view().clone();
+        let look = move || match (&filter.execution, &filter.session) {
+            (None, None) => by_position(&view, &filter, limit),
+            _ => by_execution(&view, &filter, limit),
+        };
+        let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;
+        Ok(Response::Records(page.map_err(refusal::of_read)?))
+    }
+
+    pub(super) async fn wal_verify(&self) -> refusal::Result<Response> {
+        let folder = self.config.store.clone();
+        let verify = move || enact_store::log::verify(&enact_store::io::DiskIo, &folder.join("log"));
+        let report = tokio::task::spawn_blocking(verify).await.map_err(|error| refusal::internal(&error))?;
+        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        Ok(Response::Verified(Box::new(VerifyReport {
+            records: report.records,
+            first: report.first,
+            last: report.last,
+            rows: 0,
+            faults: report.faults.iter().map(ToString::to_string).collect(),
+        })))
+    }
+
+    pub(super) async fn wal_replay(&self) -> refusal::Result<Response> {
+        let view = self.ring.view().clone();
+        let verify = tokio::task::spawn_blocking(move || view.verify_tables(&mut replay)).await;
+        let report = verify.map_err(|error| refusal::internal(&error))?;
+        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        let mut faults: Vec<String> = report
+            .differences
+            .iter()
+            .take(TOLD_MAX)
+            .map(|found| match (&found.live, &found.rebuilt) {
+                (Some(_), None) => format!("{:?} is in the tables, and the log does not make it", found.key),
+                (None, Some(_)) => format!("{:?} is not in the tables, and the log makes it", found.key),
+                _ => format!("{:?} is not in the tables what the log makes it", found.key),
+            })
+            .collect();
+        if report.differing as usize > faults.len() {
+            faults.push(format!("{} rows differ in all", report.differing));
+        }
+        let (first, last) = (report.from.plus(1), report.position);
+        Ok(Response::Verified(Box::new(VerifyReport {
+            records: report.records,
+            first,
+            last,
+            rows: report.rows,
+            faults,
+        })))
+    }
+
+    pub(super) async fn history_drop(
+        &self,
+        caller: &Caller,
+        keep: Duration,
+        reason: String,
+    ) -> refusal::Result<Response> {
+        let actor: Arc<str> = caller.actor.as_str().into();
+        let idempotency_keep = self.config.policy.idempotency_keep;
+        let dropped = drop_history(&self.ring, &actor, keep, idempotency_keep, &reason).await;
+        let dropped = dropped.map_err(|error| refusal::new(code::STORE_UNUSABLE, error))?;
+        let (executions, messages, first) = (dropped.executions, dropped.messages, dropped.first);
+        let message = format!("dropped {executions} executions and {messages} messages; the log begins at {first}");
+        Ok(Response::Done { message })
+    }
+
+    /// Drops what is older than the policy says, at the start and once an hour.
+    pub(super) async fn drop_history_daily(hub: Weak<Self>, keep: Duration) {
+        let actor: Arc<str> = "retention".into();
+        loop {
+            let Some(hub) = hub.upgrade() else { return };
+            let idempotency_keep = hub.config.policy.idempotency_keep;
+            if let Err(error) = drop_history(&hub.ring, &actor, keep, idempotency_keep, "retention").await {
+                tracing::warn!(error, "history could not be dropped");
+            }
+            drop(hub);
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+        }
+    }
+}
+
+fn passes(filter: &RecordFilter, record: &Record) -> bool {
+    (record.tenant.is_none() || record.tenant == filter.tenant)
+        && (filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.eq_ignore_ascii_case(record.body.kind())))
+        && filter.since.is_none_or(|since| record.time >= since)
+        && filter.until.is_none_or(|until| record.time < until)
+        && filter.before.is_none_or(|before| record.lsn < before)
+}
+
+/// What a tenant may see of a record that is nobody's.
+fn own_part(mut record: Record, filter: &RecordFilter) -> Record {
+    if let Body::HistoryDropped { executions, messages, .. } = &mut record.body {
+        executions.retain(|(tenant, _)| Some(tenant) == filter.tenant.as_ref());
+        messages.retain(|(tenant, _)| Some(tenant) == filter.tenant.as_ref());
+    }
+    record
+}
+
+/// Searches backwards from the newest record that may pass.
+fn by_position<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result<Page<Record>, ReadError> {
+    let mut end = filter.before.unwrap_or_else(|| view.position().plus(1)).min(view.position().plus(1));
+    if let Some(until) = filter.until {
+        end = end.min(first_at(view, until)?);
+    }
+    let first = view.first_record().max(Lsn(1));
+    let (mut items, mut looked_at, mut next) = (Vec::new(), 0, None);
+    'chunks: while end > first {
+        let from = Lsn(end.0.saturating_sub(CHUNK)).max(first);
+        let records = view.read_log(from).take((end.0 - from.0) as usize).collect::<Result<Vec<_>, _>>()?;
+        end = from;
+        for record in records.into_iter().rev() {
+            looked_at += 1;
+            if filter.since.is_some_and(|since| record.time < since) {
+                break 'chunks;
+            }
+            let lsn = record.lsn;
+            if passes(filter, &record) {
+                items.push(own_part(record, filter));
+            }
+            if items.len() == limit || looked_at >= LOOKED_AT_MAX {
+                next = (lsn > first).then(|| lsn.to_string());
+                break 'chunks;
+            }
+        }
+    }
+    items.reverse();
+    Ok(Page { items, next })
+}
+
+/// Returns the position of the first record at or after a time: times never go back, so halving finds it.
+fn first_at<V: View>(view: &V, time: enact_model::time::Timestamp) -> Result<Lsn, ReadError> {
+    let (mut low, mut high) = (view.first_record().max(Lsn(1)), view.position().plus(1));
+    while low < high {
+        let middle = Lsn(low.0 + (high.0 - low.0) / 2);
+        match view.record(middle)? {
+            Some(record) if record.time < time => low = middle.plus(1),
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// Reads the records that the rows of executions name.
+fn by_execution<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result<Page<Record>, ReadError> {
+    let Some(tenant) = &filter.tenant else { return Ok(Page { items: Vec::new(), next: None }) };
+    let mut positions = Vec::new();
+    match (&filter.execution, &filter.session) {
+        (Some(execution), session) => {
+            let row = read_execution(view, tenant, *execution)?;
+            let row = row.filter(|row| session.as_ref().is_none_or(|session| row.intent.session_id == *session));
+            positions.extend(row.iter().flat_map(|row| row.records.iter().copied()));
+        }
+        (None, Some(session)) => {
+            let range = KeyRange::session_executions(tenant, session);
+            for (key, _) in view.scan(&range, Order::Descending, LOOKED_AT_MAX as usize)? {
+                let Some(id) = key.last_id() else { continue };
+                let key = Key::execution(tenant, enact_model::id::ExecutionId::from_u128(id));
+                if let Some(enact_model::table::Row::Execution(row)) = view.get(&key)? {
+                    positions.extend(row.records.iter().copied());
+                }
+            }
+        }
+        (None, None) => {}
+    }
+    // The effects of an execution stand in the batches of its records; they carry its id themselves.
+    positions.sort_unstable();
+    let mut items = Vec::new();
+    let mut next = None;
+    for lsn in positions.into_iter().rev() {
+        if filter.before.is_some_and(|before| lsn >= before) {
+            continue;
+        }
+        let Some(record) = view.record(lsn)? else { continue };
+        if passes(filter, &record) {
+            if items.len() == limit {
+                next = items.last().map(|record: &Record| record.lsn.to_string());
+                break;
+            }
+            items.push(record);
+        }
+    }
+    items.reverse();
+    Ok(Page { items, next })
+}

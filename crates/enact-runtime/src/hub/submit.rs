@@ -1,0 +1,95 @@
+//! Submit: the door's share — fill in what may be left out, bring large parameters to safety, wait if asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use enact_engine::command::{Answer, CommandBody};
+use enact_model::id::{IntentId, SessionId, SolutionId};
+use enact_model::intent::{InputFault, Intent, IntentDraft};
+use enact_model::json::Json;
+use enact_model::limits::INLINE_MAX_BYTES;
+use enact_model::payload::Payload;
+
+use super::{Hub, refusal};
+use crate::api::{Caller, Response};
+use crate::driver::describe;
+use enact_engine::conclude as code;
+
+impl Hub {
+    pub(super) async fn submit(&self, caller: &Caller, draft: IntentDraft, wait_ms: u64) -> refusal::Result<Response> {
+        self.refuse_while_draining()?;
+        let draft = self.fill_in(caller, draft);
+        let tenant = caller.tenant.clone();
+        let suppressed = self.ring.take_suppressed(tenant.as_str());
+        let parsed = draft.parse(self.ring.now()).and_then(|intent| {
+            // The tenant comes from the credentials; a draft may repeat it and nothing else.
+            if intent.tenant_id == tenant {
+                return Ok(intent);
+            }
+            let message = format!("{} is not the caller's tenant, which is {tenant}", intent.tenant_id);
+            Err(vec![InputFault::new("tenant_id", message).hint("leave it out")])
+        });
+        let body = match parsed {
+            Ok(intent) => {
+                let (intent, parameters) = self.keep_parameters(intent).await?;
+                CommandBody::Submit { intent: Arc::new(intent), parameters, suppressed }
+            }
+            Err(faults) => CommandBody::Reject {
+                intent_id: draft
+                    .intent_id
+                    .as_deref()
+                    .and_then(|id| id.parse().ok())
+                    .unwrap_or_else(|| self.new_intent_id()),
+                tenant: tenant.clone(),
+                intent_type: draft.intent_type.clone().unwrap_or_default().chars().take(200).collect(),
+                faults,
+                parameters: draft.parameters.as_ref().map(ToString::to_string).unwrap_or_default(),
+                suppressed,
+            },
+        };
+        let (execution, repeated) = match self.ask(caller, body).await? {
+            Answer::Accepted(execution) => (execution, false),
+            Answer::Repeated(execution) => (execution, true),
+            Answer::Rejected(rejection) => return Ok(Response::Rejected(rejection)),
+            Answer::Refused(refused) => {
+                if refused.conclusion.code == code::REJECTIONS_LIMITED {
+                    self.ring.count_suppressed(tenant.as_str());
+                }
+                return Err(refusal::from(*refused));
+            }
+            other => return Err(refusal::internal(&format!("a submit was answered with {other:?}"))),
+        };
+        if wait_ms > 0 {
+            self.wait_settled(caller, execution, Duration::from_millis(wait_ms)).await?;
+        }
+        let execution = Box::new(self.view_of(caller, execution).await?);
+        Ok(Response::Accepted { execution, repeated })
+    }
+
+    fn new_intent_id(&self) -> IntentId {
+        IntentId::from_parts(self.ring.now().0, crate::ring::random_seed().unwrap_or_default())
+    }
+
+    fn fill_in(&self, caller: &Caller, mut draft: IntentDraft) -> IntentDraft {
+        draft.intent_id.get_or_insert_with(|| self.new_intent_id().to_string());
+        draft.tenant_id.get_or_insert_with(|| caller.tenant.to_string());
+        draft.session_id.get_or_insert_with(|| SessionId::default_session().to_string());
+        draft.solution_id.get_or_insert_with(|| SolutionId::default_solution().to_string());
+        draft.created_at.get_or_insert_with(|| self.ring.now().to_string());
+        draft
+    }
+
+    /// Parameters above the limit go to the artifact store before a record names them.
+    async fn keep_parameters(&self, mut intent: Intent) -> refusal::Result<(Intent, Json)> {
+        let parameters = intent.parameters.inline().cloned().unwrap_or_else(Json::null);
+        if parameters.as_str().len() > INLINE_MAX_BYTES {
+            let artifacts = self.performer.artifacts().clone();
+            let bytes = parameters.clone();
+            let put = tokio::task::spawn_blocking(move || artifacts.put_bytes(bytes.as_str().as_bytes())).await;
+            let stored = put.map_err(|error| refusal::internal(&error))?;
+            let stored = stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))?;
+            intent.parameters = Payload::Stored { digest: stored.digest, size: stored.size };
+        }
+        Ok((intent, parameters))
+    }
+}

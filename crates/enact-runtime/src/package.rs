@@ -1,0 +1,159 @@
+//! Packages on disk: a descriptor and the files beside it, read for the catalog and copied into the artifact store.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use enact_catalog::component::{FileError, FileFacts, Files, component_digest, read_component};
+use enact_catalog::fault::DescriptorFault;
+use enact_catalog::solution::read_solution;
+use enact_host::scratch::{BeneathError, open_beneath};
+use enact_model::descriptor::{Component, Shape, Solution};
+use enact_model::digest::Digest;
+use enact_store::artifacts::{self, Artifacts};
+
+/// The name of a component's descriptor.
+const DESCRIPTOR: &str = "component.yaml";
+/// The name of a solution's descriptor.
+const SOLUTION: &str = "solution.yaml";
+/// Largest descriptor or schema, in bytes.
+const TEXT_MAX_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest packaged file, in bytes.
+const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Why a package cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PackageError {
+    #[error("failed to read {path}: {source}")]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("failed to read the descriptor: it has {} faults", .0.len())]
+    Faults(Vec<DescriptorFault>),
+    #[error(transparent)]
+    Store(#[from] artifacts::Error),
+}
+
+/// A component as it stands on disk.
+pub(crate) struct Package {
+    pub(crate) component: Component,
+    pub(crate) digest: Digest,
+    folder: PathBuf,
+}
+
+impl Package {
+    /// Reads a component from its folder or its descriptor.
+    pub(crate) fn read(path: &Path) -> Result<Self, PackageError> {
+        let file = descriptor(path, DESCRIPTOR);
+        let text = read_text(&file)?;
+        let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+        let files = Folder(folder.clone());
+        let component = read_component(&text, &file.display().to_string(), &files).map_err(PackageError::Faults)?;
+        let digest = component_digest(&component);
+        Ok(Self { component, digest, folder })
+    }
+
+    /// Copies the packaged files into the artifact store.
+    pub(crate) fn keep(&self, artifacts: &Artifacts) -> Result<(), PackageError> {
+        let Shape::Process(shape) = &self.component.shape;
+        for (name, digest) in &shape.files {
+            if artifacts.contains(digest) {
+                continue;
+            }
+            let path = self.folder.join(name);
+            let stored = artifacts.put_file(&path, FILE_MAX_BYTES)?;
+            if stored.digest != *digest {
+                let source = std::io::Error::other("it changed while it was read");
+                return Err(PackageError::Unreadable { path, source });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads a solution from its folder or its descriptor.
+pub(crate) fn solution(path: &Path) -> Result<Solution, PackageError> {
+    let file = descriptor(path, SOLUTION);
+    let text = read_text(&file)?;
+    read_solution(&text, &file.display().to_string()).map_err(PackageError::Faults)
+}
+
+fn descriptor(path: &Path, name: &str) -> PathBuf {
+    if path.is_dir() { path.join(name) } else { path.to_owned() }
+}
+
+fn read_text(path: &Path) -> Result<String, PackageError> {
+    let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    let mut text = String::new();
+    file.take(TEXT_MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// The folder of a descriptor on the hub's machine.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn open(&self, name: &str) -> Result<File, FileError> {
+        open_beneath(&self.0, name).map(|(file, _)| file).map_err(|error| match error {
+            BeneathError::Escapes(_) => FileError::Outside,
+            BeneathError::Missing(_) => FileError::Missing,
+            BeneathError::NotAFile(_) => FileError::NotAFile,
+            other => FileError::Unreadable(other.to_string()),
+        })
+    }
+}
+
+impl Files for Folder {
+    fn folder(&self) -> PathBuf {
+        std::path::absolute(&self.0).unwrap_or_else(|_| self.0.clone())
+    }
+    fn read(&self, name: &str) -> Result<Vec<u8>, FileError> {
+        let mut bytes = Vec::new();
+        let mut file = self.open(name)?.take(TEXT_MAX_BYTES + 1);
+        file.read_to_end(&mut bytes).map_err(|error| FileError::Unreadable(error.to_string()))?;
+        if bytes.len() as u64 > TEXT_MAX_BYTES { Err(FileError::TooLarge) } else { Ok(bytes) }
+    }
+    fn facts(&self, name: &str) -> Result<FileFacts, FileError> {
+        let file = self.open(name)?;
+        let metadata = file.metadata().map_err(|error| FileError::Unreadable(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(FileError::NotAFile);
+        }
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        let digest = digest_of(file).map_err(|error| FileError::Unreadable(error.to_string()))?;
+        Ok(FileFacts { digest, executable })
+    }
+    fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+    fn program(&self, program: &str) -> Result<(), FileError> {
+        let found = |path: &Path| path.is_file();
+        let executable = |path: &Path| path.metadata().is_ok_and(|m| m.permissions().mode() & 0o111 != 0);
+        let candidates: Vec<PathBuf> = if program.contains('/') {
+            vec![PathBuf::from(program)]
+        } else {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).map(|folder| folder.join(program)).collect()
+        };
+        if candidates.iter().any(|path| found(path) && executable(path)) {
+            Ok(())
+        } else if candidates.iter().any(|path| found(path)) {
+            Err(FileError::NotExecutable)
+        } else {
+            Err(FileError::Missing)
+        }
+    }
+}
+
+fn digest_of(mut file: File) -> std::io::Result<Digest> {
+    use sha2::Digest as _;
+    let mut hasher = sha2::Sha256::new();
+    let mut block = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut block)?;
+        if read == 0 {
+            return Ok(Digest::from_bytes(hasher.finalize().into()));
+        }
+        hasher.update(block.get(..read).unwrap_or_default());
+    }
+}

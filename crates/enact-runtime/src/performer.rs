@@ -1,0 +1,442 @@
+//! The performer: hands attempts to hosts, brings their bytes to safety, and reports what was seen to the ring.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use enact_catalog::effects;
+use enact_catalog::schema::CompiledOperation;
+use enact_engine::command::CommandBody;
+use enact_engine::effect::Effect;
+use enact_host::contract::{
+    ArtifactSource, Call, CancelSource, CancelToken, Host, HostObservation, HostSeen, MaterialiseError, ProducedFile,
+    ResolvedFile, Stop, StopKind,
+};
+use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
+use enact_model::execution::{Execution, StopCause};
+use enact_model::id::{ExecutionId, TenantId};
+use enact_model::json::{Json, JsonLimits};
+use enact_model::limits::{CAPTURE_MAX_BYTES, INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, STOP_GRACE, STOP_LIMIT};
+use enact_model::observation::{Fault, FaultKind, Observation, Reply, Seen, StoredArtifact};
+use enact_model::payload::Payload;
+use enact_model::table::{Key, Row};
+use enact_model::time::Timestamp;
+use enact_store::artifacts::{self, Artifacts};
+use enact_store::contract::{Store, View};
+
+use crate::driver::{describe, read_execution};
+use crate::port::Port;
+use crate::relay::Pokes;
+use crate::ring::Ring;
+
+/// The artifact store as hosts see it.
+#[derive(Clone)]
+pub(crate) struct Source(pub(crate) Artifacts);
+
+impl ArtifactSource for Source {
+    fn materialise(&self, digest: &enact_model::digest::Digest, target: &Path) -> Result<(), MaterialiseError> {
+        self.0.materialise(digest, target).map_err(|error| match error {
+            artifacts::Error::Missing(digest) => MaterialiseError::Missing(digest),
+            artifacts::Error::Altered { digest, .. } => MaterialiseError::Altered(digest),
+            other => MaterialiseError::Io(std::io::Error::other(describe(&other))),
+        })
+    }
+}
+
+/// Performs the effects of one hub.
+pub(crate) struct Performer<S: Store> {
+    ring: OnceLock<Arc<Ring<S>>>,
+    hosts: BTreeMap<&'static str, Arc<dyn Host>>,
+    artifacts: Artifacts,
+    running: Mutex<BTreeMap<ExecutionId, (u32, CancelSource)>>,
+    pokes: Pokes,
+    runtime: tokio::runtime::Handle,
+    actor: Arc<str>,
+}
+
+impl<S: Store + 'static> Performer<S> {
+    pub(crate) fn new(
+        hosts: BTreeMap<&'static str, Arc<dyn Host>>,
+        artifacts: Artifacts,
+        pokes: Pokes,
+        runtime: tokio::runtime::Handle,
+    ) -> Arc<Self> {
+        let (ring, running) = (OnceLock::new(), Mutex::default());
+        Arc::new(Self { ring, hosts, artifacts, running, pokes, runtime, actor: "host".into() })
+    }
+
+    /// Gives the performer the ring that its reports go to; what is performed before has nowhere to report.
+    pub(crate) fn attach(&self, ring: Arc<Ring<S>>) {
+        // A performer has one ring; a second one is ignored.
+        let _ = self.ring.set(ring);
+    }
+
+    /// Performs effects in their order; it never blocks.
+    pub(crate) fn perform(self: &Arc<Self>, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Invoke { tenant, execution, attempt } => self.invoke(tenant, execution, attempt),
+                Effect::Stop { tenant, execution, .. } => self.stop(&tenant, execution),
+                Effect::Publish { sink, .. } => self.pokes.poke(&sink),
+            }
+        }
+    }
+
+    /// Returns whether a host has this attempt now.
+    pub(crate) fn is_running(&self, execution: ExecutionId) -> bool {
+        self.lock().contains_key(&execution)
+    }
+    /// Returns how many attempts are at hosts.
+    pub(crate) fn running(&self) -> usize {
+        self.lock().len()
+    }
+    /// Returns the hosts.
+    pub(crate) fn hosts(&self) -> &BTreeMap<&'static str, Arc<dyn Host>> {
+        &self.hosts
+    }
+    /// Returns the artifact store.
+    pub(crate) fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+    /// Returns who wakes the relays.
+    pub(crate) fn pokes(&self) -> &Pokes {
+        &self.pokes
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ExecutionId, (u32, CancelSource)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop(&self, tenant: &TenantId, execution: ExecutionId) {
+        let Some(ring) = self.ring.get() else { return };
+        let cause = read_execution(ring.view(), tenant, execution).ok().flatten().and_then(|row| row.stop.clone());
+        let kind = match cause.map(|stop| stop.cause) {
+            Some(StopCause::Deadline) => StopKind::Deadline,
+            _ => StopKind::Cancel,
+        };
+        if let Some((_, source)) = self.lock().get(&execution) {
+            source.stop(Stop { kind, grace: STOP_GRACE });
+        }
+    }
+
+    fn invoke(self: &Arc<Self>, tenant: TenantId, execution: ExecutionId, attempt: u32) {
+        let Some(ring) = self.ring.get().cloned() else { return };
+        let (source, token) = CancelSource::new();
+        self.lock().insert(execution, (attempt, source));
+        let performer = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let report = performer.attempt(&ring, &tenant, execution, attempt, token).await;
+            {
+                let mut running = performer.lock();
+                if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
+                    running.remove(&execution);
+                }
+            }
+            let Some(Report { observation, output, input, raw }) = report else { return };
+            let observation = Box::new(observation);
+            let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
+            // A ring that has ended finds the attempt unanswered when it starts again.
+            let _ = ring.tell(&performer.actor, body).await;
+        });
+    }
+
+    async fn attempt(
+        &self,
+        ring: &Arc<Ring<S>>,
+        tenant: &TenantId,
+        id: ExecutionId,
+        attempt: u32,
+        cancel: CancelToken,
+    ) -> Option<Report> {
+        let started_at = ring.now();
+        let execution = match read_execution(ring.view(), tenant, id) {
+            Ok(Some(execution)) if execution.attempt == attempt => execution,
+            Ok(_) => return None,
+            Err(error) => {
+                let fault = FaultKind::ScratchUnavailable.fault(describe(&error));
+                return Some(Report::fault(fault, started_at, started_at, None));
+            }
+        };
+        let Some(operation) = ring.catalog().operation(&execution.selector, &execution.pin.version).cloned() else {
+            let fault = FaultKind::HostGone
+                .fault(format!("component {} {} is not known", execution.pin.name, execution.pin.version));
+            return Some(Report::fault(fault, started_at, ring.now(), None));
+        };
+        let input = match self.input(&execution).await {
+            Ok(input) => input,
+            Err(fault) => return Some(Report::fault(fault, started_at, ring.now(), None)),
+        };
+        let brought = execution.intent.parameters.inline().is_none().then(|| input.clone());
+        let budget = budget(&execution, &operation, started_at);
+        // The host keeps the deadline; the guard is for a host that does not.
+        let limit = budget + STOP_LIMIT;
+        let call = self.call(ring, &execution, input, budget, cancel);
+        let seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
+            Ok(Some(seen)) => seen,
+            Ok(None) => {
+                let fault = FaultKind::HostPanicked.fault("the host panicked; its attempt is given up");
+                HostObservation::fault(fault, started_at, ring.now())
+            }
+            Err(_) => {
+                let fault = FaultKind::DeadlineExceeded.fault(format!("the host gave no answer within {limit:?}"));
+                HostObservation::fault(fault, started_at, ring.now())
+            }
+        };
+        Some(self.keep(seen, &operation, brought).await)
+    }
+
+    /// Loads the input, from its record or from the artifact store.
+    async fn input(&self, execution: &Execution) -> Result<Json, Fault> {
+        match &execution.intent.parameters {
+            Payload::Inline(json) => Ok(json.clone()),
+            Payload::Stored { digest, .. } => {
+                let (artifacts, digest) = (self.artifacts.clone(), *digest);
+                let read = move || load_json(&artifacts, &digest);
+                match tokio::task::spawn_blocking(read).await {
+                    Ok(result) => result,
+                    Err(error) => Err(FaultKind::HostPanicked.fault(format!("loading the input ended early: {error}"))),
+                }
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        ring: &Arc<Ring<S>>,
+        execution: &Arc<Execution>,
+        argument: Json,
+        budget: Duration,
+        cancel: CancelToken,
+    ) -> HostObservation {
+        let started_at = ring.now();
+        let refused = |fault: Fault| HostObservation::fault(fault, started_at, ring.now());
+        let catalog = ring.catalog();
+        let entry = catalog.entry(&execution.pin.name, &execution.pin.version).cloned();
+        let Some((entry, host)) = entry.and_then(|entry| {
+            let host = self.hosts.get(entry.component().shape.key()).cloned()?;
+            Some((entry, host))
+        }) else {
+            return refused(FaultKind::HostGone.fault(format!("no host runs component {}", execution.pin.name)));
+        };
+        let component = Arc::clone(entry.component());
+        if let Err(fault) = host.start(Arc::clone(&component), entry.digest()).await {
+            return refused(fault);
+        }
+        let Some(operation) = component.operation(&execution.selector.service, &execution.selector.operation) else {
+            return refused(FaultKind::UnknownOperation.fault(format!("{} has no such operation", execution.selector)));
+        };
+        let mut files = BTreeMap::new();
+        for (pointer, id) in effects::referenced(operation, &argument.to_value()) {
+            let row = ring.view().get(&Key::reference(execution.tenant(), id));
+            let Ok(Some(Row::Reference(reference))) = row else {
+                return refused(FaultKind::ArtifactMissing.fault(format!("reference {id} is not registered")));
+            };
+            if let Some(digest) = reference.digest {
+                let size = reference.size.unwrap_or_default();
+                let (name, media_type) = (reference.name.clone(), reference.media_type.clone());
+                files.insert(pointer, ResolvedFile { digest, name, media_type, size });
+            }
+        }
+        let context = match context(execution, &catalog, budget) {
+            Ok(context) => context,
+            Err(error) => return refused(FaultKind::HostPanicked.fault(error.to_string())),
+        };
+        let call = Call {
+            context,
+            component: Arc::clone(&component),
+            digest: entry.digest(),
+            service: execution.selector.service.clone(),
+            operation_name: execution.selector.operation.clone(),
+            argument,
+            files,
+            budget,
+        };
+        let port = Arc::new(Port { ring: Arc::clone(ring), execution: Arc::clone(execution) });
+        host.invoke(call, port, cancel).await
+    }
+
+    /// Brings what a handler produced to the artifact store; only then may a record name it.
+    async fn keep(&self, mut seen: HostObservation, operation: &Arc<CompiledOperation>, input: Option<Json>) -> Report {
+        let raw_output = seen.raw_output.take();
+        let (started_at, ended_at, instance) = (seen.started_at, seen.ended_at, seen.instance.clone());
+        let taken = std::mem::replace(&mut seen.seen, HostSeen::Fault(FaultKind::HostGone.fault("")));
+        let artifacts = self.artifacts.clone();
+        let operation = Arc::clone(operation);
+        let cheap = match &taken {
+            HostSeen::Fault(_) => raw_output.is_none(),
+            HostSeen::Replied(reply) => {
+                reply.produced.is_empty()
+                    && reply.output.as_str().len() <= INLINE_MAX_BYTES
+                    && operation.operation().output.is_none()
+            }
+        };
+        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output);
+        let kept = if cheap {
+            keep()
+        } else {
+            match tokio::task::spawn_blocking(keep).await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    Kept::fault(FaultKind::HostPanicked.fault(format!("keeping the output ended early: {error}")))
+                }
+            }
+        };
+        // The scratch folder goes with the host's observation, now that its bytes are safe.
+        drop(seen);
+        let observation = Observation { seen: kept.seen, started_at, ended_at, instance };
+        Report { observation, output: kept.output, input, raw: kept.raw }
+    }
+}
+
+/// What is reported to the ring.
+struct Report {
+    observation: Observation,
+    output: Option<Json>,
+    input: Option<Json>,
+    raw: Option<StoredArtifact>,
+}
+
+impl Report {
+    fn fault(fault: Fault, started_at: Timestamp, ended_at: Timestamp, input: Option<Json>) -> Self {
+        let observation = Observation { seen: Seen::Fault(fault), started_at, ended_at, instance: None };
+        Self { observation, output: None, input, raw: None }
+    }
+}
+
+struct Kept {
+    seen: Seen,
+    output: Option<Json>,
+    raw: Option<StoredArtifact>,
+}
+
+impl Kept {
+    fn fault(fault: Fault) -> Self {
+        Self { seen: Seen::Fault(fault), output: None, raw: None }
+    }
+}
+
+fn keep_bytes(
+    artifacts: &Artifacts,
+    operation: &CompiledOperation,
+    seen: HostSeen,
+    raw_output: Option<ProducedFile>,
+) -> Kept {
+    let raw = raw_output.and_then(|file| store(artifacts, file).ok());
+    match seen {
+        HostSeen::Fault(mut fault) => {
+            fault.evidence.raw_output = raw;
+            Kept::fault(fault)
+        }
+        HostSeen::Replied(reply) => {
+            let mut stored = Vec::with_capacity(reply.produced.len());
+            for file in reply.produced {
+                match store(artifacts, file) {
+                    Ok(artifact) => stored.push(artifact),
+                    Err(error) => return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error))),
+                }
+            }
+            let text = reply.output.as_str();
+            let output = if text.len() > INLINE_MAX_BYTES {
+                match artifacts.put_bytes(text.as_bytes()) {
+                    Ok(kept) => Payload::Stored { digest: kept.digest, size: kept.size },
+                    Err(error) => return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error))),
+                }
+            } else {
+                Payload::Inline(reply.output.clone())
+            };
+            // An output that will be refused is kept as it was, before the refusal is logged.
+            let judged = operation.operation().output.is_some() && operation.operation().result.is_none();
+            let refused = judged && !operation.validate_output(&reply.output.to_value()).is_empty();
+            let raw = match (raw, refused) {
+                (None, true) => artifacts.put_bytes(text.as_bytes()).ok().map(|kept| StoredArtifact {
+                    name: "raw-output.json".to_owned(),
+                    media_type: "application/json".to_owned(),
+                    digest: kept.digest,
+                    size: kept.size,
+                }),
+                (raw, _) => raw,
+            };
+            let full = matches!(output, Payload::Stored { .. }).then(|| reply.output.clone());
+            let seen = Seen::Replied(Reply { output, envelope: reply.envelope, artifacts: stored });
+            Kept { seen, output: full, raw }
+        }
+    }
+}
+
+fn store(artifacts: &Artifacts, file: ProducedFile) -> Result<StoredArtifact, artifacts::Error> {
+    let limit = file.size.max(CAPTURE_MAX_BYTES);
+    let kept = artifacts.put_reader(file.content.into_reader(), Path::new(&file.name), limit)?;
+    Ok(StoredArtifact { name: file.name, media_type: file.media_type, digest: kept.digest, size: kept.size })
+}
+
+/// Loads canonical JSON from the artifact store.
+pub(crate) fn load_json(artifacts: &Artifacts, digest: &enact_model::digest::Digest) -> Result<Json, Fault> {
+    let bytes = artifacts.read_all(digest, PARAMETERS_MAX_BYTES as u64 * 2).map_err(|error| match &error {
+        artifacts::Error::Altered { .. } => FaultKind::ArtifactAltered.fault(describe(&error)),
+        _ => FaultKind::ArtifactMissing.fault(describe(&error)),
+    })?;
+    let limits = JsonLimits { bytes: PARAMETERS_MAX_BYTES * 2, ..JsonLimits::default() };
+    Json::parse_within(&bytes, limits).map_err(|error| FaultKind::ArtifactAltered.fault(error.to_string()))
+}
+
+fn deadline(execution: &Execution, operation_timeout: Duration, now: Timestamp) -> Timestamp {
+    let attempt = execution.attempt_started_at.unwrap_or(now).plus(operation_timeout);
+    execution.deadline_at.map_or(attempt, |total| total.min(attempt))
+}
+
+fn budget(execution: &Execution, operation: &CompiledOperation, now: Timestamp) -> Duration {
+    deadline(execution, operation.operation().timeout(), now).since(now).max(Duration::from_millis(1))
+}
+
+fn context(
+    execution: &Execution,
+    catalog: &enact_catalog::catalog::Catalog,
+    budget: Duration,
+) -> Result<ExecutionContext, enact_model::context::ContextMismatch> {
+    let intent = &execution.intent;
+    let ids = ContextIds {
+        intent_id: intent.intent_id,
+        tenant_id: intent.tenant_id.clone(),
+        session_id: intent.session_id.clone(),
+        solution_id: intent.solution_id.clone(),
+    };
+    let timeout = catalog
+        .operation(&execution.selector, &execution.pin.version)
+        .map_or(budget, |operation| operation.operation().timeout());
+    let facts = AttemptFacts {
+        attempt: execution.attempt,
+        deadline_at: deadline(execution, timeout, execution.accepted_at),
+        idempotency_token: execution.id.to_string(),
+        trace: trace(execution),
+    };
+    ExecutionContext::new(execution.id, ids, intent, execution.selector.clone(), facts)
+}
+
+/// Returns the W3C trace context of an attempt: the caller's trace if it brought one, else one made of the execution's id.
+fn trace(execution: &Execution) -> String {
+    let brought = execution.intent.metadata.get("traceparent").and_then(|text| text.split('-').nth(1)).filter(|id| {
+        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0')
+    });
+    let own = format!("{:032x}", execution.id.as_u128());
+    let span = execution.id.as_u128() as u64 ^ u64::from(execution.attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("00-{}-{:016x}-01", brought.unwrap_or(&own), span.max(1))
+}
+
+/// A future whose panic is an answer.
+struct Caught<F>(Pin<Box<F>>);
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Option<F::Output>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}
