@@ -9,7 +9,7 @@ use enact_model::envelope::{EventAsked, ReferenceAsked, StateChange, StateScope}
 use enact_model::execution::Execution;
 use enact_model::id::{Lsn, MessageId, ReferenceId, SinkId, TenantId};
 use enact_model::json::Json;
-use enact_model::limits::INLINE_MAX_BYTES;
+use enact_model::limits::{INLINE_MAX_BYTES, TEXT_MAX_BYTES};
 use enact_model::message::Message;
 use enact_model::observation::{Fault, FaultKind, Reply, StoredArtifact};
 use enact_model::payload::Payload;
@@ -102,6 +102,10 @@ pub(super) fn complete(
             }
         }
     }
+    if let Some(made) = declared.output.as_ref().filter(|made| made.as_str().len() > INLINE_MAX_BYTES) {
+        let message = format!("`result` makes {} bytes, more than {INLINE_MAX_BYTES}", made.as_str().len());
+        return Ok(Completion::Refused(FaultKind::EffectUnfit.fault(message)));
+    }
     // By reference where the handler's own output was too large for a record.
     let final_output = declared.output.map_or_else(|| reply.output.clone(), Payload::Inline);
     let default_data = match &final_output {
@@ -117,6 +121,12 @@ pub(super) fn complete(
 
 fn unregistered(name: &str) -> Completion {
     Completion::Refused(FaultKind::EffectRefused.fault(format!("`derived` names {name}, which is not registered")))
+}
+
+const KEY_RULE: &str = "a key of state or of an event has 1 to 4096 bytes";
+
+fn is_no_key(key: &str) -> bool {
+    key.is_empty() || key.len() > TEXT_MAX_BYTES
 }
 
 /// Ids for what a part of a command records. One command may settle several executions: the position of the next record
@@ -206,6 +216,9 @@ impl Plan {
                 let message = format!("state {:?} is changed twice in one envelope", change.key);
                 return Ok(Some(FaultKind::EnvelopeInvalid.fault(message)));
             }
+            if is_no_key(&change.key) {
+                return Ok(Some(FaultKind::EnvelopeInvalid.fault(KEY_RULE)));
+            }
             if change.value.as_ref().is_some_and(|value| value.as_str().len() > INLINE_MAX_BYTES) {
                 let message = format!("the value of state {:?} is larger than {INLINE_MAX_BYTES} bytes", change.key);
                 return Ok(Some(FaultKind::EffectUnfit.fault(message)));
@@ -213,6 +226,9 @@ impl Plan {
             if let Some(conflict) = set(change, &owner).fault(scratch, tenant)? {
                 return Ok(Some(FaultKind::StateConflict.fault(conflict)));
             }
+        }
+        if self.events.iter().filter_map(|event| event.key.as_deref()).any(is_no_key) {
+            return Ok(Some(FaultKind::EnvelopeInvalid.fault(KEY_RULE)));
         }
         for (from, to) in &self.edges {
             for id in [from, to] {

@@ -55,8 +55,8 @@ pub(super) fn observe(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Co
     };
     match &observation.seen {
         Seen::Replied(reply) => {
-            let output = output.as_ref().or(reply.output.inline()).map_or(Value::Null, Json::to_value);
-            finish(scratch, world, command, &execution, reply, &output, raw.clone())?;
+            let seen = output.as_ref().or(reply.output.inline());
+            finish(scratch, world, command, &execution, reply, seen.map(Json::to_value), raw.clone())?;
         }
         Seen::Fault(_) if execution.phase == Phase::Stopping => {
             settle_stopped(scratch, world, command, &execution, execution.may_have_run)?;
@@ -77,10 +77,14 @@ fn finish(
     command: &Command,
     execution: &Execution,
     reply: &Reply,
-    output: &Value,
+    output: Option<Value>,
     raw: Option<enact_model::observation::StoredArtifact>,
 ) -> Result<(), Need> {
-    match complete(scratch, world, command, execution, reply, output)? {
+    let completion = match &output {
+        Some(output) => complete(scratch, world, command, execution, reply, output)?,
+        None => Completion::Refused(FaultKind::StoreUnavailable.fault("the stored output could not be read")),
+    };
+    match completion {
         Completion::Done(output) => {
             let cancel_too_late = execution.stop.as_ref().is_some_and(|stop| stop.cause == StopCause::Cancel);
             settle(scratch, world, command, execution, Outcome::Completed { output, cancel_too_late })
@@ -234,7 +238,7 @@ pub(super) fn reconciled(
         (Some("completed"), Some(output)) => {
             let payload = Payload::Inline(Json::from(output));
             let reply = Reply { output: payload, envelope: None, artifacts: Vec::new() };
-            finish(scratch, world, command, parent, &reply, output, None)
+            finish(scratch, world, command, parent, &reply, Some(output.clone()), None)
         }
         (Some("not_run"), _) => {
             let fault = FaultKind::HubRestarted.fault("the reconciler says that it did not run").reached(Reached::No);
