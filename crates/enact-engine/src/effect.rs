@@ -7,7 +7,7 @@ use enact_model::id::{ExecutionId, MessageId, SinkId, TenantId};
 use enact_model::record::{Body, Record};
 use enact_model::table::{KeyRange, Row, Table};
 
-use crate::view::{Need, Typed, View, rows};
+use crate::view::{Need, View, open_executions, rows};
 
 /// Something to do after the records that ask for it are durable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,12 +47,9 @@ pub enum Effect {
 /// A row it reads is not in memory.
 pub fn pending_effects(view: &dyn View) -> Result<BTreeSet<Effect>, Need> {
     let mut effects = BTreeSet::new();
-    for (key, _) in rows(view, KeyRange::table(Table::Active)) {
-        let (Some(tenant), Some(id)) = (key.first_text().and_then(|t| t.parse().ok()), key.last_id()) else { continue };
-        let tenant: TenantId = tenant;
-        let Some(execution) = view.execution(&tenant, ExecutionId::from_u128(id))? else { continue };
-        let (execution, attempt, phase) = (execution.id, execution.attempt, execution.phase);
-        match phase {
+    for row in open_executions(view)? {
+        let (tenant, execution, attempt) = (row.tenant().clone(), row.id, row.attempt);
+        match row.phase {
             Phase::Running => effects.insert(Effect::Invoke { tenant, execution, attempt }),
             Phase::Stopping => effects.insert(Effect::Stop { tenant, execution, attempt }),
             Phase::Queued | Phase::Waiting | Phase::Settled => continue,

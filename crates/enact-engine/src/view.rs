@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, TenantId};
-use enact_model::table::{Key, KeyRange, Row};
+use enact_model::table::{Key, KeyRange, Row, Table};
 
 /// The keys that a rule needs and the view does not have in memory. The driver loads them and asks again; nothing has
 /// happened in between.
@@ -16,6 +16,33 @@ impl Need {
     pub fn key(key: Key) -> Self {
         Self(vec![key])
     }
+}
+
+/// Reads every one of several things, or says all at once what must be loaded for them: one round, not one for each.
+///
+/// # Errors
+/// The keys that are not in memory.
+pub fn all<T>(reads: impl Iterator<Item = Result<T, Need>>) -> Result<Vec<T>, Need> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for read in reads {
+        match read {
+            Ok(value) => found.push(value),
+            Err(Need(keys)) => missing.extend(keys),
+        }
+    }
+    if missing.is_empty() { Ok(found) } else { Err(Need(missing)) }
+}
+
+/// Reads every open execution.
+///
+/// # Errors
+/// Those that are not in memory.
+pub fn open_executions(view: &(impl View + ?Sized)) -> Result<Vec<Arc<Execution>>, Need> {
+    let ids = rows(view, KeyRange::table(Table::Active)).filter_map(|(key, _)| {
+        let tenant: TenantId = key.first_text()?.parse().ok()?;
+        Some((tenant, ExecutionId::from_u128(key.last_id()?)))
+    });
+    Ok(all(ids.map(|(tenant, id)| view.execution(&tenant, id)))?.into_iter().flatten().collect())
 }
 
 /// Rows as the rules see them: never a disk, never a wait.

@@ -373,6 +373,11 @@ impl Key {
         let bytes = self.0.get(self.0.len().checked_sub(16)?..)?;
         Some(u128::from_be_bytes(bytes.try_into().ok()?))
     }
+    /// Returns the last 8 bytes as a position, for the tables whose keys end with one.
+    pub fn last_lsn(&self) -> Option<Lsn> {
+        let bytes = self.0.get(self.0.len().checked_sub(8)?..)?;
+        Some(Lsn(u64::from_be_bytes(bytes.try_into().ok()?)))
+    }
     /// Returns the first text part.
     pub fn first_text(&self) -> Option<String> {
         read_text(self.0.get(1..)?).map(|(text, _)| text)

@@ -6,16 +6,17 @@ use enact_catalog::catalog::CatalogFault;
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::{Component, Solution};
 use enact_model::digest::Digest;
+use enact_model::execution::Execution;
 use enact_model::id::Name;
 use enact_model::intent::InputFault;
 use enact_model::record::Body;
-use enact_model::table::{ComponentState, Key, KeyRange, Row, Table};
+use enact_model::table::{ComponentState, Key, KeyRange, Row};
 
 use super::{World, refused};
 use crate::command::{Answer, Refused};
 use crate::conclude as code;
 use crate::scratch::Scratch;
-use crate::view::{Need, Typed, rows};
+use crate::view::{Need, Typed, open_executions, rows};
 
 pub(super) fn add(
     scratch: &mut Scratch<'_>,
@@ -67,17 +68,8 @@ pub(super) fn remove(scratch: &mut Scratch<'_>, name: &Name, version: &str, reas
     let Some(row) = scratch.component_row(&Key::component(name, version))? else {
         return Ok(no_component(scratch, name, version));
     };
-    let mut open = 0;
-    let active: Vec<Key> = rows(scratch, KeyRange::table(Table::Active)).map(|(key, _)| key).collect();
-    for key in active {
-        let (Some(tenant), Some(id)) = (key.first_text().and_then(|text| text.parse().ok()), key.last_id()) else {
-            continue;
-        };
-        let execution = scratch.execution(&tenant, enact_model::id::ExecutionId::from_u128(id))?;
-        open += u32::from(
-            execution.is_some_and(|execution| execution.pin.name == *name && execution.pin.version == version),
-        );
-    }
+    let pinned = |execution: &&Arc<Execution>| execution.pin.name == *name && execution.pin.version == version;
+    let open = open_executions(scratch)?.iter().filter(pinned).count();
     if open > 0 {
         let message = format!("component {name} {version} has {open} open executions");
         return Ok(refused(Conclusion::new(code::PHASE_CONFLICT, message).hint("drain it and wait, or cancel them")));

@@ -4,14 +4,14 @@ use enact_model::conclusion::Conclusion;
 use enact_model::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
 use enact_model::record::Body;
-use enact_model::table::Key;
+use enact_model::table::{Key, KeyRange, Table};
 
 use super::{World, refuse, refused};
 use crate::command::{Answer, Command, DeliveryResult};
 use crate::conclude as code;
 use crate::policy::{backoff_ms, jitter_ms};
 use crate::scratch::Scratch;
-use crate::view::{Need, Typed};
+use crate::view::{Need, Typed, all, open_executions, rows};
 
 pub(super) fn deliver(
     scratch: &mut Scratch<'_>,
@@ -95,19 +95,23 @@ pub(super) fn drop_history(
     messages: &[(TenantId, MessageId)],
 ) -> Result<Answer, Need> {
     let keep = world.policy.idempotency_keep;
-    let mut over = Vec::new();
-    for (tenant, id) in executions {
-        let settled_at = scratch.execution(tenant, *id)?.and_then(|execution| execution.settled_at);
-        if settled_at.is_some_and(|at| scratch.now().since(at) >= keep) {
-            over.push((tenant.clone(), *id));
-        }
-    }
-    let mut sent = Vec::new();
-    for (tenant, id) in messages {
-        if scratch.message_row(&Key::message(tenant, *id))?.is_some_and(|row| !row.is_pending()) {
-            sent.push((tenant.clone(), *id));
-        }
-    }
+    let settled = all(executions.iter().map(|(tenant, id)| scratch.execution(tenant, *id)))?;
+    let over: Vec<(TenantId, ExecutionId)> = settled
+        .iter()
+        .flatten()
+        .filter(|execution| execution.settled_at.is_some_and(|at| scratch.now().since(at) >= keep))
+        .map(|execution| (execution.tenant().clone(), execution.id))
+        .collect();
+    let known = all(messages.iter().map(|(tenant, id)| scratch.message_row(&Key::message(tenant, *id))))?;
+    let sent: Vec<(TenantId, MessageId)> = known
+        .iter()
+        .flatten()
+        .filter(|row| !row.is_pending())
+        .map(|row| (row.message.tenant_id.clone(), row.message.id))
+        .collect();
+    let open = open_executions(scratch)?.into_iter().map(|execution| execution.accepted_lsn);
+    let promised = rows(scratch, KeyRange::table(Table::Pending)).filter_map(|(key, _)| key.last_lsn());
+    let before = open.chain(promised).fold(before, Lsn::min);
     let said = format!("dropped {} executions and {} messages", over.len(), sent.len());
     let body = Body::HistoryDropped { before, reason: reason.to_owned(), executions: over, messages: sent };
     scratch.record(None, None, body)?;
