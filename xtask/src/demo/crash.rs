@@ -81,7 +81,7 @@ fn words(ledger: &str, number: usize) -> Vec<String> {
     let intent_type = if number.is_multiple_of(2) { "put_line" } else { "append_line" };
     let key = key(number);
     let input = format!(r#"{{"ledger":"{ledger}","line":"{key}"}}"#);
-    ["intent", "submit", intent_type, "--input", &input, "--key", &key, "--no-wait"].map(str::to_owned).to_vec()
+    ["intent", "submit", intent_type, "--input", &input, "--key", &key].map(str::to_owned).to_vec()
 }
 
 /// Submits intents from several threads until so many are acknowledged, and returns their executions by key.

@@ -46,7 +46,7 @@ fn ingest(hub: &Hub, fixtures: &Fixtures, told: &mut Told) -> Outcome<Vec<Ingest
         let name = document.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let input = format!(r#"{{"path":"{name}"}}"#);
         let key = format!("ingest-{name}");
-        let words = ["intent", "submit", "ingest_file", "--input", &input, "--key", &key];
+        let words = ["intent", "submit", "ingest_file", "--input", &input, "--key", &key, "--wait", "30s"];
         hub.show(&words)?;
         // The same key: the same execution, so that asking again for the JSON runs nothing.
         let answer = hub.json(&words)?;

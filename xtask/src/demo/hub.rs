@@ -49,7 +49,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::start`].
     pub fn serve(&mut self) -> Outcome<()> {
-        say("$ enact serve &");
+        say("\n$ enact serve &");
         let path = self.folder.join("hub.log");
         let before = fs::metadata(&path).map_or(0, |log| log.len());
         let log = fs::File::options().create(true).append(true).open(&path).doing(|| "open hub.log".to_owned())?;
@@ -65,7 +65,7 @@ impl Hub {
                 return Err(Failure::to(format!("start the hub: it ended with {status}\n{}", self.log_tail(before))));
             }
             // Only when it says so itself: without a hub the command line would open the store in process.
-            if self.log_since(before).contains("serving") {
+            if self.log_since(before).contains("listens on") {
                 break;
             }
             if begin.elapsed() > START_MAX {
