@@ -118,8 +118,9 @@ pub trait Host: Send + Sync {
     /// Runs one attempt to its end. It is over within the budget, or the stop's grace, plus the time a kill takes.
     ///
     /// # Cancel safety
-    /// Dropping the future kills what runs for this attempt alone, but nobody waits until it is gone: stop an attempt
-    /// through its token and await the observation.
+    /// Dropping the future kills a process that runs for this attempt alone, and nobody waits until it is gone; a call
+    /// in an instance that others share runs on to its end or its deadline. So stop an attempt through its token and
+    /// await the observation.
     fn invoke<'a>(
         &'a self,
         call: Call,

@@ -9,7 +9,8 @@
 //!    the hub's, the lock of `instances.lock` among them: exec is what closes them. So whoever gets the lock knows that
 //!    no such child is left, and the lock is taken before `/proc` is read.
 //! 3. **After the exec** the child carries `ENACT_HUB`, `ENACT_EPOCH` and `ENACT_INSTANCE` in its environment, and so
-//!    does everything it starts, whatever process group or session that is in.
+//!    does everything it starts, whatever process group or session that is in. (The kernel shows an environment only a
+//!    moment after it has closed the descriptors; a process in that moment is waited for.)
 //! 4. **A descendant that changed its environment** is found by its process group or session, which stand in the
 //!    `pid` line (the group's leader may be long dead), or by a parent that was found.
 //!

@@ -4,6 +4,7 @@
 //! [`contract::HostObservation`]. A host touches no durable state; it knows neither the log nor the tables.
 #![allow(clippy::result_large_err, reason = "a fault is made once for an attempt that failed; boxing it buys nothing")]
 
+pub mod conformance;
 pub mod contract;
 pub mod frames;
 mod ledger;

@@ -74,6 +74,14 @@ pub fn environment<const N: usize>(pid: i32, names: [&str; N]) -> [Option<String
     })
 }
 
+/// Returns whether a process is in the middle of its exec: it has a program but neither arguments nor environment yet.
+/// The kernel wakes the parent, and closes descriptors, before it has set these up.
+pub fn is_between(pid: i32) -> bool {
+    let empty = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).is_ok_and(|text| text.is_empty());
+    // A kernel thread has no program.
+    empty("cmdline") && empty("environ") && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
 /// Reads how many processes the kernel has killed for want of memory since boot.
 pub fn oom_kills() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/vmstat").ok()?;

@@ -19,6 +19,8 @@ pub const ENV_INSTANCE: &str = "ENACT_INSTANCE";
 
 /// How long the kill of everything may take.
 const REAP_WAIT: Duration = Duration::from_secs(10);
+/// How long processes in the middle of an exec are waited for; one that wiped its own arguments looks the same.
+const EXEC_WAIT: Duration = Duration::from_secs(1);
 
 /// What was found of former incarnations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,8 +91,9 @@ impl Search<'_> {
         let begun = Instant::now();
         let mut killed = BTreeSet::new();
         loop {
-            let found = self.find()?;
-            if found.is_empty() || begun.elapsed() > REAP_WAIT {
+            let (found, unsettled) = self.find()?;
+            let settled = !unsettled || begun.elapsed() > EXEC_WAIT;
+            if (found.is_empty() && settled) || begun.elapsed() > REAP_WAIT {
                 let alive: BTreeMap<_, _> = found.into_iter().collect();
                 let gone = killed.into_iter().filter(|pid| !alive.contains_key(pid)).collect();
                 return Ok((gone, alive));
@@ -104,12 +107,15 @@ impl Search<'_> {
     }
 
     /// Finds every living process of a former incarnation: by its environment, by group or session of one that was
-    /// found or stands in the ledger, and by a parent that was found.
-    fn find(&mut self) -> Result<BTreeMap<i32, ProcessFacts>, LedgerError> {
+    /// found or stands in the ledger, and by a parent that was found. Tells too whether there is a process of which the
+    /// environment cannot be known yet.
+    fn find(&mut self) -> Result<(BTreeMap<i32, ProcessFacts>, bool), LedgerError> {
         let all = proc::all()?;
         let own = std::process::id() as i32;
         let mut found = BTreeMap::new();
         let mut leaders = BTreeSet::new();
+        // Before the environments are read: what is settled now can be read.
+        let unsettled = all.values().any(|facts| facts.is_alive() && proc::is_between(facts.pid));
         for facts in all.values() {
             let [hub, epoch, instance] = proc::environment(facts.pid, [ENV_HUB, ENV_EPOCH, ENV_INSTANCE]);
             // Any other epoch: a store that was restored from a copy may count lower than its former hub.
@@ -149,7 +155,7 @@ impl Search<'_> {
             ancestor = all.get(&ancestor).map_or(0, |facts| facts.parent);
         }
         found.retain(|_, facts| facts.is_alive());
-        Ok(found)
+        Ok((found, unsettled))
     }
 }
 

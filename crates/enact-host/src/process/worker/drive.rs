@@ -183,7 +183,7 @@ impl Drive {
     fn half_a_frame(&self, ended: Option<Ended>) -> Option<Doom> {
         let crashed = ended.is_some_and(|e| e.status.signal().is_some() || e.status.code() != Some(0));
         let text = "the wire ended in the middle of a frame".to_owned();
-        (self.reader.unfinished() > 0 && !crashed).then(|| Doom::Wire(FrameError::Garbage(text), None))
+        (self.reader.unfinished() > 0 && !crashed).then_some(Doom::Wire(FrameError::Garbage(text), None))
     }
 }
 

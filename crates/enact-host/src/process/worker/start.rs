@@ -55,7 +55,7 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
             let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
             return Ok(drive.begin(wire, tail));
         }
-        Ok(Err(Refusal::Fault(fault))) => fault,
+        Ok(Err(Refusal::Fault(fault))) => *fault,
         Ok(Err(Refusal::Closed)) => {
             if timeout(EXIT_WAIT, group.exited()).await.is_ok() {
                 FaultKind::StartDied.fault(format!("{} ended before it was ready", version.label()))
@@ -120,7 +120,7 @@ fn spawned(version: &Version) -> Result<Spawned, Fault> {
 }
 
 enum Refusal {
-    Fault(Fault),
+    Fault(Box<Fault>),
     Closed,
 }
 
@@ -138,7 +138,7 @@ async fn greet(
         match frame {
             FromWorker::Hello { protocol, .. } if !greeted && protocol != PROTOCOL => {
                 let text = format!("the worker speaks protocol {protocol}, the hub {PROTOCOL}");
-                return Err(Refusal::Fault(FaultKind::InitRefused.fault(text)));
+                return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(text))));
             }
             FromWorker::Hello { nonce: said, runtime, .. } if !greeted && said == nonce => {
                 greeted = true;
@@ -151,12 +151,12 @@ async fn greet(
                     calls_in_flight: shape.calls_in_flight,
                     budget_ms: shape.start_timeout_ms,
                 };
-                let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(wire_fault(&e)))?;
+                let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
             FromWorker::Ready { .. } if greeted => return Ok(()),
             FromWorker::InitError { message } if greeted => {
-                return Err(Refusal::Fault(FaultKind::InitRefused.fault(message)));
+                return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));
             }
             FromWorker::Log { message } => {
                 tail.push(message.as_bytes());
@@ -165,7 +165,7 @@ async fn greet(
             other => {
                 let text = format!("the worker began with {other:?}");
                 let text: String = text.chars().take(200).collect();
-                return Err(Refusal::Fault(FaultKind::ProtocolBroken.fault(text)));
+                return Err(Refusal::Fault(Box::new(FaultKind::ProtocolBroken.fault(text))));
             }
         }
     }
@@ -174,7 +174,7 @@ async fn greet(
 async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWorker, Refusal> {
     let mut chunk = vec![0; 4096];
     loop {
-        let broken = |error: FrameError| Refusal::Fault(wire_fault(&error));
+        let broken = |error: FrameError| Refusal::Fault(Box::new(wire_fault(&error)));
         if let Some(body) = reader.next_frame().map_err(broken)? {
             return decode(&body).map_err(broken);
         }

@@ -1,0 +1,98 @@
+//! The check of many calls at once: nothing is left behind, and the host's figures are those of the system (H9).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::checks::{AMPLE, begin, invoke, replied, started, unmet};
+use super::measure::Usage;
+use super::{Halt, HostUnderTest, Probe, Target, Unmet, usage};
+
+/// Calls in all.
+const CALLS: usize = 1000;
+/// Calls at once.
+const AT_ONCE: usize = 16;
+
+pub(super) async fn thousand_calls(under: &dyn HostUnderTest) -> Result<(), Halt> {
+    let echo = started(under, Probe::Echo).await?;
+    let neighbour = under.neighbour();
+    begin(under, &neighbour).await?;
+    // Warm: instances, threads and allocator are as large as this load makes them.
+    many(under, &echo, 4 * AT_ONCE).await?;
+    let before = settled(under).await?;
+    many(under, &echo, CALLS).await?;
+    let after = settled(under).await?;
+    let leaks = after.children > before.children
+        || after.zombies > before.zombies
+        || after.descriptors > before.descriptors + 2
+        || after.threads > before.threads + AT_ONCE
+        || after.memory > before.memory + (24 << 20);
+    if leaks {
+        return unmet(format!("{CALLS} calls left something behind: {before:?}, then {after:?}"));
+    }
+    let instances: usize = under.host().stats().iter().map(|stats| stats.instances.len()).sum();
+    if instances != after.children {
+        return unmet(format!("stats knows {instances} instances, the system {}", after.children));
+    }
+    Ok(())
+}
+
+async fn many(under: &dyn HostUnderTest, target: &Target, calls: usize) -> Result<(), Halt> {
+    let left = Arc::new(AtomicUsize::new(calls));
+    let one_by_one = async || {
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            replied(&invoke(under, target, 0, AMPLE).await)?;
+        }
+        Ok::<_, Halt>(())
+    };
+    let mut lanes = Vec::new();
+    for _ in 0..AT_ONCE {
+        lanes.push(Box::pin(one_by_one()));
+    }
+    for end in join_all(lanes).await {
+        end?;
+    }
+    Ok(())
+}
+
+/// Drives futures of one type to their ends, side by side.
+async fn join_all<F: Future + Unpin>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut slots: Vec<Result<F::Output, F>> = futures.into_iter().map(Err).collect();
+    std::future::poll_fn(move |cx| {
+        let mut pending = false;
+        for slot in &mut slots {
+            if let Err(future) = slot {
+                match std::pin::Pin::new(future).poll(cx) {
+                    std::task::Poll::Ready(output) => *slot = Ok(output),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(std::mem::take(&mut slots).into_iter().filter_map(Result::ok).collect())
+    })
+    .await
+}
+
+/// Waits until what goes in the background has gone: two looks that agree and in which no call is in flight.
+async fn settled(under: &dyn HostUnderTest) -> Result<Usage, Halt> {
+    let begun = Instant::now();
+    let mut last: Option<Usage> = None;
+    loop {
+        let now = usage().map_err(|e| Unmet(e.to_string()))?;
+        let idle = under.host().stats().iter().all(|stats| stats.instances.iter().all(|i| i.in_flight == 0));
+        let same = last.is_some_and(|last| {
+            (last.children, last.zombies, last.descriptors) == (now.children, now.zombies, now.descriptors)
+        });
+        if idle && same && now.zombies == 0 {
+            return Ok(now);
+        }
+        if begun.elapsed() > Duration::from_secs(5) {
+            return unmet(format!("it does not come to rest: {now:?}"));
+        }
+        last = Some(now);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

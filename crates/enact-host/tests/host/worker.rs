@@ -1,0 +1,114 @@
+//! What a pool of workers does beyond the suite: it grows, drains, and gives a call its files and its context.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use enact_host::conformance::{call_of, no_port};
+use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState};
+use enact_model::json::Json;
+use enact_model::observation::FaultKind;
+
+use crate::shapes::{Bench, Worker, alive};
+
+fn sleep(bench: &Bench, target: &enact_host::conformance::Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
+    let call = call_of(&target.at("sleep"), Json::of(&serde_json::json!({ "ms": ms })), Duration::from_secs(20));
+    let host = bench.host.clone();
+    tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_grows_to_its_instances_and_no_further_and_keeps_its_limit_of_calls() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |shape| {
+        (shape.instances, shape.calls_in_flight) = (3, 2);
+    });
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    assert_eq!(bench.host.stats()[0].state, HostState::Registered);
+    let calls: Vec<_> = (0..24).map(|_| sleep(&bench, &target, 100)).collect();
+    let watch = tokio::spawn({
+        let host = bench.host.clone();
+        async move {
+            let mut most = (0, 0);
+            loop {
+                let stats = host.stats();
+                most.0 = most.0.max(stats[0].instances.len());
+                most.1 = most.1.max(stats[0].instances.iter().map(|i| i.in_flight).max().unwrap_or(0));
+                if stats[0].instances.len() == 3 && stats[0].instances.iter().all(|i| i.in_flight == 0) {
+                    return most;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+    let mut by_instance: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls {
+        let seen = call.await.unwrap();
+        assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+        *by_instance.entry(seen.instance.unwrap()).or_default() += 1;
+    }
+    assert_eq!(watch.await.unwrap(), (3, 2));
+    assert_eq!(by_instance.len(), 3, "{by_instance:?}");
+    let stats = &bench.host.stats()[0];
+    assert_eq!((stats.state.clone(), stats.calls, stats.started, stats.faults), (HostState::Ready, 24, 3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_version_finishes_its_calls_and_its_workers_end() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let running = sleep(&bench, &target, 300);
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let drained = tokio::spawn({
+        let (host, name) = (bench.host.clone(), target.component.name.clone());
+        async move { host.drain(&name, "1.0.0").await }
+    });
+    while bench.host.stats()[0].state != HostState::Draining {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let refused = sleep(&bench, &target, 0).await.unwrap();
+    assert_eq!(refused.as_fault().unwrap().kind, FaultKind::HostGone);
+    let seen = running.await.unwrap();
+    assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+    drained.await.unwrap();
+    assert_eq!(bench.host.stats()[0].state, HostState::Gone);
+    assert!(!alive(&seen.instance.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_crash_do_not_open_the_circuit_and_the_next_start_comes_at_once() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let mut instances = std::collections::BTreeSet::new();
+    for _ in 0..8 {
+        let call = call_of(&target.at("exit"), Json::null(), Duration::from_secs(20));
+        let seen = bench.host.invoke(call, no_port(), CancelToken::never()).await;
+        assert_eq!(seen.as_fault().unwrap().kind, FaultKind::CrashedInCall);
+        instances.insert(seen.instance.unwrap());
+    }
+    assert_eq!(instances.len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_stops_calls_and_leaves_no_process() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let call = call_of(&target.at("loop"), Json::null(), Duration::from_secs(20));
+    let running = tokio::spawn({
+        let host = bench.host.clone();
+        async move { host.invoke(call, no_port(), CancelToken::never()).await }
+    });
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let host: Arc<dyn Host> = bench.host.clone();
+    host.shutdown().await;
+    let seen = running.await.unwrap();
+    assert_eq!(seen.as_fault().unwrap().kind, FaultKind::Stopped);
+    assert_eq!(enact_host::conformance::usage().unwrap().children, 0);
+}
