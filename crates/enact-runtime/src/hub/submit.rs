@@ -18,10 +18,14 @@ use enact_engine::conclude as code;
 impl Hub {
     pub(super) async fn submit(&self, caller: &Caller, draft: IntentDraft, wait_ms: u64) -> refusal::Result<Response> {
         self.refuse_while_draining()?;
-        let draft = self.fill_in(caller, draft);
+        let mut draft = self.fill_in(caller, draft);
+        let unreadable = canonical(&mut draft);
         let tenant = caller.tenant.clone();
         let suppressed = self.ring.take_suppressed(tenant.as_str());
         let parsed = draft.parse(self.ring.now()).and_then(|intent| {
+            if let Some(fault) = unreadable {
+                return Err(vec![fault]);
+            }
             // The tenant comes from the credentials; a draft may repeat it and nothing else.
             if intent.tenant_id == tenant {
                 return Ok(intent);
@@ -91,5 +95,17 @@ impl Hub {
             intent.parameters = Payload::Stored { digest: stored.digest, size: stored.size };
         }
         Ok((intent, parameters))
+    }
+}
+
+/// Brings parameters to canonical form: a door may have passed on what it never parsed.
+fn canonical(draft: &mut IntentDraft) -> Option<InputFault> {
+    let parsed = Json::parse(draft.parameters.as_ref()?.as_str());
+    match parsed {
+        Ok(parameters) => {
+            draft.parameters = Some(parameters);
+            None
+        }
+        Err(error) => Some(InputFault::new("parameters", error.to_string())),
     }
 }
