@@ -83,6 +83,7 @@ fn analyze(hub: &Hub, folder: &Path, ingested: &[Ingested], told: &mut Told) -> 
         told.so(what, "the very bytes that the JAR prints by hand", same && rows > 0);
         last = tables.text("/id");
     }
+    hub.show(&["artifact", "get", &last])?;
     hub.show(&["lineage", &last])?;
     let lineage = hub.json(&["lineage", &last])?;
     let from = lineage.list("/nodes").iter().map(|node| node.text("/1/name")).collect::<Vec<_>>();

@@ -37,6 +37,7 @@ pub fn tell(hub: &Hub, told: &mut Told) -> Outcome<()> {
     let mut codes = Vec::new();
     for (what, id) in &ids {
         let settled = settled(hub, id)?;
+        hub.show(&["execution", "outcome", id])?;
         let conclusion = settled.at("/outcome/failed/conclusion");
         let code = conclusion.as_ref().map(|it| it.text("/code")).unwrap_or_default();
         let message = conclusion.map(|it| it.text("/message")).unwrap_or_else(|| settled.outcome_word());
@@ -47,10 +48,7 @@ pub fn tell(hub: &Hub, told: &mut Told) -> Outcome<()> {
         );
         codes.push(code);
     }
-    if let Some((_, id)) = ids.last() {
-        hub.show(&["execution", "show", id])?;
-    }
-    hub.show(&["execution", "list"])?;
+    hub.show(&["execution", "list", "--selector", "trouble.programs"])?;
     codes.sort();
     codes.dedup();
     let left = still_running();
