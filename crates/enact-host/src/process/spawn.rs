@@ -22,6 +22,9 @@ use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
 /// Most open files of a child.
 const FILES_MAX: u64 = 4096;
 
+/// How long the members of a killed group are waited for; those that hang in the kernel end when it lets them.
+const EMPTY_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// What is to be started.
 pub(super) struct Plan {
     pub program: PathBuf,
@@ -200,18 +203,34 @@ impl Group {
     /// The child was reaped before.
     ///
     /// # Cancel safety
-    /// It may be dropped and called again.
+    /// It may be dropped; once the child was reaped it cannot be called again.
     pub async fn reap(&mut self) -> io::Result<Ended> {
         self.exited().await;
         // While the child is a zombie its number cannot be given out again, so this hits nobody else.
         self.signal(Signal::KILL);
         let mut child = self.child.take().ok_or(io::ErrorKind::NotFound)?;
         let status = child.wait()?;
+        self.emptied().await;
         self.ledger.gone(&self.nonce);
         let by_hub = self.killed.load(Ordering::Relaxed);
         let killed = status.signal() == Some(Signal::KILL.as_raw());
         let oom = killed && !by_hub && self.oom_kills < proc::oom_kills();
         Ok(Ended { status, oom })
+    }
+}
+
+impl Group {
+    /// Waits until what was killed with the child is gone, too; that takes no time, but more than none.
+    async fn emptied(&self) {
+        let group = self.pid.as_raw_nonzero().get();
+        let until = tokio::time::Instant::now() + EMPTY_WAIT;
+        // A zombie is still a member; whoever adopted it may never reap it.
+        while rustix::process::test_kill_process_group(self.pid).is_ok()
+            && proc::all().is_ok_and(|all| all.values().any(|facts| facts.group == group && facts.is_alive()))
+            && tokio::time::Instant::now() < until
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
     }
 }
 

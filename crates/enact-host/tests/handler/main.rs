@@ -36,7 +36,9 @@ fn oneshot(probe: &str) {
         "bad-effects" => println!("{{\"output\":1,\"stat\":[]}}"),
         "deaf" => {
             // SIGTERM is held back, so that only a kill ends it.
-            let _ = std::process::Command::new("sh").args(["-c", "trap '' TERM; while :; do sleep 1; done"]).status();
+            let _ = std::process::Command::new("sh")
+                .args(["-c", "trap '' TERM; for i in 1 2 3 4 5 6 7 8 9; do sleep 1; done"])
+                .status();
         }
         other => misbehave(other, &argument),
     }
@@ -49,9 +51,13 @@ fn misbehave(probe: &str, argument: &serde_json::Value) {
             std::thread::sleep(Duration::from_millis(argument["ms"].as_u64().unwrap_or(0)));
             println!("{argument}");
         }
-        "loop" => loop {
-            std::hint::spin_loop();
-        },
+        // Endless as far as any deadline goes; but a test that fails must not leave it on the machine.
+        "loop" => {
+            let begun = std::time::Instant::now();
+            while begun.elapsed() < Duration::from_secs(60) {
+                std::hint::spin_loop();
+            }
+        }
         "exit" => std::process::exit(3),
         "abort" => std::process::abort(),
         "kill" => {

@@ -215,8 +215,9 @@ impl HostUnderTest for Worker {
     }
 }
 
-/// Returns whether an instance named `process N` still runs or waits to be reaped.
+/// Returns whether an instance named `process N` waits to be reaped, or anything of its process group still runs.
 pub fn alive(instance: &str) -> bool {
-    let pid = instance.strip_prefix("process ").and_then(|pid| pid.parse().ok());
-    enact_host::proc::facts(pid.unwrap()).is_ok()
+    let pid: i32 = instance.strip_prefix("process ").and_then(|pid| pid.parse().ok()).unwrap();
+    let all = enact_host::proc::all().unwrap();
+    all.contains_key(&pid) || all.values().any(|facts| facts.group == pid && facts.is_alive())
 }
