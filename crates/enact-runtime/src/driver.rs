@@ -102,6 +102,10 @@ impl<S: Store> Driver<S> {
     pub fn store_mut(&mut self) -> &mut S {
         &mut self.store
     }
+    /// Starts no attempt from now on: what would start waits for a slot, and the next start of the hub gives it one.
+    pub fn start_nothing_more(&mut self) {
+        self.policy.running_max = 0;
+    }
     /// Ends the ownership.
     pub fn into_store(self) -> S {
         self.store

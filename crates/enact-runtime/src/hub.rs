@@ -267,6 +267,8 @@ impl Hub {
     /// When the store could not be closed cleanly; nothing that was acknowledged is lost then either.
     pub async fn shutdown(&self) -> Result<(), OpenError> {
         self.drain();
+        // A ring that has ended starts nothing either.
+        let _ = self.ring.errand(Driver::start_nothing_more).await;
         let end = tokio::time::Instant::now() + self.config.shutdown_grace;
         let mut position = self.ring.position();
         while self.performer.running() > 0 && tokio::time::Instant::now() < end {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use enact_engine::command::{Command, CommandBody};
 use enact_engine::effect::{Effect, pending_effects};
+use enact_engine::view::Need;
 use enact_host::reap::ReapReport;
 use enact_model::id::ExecutionId;
 use enact_model::observation::{Fault, FaultKind, Observation, Seen};
@@ -12,6 +13,17 @@ use enact_model::time::Timestamp;
 use enact_store::contract::Store;
 
 use crate::driver::{Driver, Durable, Poisoned};
+
+/// Why what the former hub left cannot be taken over.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoverError {
+    /// The log refused.
+    #[error(transparent)]
+    Poisoned(#[from] Poisoned),
+    /// A row of something open is damaged or missing.
+    #[error("failed to read what is open: {0:?}")]
+    Row(Need),
+}
 
 /// Opens the epoch.
 ///
@@ -33,16 +45,16 @@ pub(crate) fn open_epoch<S: Store>(
 /// Call it only after every instance of the former hub is gone, or is named in the report.
 ///
 /// # Errors
-/// When the log refuses.
+/// When the log refuses, or what is open cannot be read: a hub that went on would leave it open for ever.
 pub(crate) fn answer_for_former<S: Store>(
     driver: &mut Driver<S>,
     reaped: &ReapReport,
     now: Timestamp,
     seed: u128,
-) -> Result<BTreeSet<Effect>, Poisoned> {
+) -> Result<BTreeSet<Effect>, RecoverError> {
     let actor: Arc<str> = "engine".into();
     let mut commands = Vec::new();
-    for effect in pending(driver) {
+    for effect in pending(driver)? {
         let (Effect::Invoke { tenant, execution, attempt } | Effect::Stop { tenant, execution, attempt }) = effect
         else {
             continue;
@@ -54,10 +66,13 @@ pub(crate) fn answer_for_former<S: Store>(
         let seed = seed.wrapping_add(1 + commands.len() as u128);
         commands.push(Command { time: now, seed, actor: Arc::clone(&actor), body });
     }
+    // What the former hub left in the queue because it was shutting down gets its slots from the clock.
+    let seed = seed.wrapping_add(1 + commands.len() as u128);
+    commands.push(Command { time: now, seed, actor, body: CommandBody::Tick });
     for commands in commands.chunks(512) {
         driver.turn(commands)?;
     }
-    Ok(pending(driver))
+    pending(driver)
 }
 
 fn lost(execution: ExecutionId, reaped: &ReapReport) -> Fault {
@@ -70,12 +85,6 @@ fn lost(execution: ExecutionId, reaped: &ReapReport) -> Fault {
     }
 }
 
-fn pending<S: Store>(driver: &Driver<S>) -> BTreeSet<Effect> {
-    match pending_effects(&Durable(driver.view())) {
-        Ok(effects) => effects,
-        Err(need) => {
-            tracing::error!(?need, "a row of an open execution cannot be read");
-            BTreeSet::new()
-        }
-    }
+fn pending<S: Store>(driver: &Driver<S>) -> Result<BTreeSet<Effect>, RecoverError> {
+    pending_effects(&Durable(driver.view())).map_err(RecoverError::Row)
 }

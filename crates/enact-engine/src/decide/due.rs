@@ -22,6 +22,8 @@ pub(super) fn tick(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Comma
         let Some((_, kind, tenant, id)) = key.as_due() else { continue };
         wake(scratch, world, command, kind, &tenant, id)?;
     }
+    // After a restart slots may be free that nobody will hand on: the hub that ended gave out none, or had fewer.
+    slots::hand_on(scratch, world, None)?;
     Ok(Answer::Noted)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use enact_catalog::catalog::State;
 use enact_engine::conclude as code;
 use enact_host::contract::Host;
 use enact_host::process::{ProcessConfig, ProcessHost};
@@ -19,7 +20,7 @@ use super::{Hub, HubConfig, SinkConfig};
 use crate::clock::Clock;
 use crate::driver::{Driver, Poisoned, describe, replay};
 use crate::performer::{Performer, Source};
-use crate::recover;
+use crate::recover::{self, RecoverError};
 use crate::relay::{Pokes, relay};
 use crate::ring::{Ring, random_seed};
 use crate::sink::{FileSink, Sink};
@@ -42,6 +43,9 @@ pub enum OpenError {
     /// The log refused the first record.
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
+    /// What the former hub left open cannot be taken over.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
     /// The system refused a thread or random bits.
     #[error("failed to start the ring")]
     Thread(#[from] std::io::Error),
@@ -64,7 +68,8 @@ impl OpenError {
                 code::STORE_CORRUPTED
             }
             Self::Store(_) | Self::Artifacts(_) | Self::Close(_) | Self::Reap(_) => code::STORE_UNUSABLE,
-            Self::Poisoned(_) => code::STORE_POISONED,
+            Self::Poisoned(_) | Self::Recover(RecoverError::Poisoned(_)) => code::STORE_POISONED,
+            Self::Recover(RecoverError::Row(_)) => code::STORE_CORRUPTED,
             Self::UnknownSink(_) => code::CONFIGURATION_INVALID,
             Self::Thread(_) | Self::Panicked => code::INTERNAL,
         };
@@ -131,6 +136,9 @@ impl Hub {
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),
         });
+        for entry in hub.ring.catalog().entries().filter(|entry| entry.state() == State::Draining) {
+            hub.drain_when_idle(entry.component().name.clone(), entry.component().version.clone());
+        }
         if let Some(keep) = hub.config.history_keep {
             let task = tokio::spawn(Self::drop_history_daily(Arc::downgrade(&hub), keep));
             hub.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(task);
