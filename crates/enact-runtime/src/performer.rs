@@ -87,7 +87,7 @@ impl<S: Store + 'static> Performer<S> {
         }
     }
 
-    /// Returns whether a host has this attempt now.
+    /// Returns whether a host has an attempt of this execution now, or its answer is on its way to the ring.
     pub(crate) fn is_running(&self, execution: ExecutionId) -> bool {
         self.lock().contains_key(&execution)
     }
@@ -130,18 +130,18 @@ impl<S: Store + 'static> Performer<S> {
         self.lock().insert(execution, (attempt, source));
         let performer = Arc::clone(self);
         self.runtime.spawn(async move {
-            let report = performer.attempt(&ring, &tenant, execution, attempt, token).await;
-            {
-                let mut running = performer.lock();
-                if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
-                    running.remove(&execution);
-                }
+            if let Some(report) = performer.attempt(&ring, &tenant, execution, attempt, token).await {
+                let Report { observation, output, input, raw } = report;
+                let observation = Box::new(observation);
+                let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
+                // A ring that has ended finds the attempt unanswered when it starts again.
+                let _ = ring.tell(&performer.actor, body).await;
             }
-            let Some(Report { observation, output, input, raw }) = report else { return };
-            let observation = Box::new(observation);
-            let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
-            // A ring that has ended finds the attempt unanswered when it starts again.
-            let _ = ring.tell(&performer.actor, body).await;
+            // Only now: a shutdown waits for what runs, and an answer on its way must not come after its end.
+            let mut running = performer.lock();
+            if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
+                running.remove(&execution);
+            }
         });
     }
 
