@@ -189,10 +189,12 @@ where
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
-    /// Counts a rejection that was over the rate limit.
-    pub fn count_suppressed(&self, tenant: &str) {
-        let mut counts = self.suppressed.lock().unwrap_or_else(PoisonError::into_inner);
-        *counts.entry(tenant.to_owned()).or_default() += 1;
+    /// Counts rejections that were over the rate limit and left no record.
+    pub fn count_suppressed(&self, tenant: &str, count: u64) {
+        if count > 0 {
+            let mut counts = self.suppressed.lock().unwrap_or_else(PoisonError::into_inner);
+            *counts.entry(tenant.to_owned()).or_default() += count;
+        }
     }
     /// Takes the number of rejections since the last one that was logged.
     pub fn take_suppressed(&self, tenant: &str) -> u64 {

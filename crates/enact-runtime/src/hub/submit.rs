@@ -22,10 +22,12 @@ impl Hub {
         let unreadable = canonical(&mut draft);
         let tenant = caller.tenant.clone();
         let suppressed = self.ring.take_suppressed(tenant.as_str());
-        let parsed = draft.parse(self.ring.now()).and_then(|intent| {
-            if let Some(fault) = unreadable {
-                return Err(vec![fault]);
-            }
+        let parsed = match (draft.parse(self.ring.now()), unreadable) {
+            (parsed, None) => parsed,
+            (Ok(_), Some(fault)) => Err(vec![fault]),
+            (Err(faults), Some(fault)) => Err(faults.into_iter().chain([fault]).collect()),
+        };
+        let parsed = parsed.and_then(|intent| {
             // The tenant comes from the credentials; a draft may repeat it and nothing else.
             if intent.tenant_id == tenant {
                 return Ok(intent);
@@ -51,16 +53,18 @@ impl Hub {
                 suppressed,
             },
         };
-        let (execution, repeated) = match self.ask(caller, body).await? {
+        let answer = self.ask(caller, body).await;
+        let limited =
+            matches!(&answer, Ok(Answer::Refused(refused)) if refused.conclusion.code == code::REJECTIONS_LIMITED);
+        if !matches!(&answer, Ok(Answer::Rejected(rejection)) if rejection.suppressed == suppressed) {
+            // No record took the count: the next rejection that is logged carries it.
+            self.ring.count_suppressed(tenant.as_str(), suppressed + u64::from(limited));
+        }
+        let (execution, repeated) = match answer? {
             Answer::Accepted(execution) => (execution, false),
             Answer::Repeated(execution) => (execution, true),
             Answer::Rejected(rejection) => return Ok(Response::Rejected(rejection)),
-            Answer::Refused(refused) => {
-                if refused.conclusion.code == code::REJECTIONS_LIMITED {
-                    self.ring.count_suppressed(tenant.as_str());
-                }
-                return Err(refusal::from(*refused));
-            }
+            Answer::Refused(refused) => return Err(refusal::from(*refused)),
             other => return Err(refusal::internal(&format!("a submit was answered with {other:?}"))),
         };
         if wait_ms > 0 {
