@@ -45,14 +45,15 @@ impl Hub {
     pub(super) async fn wait_settled(&self, caller: &Caller, id: ExecutionId, limit: Duration) -> refusal::Result<()> {
         let limit = limit.min(limits::DEADLINE_MAX);
         let settled = self.ring.settlement(id);
-        if self.row(caller, id)?.is_open() {
+        let row = self.row(caller, id);
+        if row.as_ref().is_ok_and(|row| row.is_open()) {
             // Whether it settled or the time is over, the caller looks again.
             let _ = tokio::time::timeout(limit, settled).await;
         } else {
             drop(settled);
         }
         self.ring.forget(id);
-        Ok(())
+        row.map(|_| ())
     }
 
     /// Reads an execution of the caller's tenant.
