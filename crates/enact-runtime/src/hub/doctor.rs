@@ -15,12 +15,14 @@ use enact_catalog::catalog::State;
 
 /// Free space below which a store is in danger, in bytes.
 const FREE_MIN_BYTES: u64 = 256 * 1024 * 1024;
+/// How long an attempt may be between the ring and a host before it counts as lost.
+const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(500);
 
 impl Hub {
     pub(super) async fn doctor(&self) -> refusal::Result<Response> {
         let mut report = DoctorReport::default();
         report.checks.insert("log".to_owned(), self.check_log());
-        report.checks.insert("executions".to_owned(), self.check_executions());
+        report.checks.insert("executions".to_owned(), self.check_executions().await);
         report.checks.insert("components".to_owned(), self.check_components());
         report.checks.insert("outbox".to_owned(), self.check_outbox());
         report.checks.insert("disk".to_owned(), self.check_disk());
@@ -37,9 +39,10 @@ impl Hub {
     }
 
     /// Every open execution names the one thing it waits for, and something will bring it.
-    fn check_executions(&self) -> CheckReport {
+    async fn check_executions(&self) -> CheckReport {
         let view = self.ring.view();
         let mut problems = Vec::new();
+        let mut lost: Vec<(TenantId, ExecutionId, u32)> = Vec::new();
         let mut count = 0_u64;
         for (key, _) in rows(&Durable(view), KeyRange::table(Table::Active)) {
             count += 1;
@@ -64,34 +67,43 @@ impl Hub {
                 Err(need) => Some(format!("{id} cannot be checked: {need:?}")),
             };
             // It may have gone on since the list was read; only what is still so is a problem.
-            let lost = execution.phase == Phase::Running
-                && matches!(execution.wake, Some(Wake::Answer { .. }))
-                && !self.performer.is_running(id);
             let now = read_execution(view, &tenant, id).ok().flatten();
             if !now.is_some_and(|now| now.wake == execution.wake && now.attempt == execution.attempt) {
                 continue;
             }
             if let Some(problem) = problem {
                 problems.push(format!("{problem}; cancel it with `enact execution cancel {id}`"));
-            } else if lost && !self.reported_since(&tenant, id, execution.attempt) {
-                problems
-                    .push(format!("{id} waits for attempt {}, which no host has; restart the hub", execution.attempt));
+            } else if matches!(execution.wake, Some(Wake::Answer { .. })) && !self.performer.is_running(id) {
+                lost.push((tenant, id, execution.attempt));
             }
         }
+        self.wait_until_known(&mut lost).await;
+        problems.extend(
+            lost.iter()
+                .map(|(_, id, attempt)| format!("{id} waits for attempt {attempt}, which no host has; restart the hub")),
+        );
         CheckReport { looked_at: format!("{count} open executions"), problems }
     }
 
-    /// An attempt that a host no longer has may be on its way to the ring.
-    fn reported_since(&self, tenant: &TenantId, id: ExecutionId, attempt: u32) -> bool {
-        let end = std::time::Instant::now() + std::time::Duration::from_millis(500);
-        while std::time::Instant::now() < end {
-            let row = read_execution(self.ring.view(), tenant, id).ok().flatten();
-            if row.is_none_or(|row| row.attempt != attempt || row.phase != Phase::Running) {
-                return true;
+    /// An attempt that no host has may be about to be handed to one, or its answer may be in the ring.
+    async fn wait_until_known(&self, lost: &mut Vec<(TenantId, ExecutionId, u32)>) {
+        let end = tokio::time::Instant::now() + ON_ITS_WAY;
+        let mut position = self.ring.position();
+        loop {
+            position.mark_unchanged();
+            lost.retain(|(tenant, id, attempt)| {
+                let row = read_execution(self.ring.view(), tenant, *id).ok().flatten();
+                let same = row.is_some_and(|row| row.attempt == *attempt && row.phase == Phase::Running);
+                same && !self.performer.is_running(*id)
+            });
+            let now = tokio::time::Instant::now();
+            if lost.is_empty() || now >= end {
+                return;
             }
-            std::thread::yield_now();
+            // A commit is a reason to look again, and so is a tenth of a second: handing over makes no record.
+            let pause = (end - now).min(std::time::Duration::from_millis(100));
+            let _ = tokio::time::timeout(pause, position.changed()).await;
         }
-        false
     }
 
     fn check_components(&self) -> CheckReport {
