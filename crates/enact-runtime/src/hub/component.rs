@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enact_catalog::catalog::{Entry, State};
 use enact_catalog::describe::describe as describe_component;
@@ -14,12 +15,16 @@ use enact_model::conclusion::Conclusion;
 use enact_model::id::{ExecutionId, Name, TenantId};
 use enact_model::intent::InputFault;
 use enact_model::json::Json;
+use enact_model::observation::Fault;
 use enact_model::table::{KeyRange, Table};
 
 use super::{Hub, refusal};
 use crate::api::{Caller, ComponentView, Refusal, Response};
 use crate::driver::{Durable, describe, read_execution};
 use crate::package::{self, Package, PackageError};
+
+/// Pause between two looks whether a draining version is idle.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Hub {
     pub(super) async fn component_add(&self, caller: &Caller, path: String) -> refusal::Result<Response> {
@@ -33,18 +38,19 @@ impl Hub {
         let package = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
         self.check_fingerprint(&package)?;
         let component = Arc::new(package.component);
-        let host = self.performer.hosts().get(component.shape.key()).cloned();
-        let former = self.ring.catalog().active(&component.name).map(|entry| entry.component().version.clone());
+        let catalog = self.ring.catalog();
+        // What the catalog refuses must not take the place of what is running under the same version.
+        if catalog.check_add(&component).is_ok()
+            && let Some(host) = self.performer.hosts().get(component.shape.key())
+            && let Err(fault) = host.start(Arc::clone(&component), package.digest).await
+        {
+            return Err(cannot_run(&component.name, &fault));
+        }
+        let former = catalog.active(&component.name).map(|entry| entry.component().version.clone());
         let body = CommandBody::AddComponent { component: Arc::clone(&component), digest: package.digest };
         let response = self.operate(caller, body).await?;
-        if let Some(host) = host {
-            // A host that cannot start it now says so at every call, and in `component list`.
-            if let Err(fault) = host.start(Arc::clone(&component), package.digest).await {
-                tracing::warn!(component = %component.name, reason = fault.message, "the component could not be started");
-            }
-            if let Some(former) = former.filter(|former| *former != component.version) {
-                self.drain_when_idle(component.name.clone(), former);
-            }
+        if let Some(former) = former.filter(|former| *former != component.version) {
+            self.drain_when_idle(component.name.clone(), former);
         }
         Ok(response)
     }
@@ -74,11 +80,7 @@ impl Hub {
         };
         match host.fingerprint(&package.component) {
             Ok(_) => Ok(()),
-            Err(fault) => {
-                let message = format!("component {} cannot run here: {}", package.component.name, fault.message);
-                let hint = "install what it needs on the hub's machine, or name its path";
-                Err(refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint)))
-            }
+            Err(fault) => Err(cannot_run(&package.component.name, &fault)),
         }
     }
 
@@ -161,7 +163,7 @@ impl Hub {
     }
 
     /// Lets the host end a version's instances once no open execution is pinned to it.
-    fn drain_when_idle(&self, name: Name, version: String) {
+    pub(super) fn drain_when_idle(&self, name: Name, version: String) {
         let ring = Arc::clone(&self.ring);
         let hosts: Vec<_> = self.performer.hosts().values().cloned().collect();
         tokio::spawn(async move {
@@ -178,6 +180,8 @@ impl Hub {
                 if !open {
                     break;
                 }
+                // It reads every open execution, so not after each of a thousand commits in a second.
+                tokio::time::sleep(DRAIN_LOOK_EVERY).await;
                 if position.changed().await.is_err() {
                     return;
                 }
@@ -204,6 +208,12 @@ impl Hub {
         let catalog = self.ring.catalog();
         Response::Solutions(catalog.solutions().map(|solution| Json::of(&**solution)).collect())
     }
+}
+
+fn cannot_run(name: &Name, fault: &Fault) -> Box<Refusal> {
+    let message = format!("component {name} cannot run here: {}", fault.message);
+    let hint = "install what it needs on the hub's machine, or name its path";
+    refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
 }
 
 fn unusable(error: PackageError) -> Box<Refusal> {
