@@ -27,8 +27,8 @@ pub(crate) struct Dropped {
     pub(crate) first: Lsn,
 }
 
-/// Drops executions settled longer than `keep` ago (at least as long as idempotency keys live), messages of the same age that are not pending, and the log segments
-/// that hold nothing else.
+/// Drops executions settled longer than `keep` ago (at least as long as idempotency keys live), messages of the same age
+/// that are not pending, and the log segments that hold nothing else.
 ///
 /// # Errors
 /// What stood against it, for people; whatever was dropped until then stays dropped, nothing else is lost.
