@@ -44,7 +44,7 @@ pub struct StateChange {
     /// The key.
     pub key: String,
     /// The new value; absent means delete.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub value: Option<Json>,
     /// How long it lives, in milliseconds of command time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,8 +68,13 @@ pub struct EventAsked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The CloudEvents data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub data: Option<Json>,
+}
+
+/// Reads a value that is there, `null` included: absent means something else.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// One artifact that a handler produced.
@@ -119,4 +124,24 @@ pub struct DerivedAsked {
     pub from: Vec<String>,
     /// What was made.
     pub to: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_that_is_set_is_not_a_delete() {
+        let set = StateChange {
+            scope: StateScope::Session,
+            key: "k".into(),
+            value: Some(Json::null()),
+            ttl_ms: None,
+            if_version: None,
+        };
+        let delete = StateChange { value: None, ..set.clone() };
+        for change in [set, delete] {
+            assert_eq!(Json::of(&change).to::<StateChange>().unwrap(), change);
+        }
+    }
 }
