@@ -5,6 +5,7 @@ use std::sync::Arc;
 use enact_model::conclusion::Conclusion;
 use enact_model::execution::{Execution, Phase, Stop, StopCause, Wake};
 use enact_model::id::{ExecutionId, TenantId};
+use enact_model::observation::{Reached, Seen};
 use enact_model::outcome::Outcome;
 use enact_model::record::{Acceptance, Body, Record};
 use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, KeyRange, QueueRow, Row, TallyRow};
@@ -83,9 +84,14 @@ pub(super) fn start(changes: &mut Changes<'_>, record: &Record, id: ExecutionId,
 pub(super) fn observe(changes: &mut Changes<'_>, record: &Record, id: ExecutionId) -> Result<(), Need> {
     edit(changes, record, id, |changes, execution| {
         if let Body::AttemptObserved { observation, .. } = &record.body
-            && let enact_model::observation::Seen::Fault(fault) = &observation.seen
+            && let Seen::Fault(fault) = &observation.seen
         {
-            execution.may_have_run |= fault.reached != enact_model::observation::Reached::No;
+            // A fault that the handler reported is an answer, unless it was just being killed.
+            execution.may_have_run |= match fault.reached {
+                Reached::No => false,
+                Reached::Unknown => true,
+                Reached::Yes => execution.phase == Phase::Stopping,
+            };
         }
         release(changes, execution)
     })
