@@ -16,6 +16,7 @@ use enact_model::time::Timestamp;
 use crate::view::{Need, Typed, View};
 
 pub(crate) use data::content_of;
+pub(crate) use outbox::lane;
 
 /// Rows changed by one record, seen over the view it is applied to.
 struct Changes<'a> {

@@ -5,6 +5,7 @@ pub mod command;
 pub mod conclude;
 pub mod decide;
 pub mod effect;
+pub mod invariants;
 pub mod policy;
 pub mod scratch;
 mod slots;
