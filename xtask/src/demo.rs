@@ -106,15 +106,7 @@ fn story(
 fn build() -> Outcome<PathBuf> {
     let root = shell::root();
     say("$ cargo build --package enact");
-    shell::run(shell::cargo().current_dir(&root).args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--package",
-        "enact",
-        "--bin",
-        "enact",
-    ]))?;
+    shell::run(shell::cargo().current_dir(&root).args(["build", "--locked", "--package", "enact", "--bin", "enact"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
     Ok(target.join("debug/enact"))
 }
