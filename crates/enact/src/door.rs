@@ -54,21 +54,19 @@ pub enum OpenFailure {
     #[error("failed to open the store {}: there is none", .0.display())]
     Missing(PathBuf),
     /// Another process holds it and does not listen.
-    #[error("failed to open the store {}: another process holds it ({detail})", path.display())]
+    #[error("failed to open the store {}: {held}", path.display())]
     Held {
         /// The store.
         path: PathBuf,
-        /// Who.
-        detail: String,
+        /// By whom.
+        held: enact_store::io::LockError,
     },
     /// The store or the hub refused.
-    #[error("failed to open the store {}: {detail}", path.display())]
+    #[error("failed to open the store {}: {}", path.display(), conclusion.message)]
     Refused {
         /// The store.
         path: PathBuf,
-        /// Why.
-        detail: String,
-        /// What it means, where the hub knows.
+        /// What it means.
         conclusion: Box<Conclusion>,
     },
 }
@@ -92,7 +90,7 @@ impl OpenFailure {
                 .hint("`enact component add` or `enact serve` makes one; --store names another folder"),
             Self::Held { .. } => make(Symptom::Unavailable, Cause::Conflict, Disposition::RetryLater)
                 .hint("wait until it has ended, or start `enact serve` and ask as often as you like"),
-            Self::Refused { conclusion, .. } => (**conclusion).clone(),
+            Self::Refused { conclusion, .. } => Conclusion { message: self.to_string(), ..(**conclusion).clone() },
         }
     }
 }
@@ -170,7 +168,8 @@ impl Door {
     /// Leaves the hub; one in this process is ended: what runs is finished within its grace, or waits durably.
     pub async fn close(self) {
         if let Self::Local(local) = self {
-            local.shutdown("the command is done").await;
+            local.deliver().await;
+            local.shutdown().await;
         }
     }
 }

@@ -4,5 +4,7 @@
 mod answers;
 #[path = "enact/fake.rs"]
 mod fake;
+#[path = "enact/hub.rs"]
+mod hub;
 #[path = "enact/wire.rs"]
 mod wire;

@@ -32,7 +32,7 @@ impl ServeArgs {
         let server = match Server::bind(&desk.settings().store) {
             Ok(server) => server,
             Err(error) => {
-                hub.shutdown("the socket cannot be bound").await;
+                hub.shutdown().await;
                 return Err(error.into());
             }
         };
@@ -58,7 +58,7 @@ impl ServeArgs {
         desk.out
             .note(&format!("ending ({reason}): new work is refused, what runs has {}", desk.sheet.settings.grace()));
         tokio::select! {
-            () = hub.shutdown(&reason) => {}
+            () = hub.shutdown() => {}
             _ = ends.next() => return Err(Failure::EndedAtOnce),
         }
         // The receiver is gone only if serving ended by itself.

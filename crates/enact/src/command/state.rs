@@ -51,7 +51,7 @@ pub enum StateCommand {
         #[command(flatten)]
         owner: Owner,
         /// Most to show
-        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10000))]
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
     },
     /// Set a value of a session

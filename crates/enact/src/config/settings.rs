@@ -51,14 +51,14 @@ settings! {
         "How a line of the log looks.";
     open_executions: Count = "limits.open_executions", "10000",
         "Most open executions of all tenants; beyond it intents are refused and may be sent again later.";
-    open_executions_per_tenant: Count = "limits.open_executions_per_tenant", "10000",
-        "Most open executions of one tenant.";
+    open_executions_per_tenant: Count = "limits.open_executions_per_tenant", "8000",
+        "Most open executions of one tenant; below that of all, so that one tenant alone cannot keep the others out.";
     queued_bytes: Bytes = "limits.queued_bytes", "256MiB",
-        "Most bytes of parameters that open executions hold.";
+        "Most bytes of parameters that open executions of all tenants hold.";
+    queued_bytes_per_tenant: Bytes = "limits.queued_bytes_per_tenant", "128MiB",
+        "Most bytes of parameters that open executions of one tenant hold.";
     running: Count = "limits.running", "256",
         "Most attempts that run at once in the whole hub; others wait for a slot.";
-    inline: Bytes = "limits.inline", "64KiB",
-        "Largest payload that stands in a record; a larger one becomes an artifact and travels as a reference. At most 64KiB.";
     rejections_per_minute: Count = "limits.rejections_per_minute", "60",
         "Most rejected intents of one tenant that are kept in the log each minute; others are only answered.";
     history_keep: Keep = "history.keep", "forever",

@@ -234,14 +234,6 @@ fn check_together(settings: &Settings, entries: &[Entry], faults: &mut Vec<Confi
         });
         fault("outbox.default_sinks", format!("no sink is named `{sink}`"), hint);
     }
-    let inline_most = enact_model::limits::INLINE_MAX_BYTES as u64;
-    if settings.inline.0 > inline_most {
-        fault(
-            "limits.inline",
-            format!("{} bytes are more than {inline_most}", settings.inline.0),
-            "write at most 64KiB".into(),
-        );
-    }
     let keep_least = enact_model::limits::IDEMPOTENCY_KEEP.as_millis() as u64;
     if settings.idempotency_keep.0 < keep_least {
         fault(

@@ -1,17 +1,32 @@
 //! A hub in this process.
 
-use enact_model::conclusion::{Conclusion, DetailCode};
-use enact_model::id::ExecutionId;
-use enact_model::record::Record;
-use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
+use std::sync::Arc;
+use std::time::Duration;
+
+use enact_engine::policy::Policy;
+use enact_model::id::{ExecutionId, Lsn};
+use enact_model::record::{Body, Record};
 use enact_runtime::api::{Caller, Refusal, Request, Response};
+use enact_runtime::hub::{Hub, HubConfig, OpenError, SinkConfig};
+use enact_store::embedded::{self, FolderError};
+use enact_store::io::LockError;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{Answers, OpenFailure};
 use crate::config::Settings;
 
+/// How long a command waits for its messages to be delivered before it takes its hub away; the next one goes on with them.
+const DELIVERY_LIMIT: Duration = Duration::from_millis(500);
+/// How long the records that settled an execution may take to come, one after the other; they are all there.
+const REST_LIMIT: Duration = Duration::from_millis(100);
+/// Between two looks at them.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// A hub in this process.
-pub struct Local {}
+pub struct Local {
+    hub: Arc<Hub>,
+}
 
 impl Local {
     /// Opens the hub on its store.
@@ -19,29 +34,111 @@ impl Local {
     /// # Errors
     /// A store that is held by another process or cannot be opened.
     pub async fn open(settings: &Settings) -> Result<Self, OpenFailure> {
-        let code = DetailCode {
-            category: Category::Datastore,
-            symptom: Symptom::NotImplemented,
-            cause: Cause::Capability,
-            interpretation: Interpretation::Defect,
-            disposition: Disposition::Escalation,
-            responsibility: Responsibility::Developer,
-        };
-        let detail = "this build has no hub".to_owned();
-        let conclusion = Box::new(Conclusion::new(code, detail.clone()));
-        Err(OpenFailure::Refused { path: settings.store.clone(), detail, conclusion })
+        let path = settings.store.clone();
+        match Hub::open(hub_config(settings)).await {
+            Ok(hub) => Ok(Self { hub }),
+            Err(OpenError::Store(embedded::OpenError::Folder(FolderError::Lock {
+                source: held @ LockError::Held { .. },
+                ..
+            }))) => Err(OpenFailure::Held { path, held }),
+            Err(error) => Err(OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) }),
+        }
     }
 
-    /// Ends the hub.
-    pub async fn shutdown(&self, _reason: &str) {}
+    /// Waits a moment for messages that are on their way.
+    pub async fn deliver(&self) {
+        let end = Instant::now() + DELIVERY_LIMIT;
+        while self.hub.status().pending_messages > 0 && Instant::now() < end {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Ends the hub: new work is refused, what runs is finished within its grace or waits durably.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.hub.shutdown().await {
+            tracing::warn!(%error, "the hub did not end cleanly; nothing that was acknowledged is lost");
+        }
+    }
 }
 
 impl Answers for Local {
-    async fn handle(&self, _caller: Caller, _request: Request) -> Response {
-        Response::Done { message: String::new() }
+    async fn handle(&self, caller: Caller, request: Request) -> Response {
+        self.hub.handle(&caller, request).await
     }
-    async fn watch(&self, _caller: Caller, _execution: ExecutionId) -> Result<mpsc::Receiver<Record>, Box<Refusal>> {
-        let (_, records) = mpsc::channel(1);
-        Ok(records)
+
+    async fn watch(&self, caller: Caller, execution: ExecutionId) -> Result<mpsc::Receiver<Record>, Box<Refusal>> {
+        match self.hub.handle(&caller, Request::Execution { execution }).await {
+            Response::Refused(refusal) => Err(refusal),
+            _ => Ok(until_settled(self.hub.watch(&caller, execution, Lsn::ZERO), execution)),
+        }
+    }
+}
+
+/// Passes records on, and ends when those of the settling batch are through: the hub itself looks again only at its next
+/// commit, which may be long in coming.
+fn until_settled(mut records: mpsc::Receiver<Record>, execution: ExecutionId) -> mpsc::Receiver<Record> {
+    let (send, receive) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let mut settled = false;
+        loop {
+            let next = if settled {
+                tokio::time::timeout(REST_LIMIT, records.recv()).await.unwrap_or_default()
+            } else {
+                tokio::select! {
+                    next = records.recv() => next,
+                    () = send.closed() => None,
+                }
+            };
+            let Some(record) = next else { break };
+            settled |= matches!(&record.body, Body::Settled { execution: id, .. } if *id == execution);
+            if send.send(record).await.is_err() {
+                break;
+            }
+        }
+    });
+    receive
+}
+
+/// Returns the set-up of a hub with these settings.
+pub fn hub_config(settings: &Settings) -> HubConfig {
+    let file = |path: &std::path::PathBuf| SinkConfig::File { path: path.clone() };
+    HubConfig {
+        policy: policy(settings),
+        sinks: settings.sinks.iter().map(|(name, path)| (name.clone(), file(path))).collect(),
+        history_keep: settings.history_keep.0.map(Duration::from_millis),
+        shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
+        ..HubConfig::new(settings.store.clone())
+    }
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let backoff = settings.delivery_backoff;
+    Policy {
+        open_max: settings.open_executions.0.into(),
+        open_max_per_tenant: settings.open_executions_per_tenant.0.into(),
+        queued_bytes_max: settings.queued_bytes.0,
+        queued_bytes_max_per_tenant: settings.queued_bytes_per_tenant.0,
+        running_max: settings.running.0,
+        rejections_per_minute: settings.rejections_per_minute.0,
+        idempotency_keep: Duration::from_millis(settings.idempotency_keep.0),
+        default_sinks: settings.default_sinks.0.clone(),
+        delivery_attempts: settings.delivery_attempts.0,
+        delivery_backoff: (Duration::from_millis(backoff.first_ms), Duration::from_millis(backoff.longest_ms)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, settle};
+
+    #[test]
+    fn the_defaults_of_the_configuration_are_those_of_the_hub() {
+        let sources = Sources { flags: [("store", "/s".to_owned())].into(), ..Sources::default() };
+        let ours = hub_config(&settle::settle(&sources).unwrap().settings);
+        let theirs = HubConfig::new("/s");
+        let policy = Policy { default_sinks: vec!["audit".parse().unwrap()], ..theirs.policy };
+        assert_eq!(format!("{:?}", ours.policy), format!("{policy:?}"));
+        assert_eq!((ours.history_keep, ours.shutdown_grace), (theirs.history_keep, theirs.shutdown_grace));
     }
 }

@@ -46,7 +46,8 @@ pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
         out.push_str("\n  ");
         out.push_str(&line);
     };
-    for fault in faults {
+    let said = |fault: &&InputFault| fault.message == conclusion.message || fault.to_string() == conclusion.message;
+    for fault in faults.iter().filter(|fault| faults.len() > 1 || !said(fault)) {
         add(text::one_line(&fault.to_string()));
         if let Some(hint) = &fault.hint {
             add(format!("  hint: {}", text::one_line(hint)));

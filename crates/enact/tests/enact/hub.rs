@@ -1,0 +1,211 @@
+//! The binary with its own hub: in process, as a server, and when it is told to end.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::fake::{enact, text};
+
+const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh], mode: oneshot }\nservices:\n  s:\n    \
+    echo:\n      kind: query\n      call: { command: [cat] }\n    \
+    fails:\n      kind: query\n      call: { command: [sh, -c, \"exit 3\"], stdin: empty }\n    \
+    slow:\n      kind: command\n      call: { command: [sh, -c, \"sleep 0.7; echo true\"], stdin: empty }\n      \
+    emits: [{ type: c.done }]\n    \
+    never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
+
+struct Store(tempfile::TempDir);
+
+impl Store {
+    fn new() -> Self {
+        let store = Self(tempfile::tempdir().unwrap());
+        std::fs::create_dir(store.path().join("c")).unwrap();
+        std::fs::write(store.path().join("c/component.yaml"), DESCRIPTOR).unwrap();
+        let added = store.run(&["component", "add", "c"]);
+        assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+        store
+    }
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = enact(self.path(), args);
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    }
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+    /// Starts a hub and waits for the line that says it is ready.
+    fn serve(&self) -> Hub {
+        let mut child = self.command(&["serve", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listens on") && line.contains("hub.sock"), "{line:?}");
+        Hub(child)
+    }
+}
+
+struct Hub(Child);
+
+impl Hub {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.0.id() as i32).unwrap(), signal).unwrap();
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn without_a_hub_a_command_does_it_by_itself() {
+    let store = Store::new();
+    let ran = store.run(&["run", "c.s.echo", "--input", "{\"b\":1,\"a\":[]}"]);
+    assert_eq!((text(&ran.stdout).as_str(), ran.status.code()), ("{\n  \"a\": [],\n  \"b\": 1\n}\n", Some(0)));
+    let failed = store.run(&["run", "c.s.fails"]);
+    assert_eq!((failed.stdout.len(), failed.status.code()), (0, Some(12)), "{}", text(&failed.stderr));
+    assert!(text(&failed.stderr).contains("exit status 3"));
+    let slow = store.run(&["run", "c.s.slow", "--json"]);
+    assert_eq!(slow.status.code(), Some(0), "{}", text(&slow.stdout));
+    let events = std::fs::read_to_string(store.path().join("events.jsonl")).unwrap();
+    assert!(events.contains("c.done"), "the message was delivered before the command ended: {events}");
+    assert_eq!(store.run(&["wal", "verify"]).status.code(), Some(0));
+    assert_eq!(store.run(&["wal", "replay", "--verify"]).status.code(), Some(0));
+    assert_eq!(store.run(&["doctor"]).status.code(), Some(0));
+}
+
+#[test]
+fn commands_that_come_together_take_the_store_in_turn() {
+    let store = Store::new();
+    let all: Vec<Child> = (0..6)
+        .map(|n| {
+            let input = format!("{{\"n\":{n}}}");
+            let mut command = store.command(&["run", "c.s.echo", "-q", "--input", &input]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in all {
+        let ran = child.wait_with_output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    }
+}
+
+#[test]
+fn with_a_hub_the_answers_are_the_same_and_a_second_hub_is_refused() {
+    let store = Store::new();
+    let alone = store.run(&["run", "c.s.echo", "--key", "k"]);
+    let _hub = store.serve();
+    let served = store.run(&["run", "c.s.echo", "--key", "k"]);
+    assert_eq!(alone.stdout, served.stdout);
+    assert!(text(&served.stderr).contains("admitted before"), "{}", text(&served.stderr));
+    let second = store.run(&["serve"]);
+    assert_eq!(second.status.code(), Some(12), "{}", text(&second.stderr));
+    assert!(text(&second.stderr).contains("held by the process"));
+}
+
+#[test]
+fn watch_follows_an_execution_to_its_end() {
+    let store = Store::new();
+    let _hub = store.serve();
+    let id = text(&store.run(&["run", "c.s.fails", "--no-wait"]).stdout);
+    let watched = store.run(&["execution", "watch", id.trim(), "--json"]);
+    assert_eq!(watched.status.code(), Some(12), "{}", text(&watched.stderr));
+    let kinds: Vec<String> = text(&watched.stdout)
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["body"]
+                .as_object()
+                .unwrap()
+                .keys()
+                .next()
+                .unwrap()
+                .clone()
+        })
+        .collect();
+    assert_eq!(kinds.first().map(String::as_str), Some("IntentAccepted"));
+    assert!(kinds.contains(&"Settled".to_owned()), "{kinds:?}");
+    assert_eq!(store.run(&["execution", "watch", "exe_00000000000000000000000000"]).status.code(), Some(10));
+}
+
+#[test]
+fn a_signal_lets_what_runs_finish_and_refuses_new_work() {
+    let store = Store::new();
+    let mut hub = store.serve();
+    let id = text(&store.run(&["run", "c.s.slow", "--no-wait"]).stdout);
+    hub.signal(Signal::TERM);
+    let refused = loop {
+        let ran = store.run(&["run", "c.s.echo", "-q"]);
+        if ran.status.code() != Some(0) {
+            break ran;
+        }
+    };
+    assert_eq!(refused.status.code(), Some(12));
+    assert!(text(&refused.stderr).contains("takes no new work"), "{}", text(&refused.stderr));
+    assert_eq!(hub.0.wait().unwrap().code(), Some(0));
+    assert!(!store.path().join("hub.sock").exists());
+    let outcome = store.run(&["execution", "outcome", id.trim()]);
+    assert_eq!(
+        (text(&outcome.stdout).as_str(), outcome.status.code()),
+        ("true\n", Some(0)),
+        "{}",
+        text(&outcome.stderr)
+    );
+}
+
+#[test]
+fn a_second_signal_ends_the_hub_at_once() {
+    let store = Store::new();
+    let mut hub = store.serve();
+    store.run(&["run", "c.s.never", "--no-wait"]);
+    hub.signal(Signal::TERM);
+    while store.run(&["run", "c.s.echo", "-q"]).status.code() == Some(0) {}
+    let begin = Instant::now();
+    hub.signal(Signal::TERM);
+    assert_eq!(hub.0.wait().unwrap().code(), Some(12));
+    assert!(begin.elapsed() < Duration::from_secs(5), "the grace is ten seconds");
+}
+
+#[test]
+fn stop_ends_the_hub_and_the_next_command_does_it_by_itself() {
+    let store = Store::new();
+    let mut hub = store.serve();
+    let stopped = store.run(&["stop"]);
+    assert_eq!(text(&stopped.stdout), "the hub has ended\n");
+    assert_eq!(hub.0.wait().unwrap().code(), Some(0));
+    assert_eq!(store.run(&["status"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_hub_that_was_killed_leaves_nothing_that_keeps_the_next_one_out() {
+    let store = Store::new();
+    let mut hub = store.serve();
+    let id = text(&store.run(&["run", "c.s.slow", "--no-wait"]).stdout);
+    hub.signal(Signal::KILL);
+    hub.0.wait().unwrap();
+    assert!(store.path().join("hub.sock").exists());
+    let _next = store.serve();
+    let outcome = store.run(&["execution", "outcome", id.trim(), "--wait", "20s"]);
+    // It may have run, and is no query: somebody has to look.
+    assert_eq!(outcome.status.code(), Some(13), "{}", text(&outcome.stderr));
+    assert!(text(&outcome.stderr).contains("may have run"));
+}
+
+#[test]
+fn a_damaged_log_is_verified_without_a_hub() {
+    let store = Store::new();
+    let segment = std::fs::read_dir(store.path().join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|ext| ext == "log")).min().unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let found = store.run(&["wal", "verify"]);
+    assert_eq!(found.status.code(), Some(13), "{}", text(&found.stderr));
+    assert!(text(&found.stdout).contains("fault:"), "{}", text(&found.stdout));
+    assert_eq!(store.run(&["status"]).status.code(), Some(13));
+}
