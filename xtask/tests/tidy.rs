@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use xtask::claims::{self, Claim, TestName};
 use xtask::{shell, tree};
 
-/// Which rooms a room may see. A room that is not here is on top and may see all of them.
+/// Rooms on top: they may see every other, and no other may see them.
+const TOP: &[&str] = &["enact-bench", "xtask"];
+
+/// Which rooms a room below the top may see.
 const ARROWS: &[(&str, &[&str])] = &[
     ("enact-model", &[]),
     ("enact-catalog", &["enact-model"]),
@@ -80,7 +83,7 @@ fn arrows_between_rooms_point_down_only() {
     for package in packages() {
         let name = package["name"].as_str().unwrap();
         let Some((_, allowed)) = ARROWS.iter().find(|(room, _)| *room == name) else {
-            assert_eq!(name, "xtask", "the room {name} has no place in ARROWS");
+            assert!(TOP.contains(&name), "the room {name} has no place in ARROWS, and is not on top");
             continue;
         };
         for (other, ours) in dependencies(&package) {
