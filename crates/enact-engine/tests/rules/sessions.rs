@@ -1,0 +1,130 @@
+//! Sessions and the state that is set by hand.
+
+use enact_engine::command::{Answer, CommandBody};
+use enact_engine::conclude;
+use enact_model::conclusion::DetailCode;
+use enact_model::id::SessionId;
+use enact_model::json::Json;
+use enact_model::record::Body;
+use enact_model::table::{Key, Row, SessionRow};
+use enact_model::time::Timestamp;
+
+use crate::hub::{Ask, Hub, refusal, tenant};
+
+fn hub() -> Hub {
+    Hub::new("look: { kind: query }")
+}
+
+fn open(hub: &mut Hub, owner: Option<&str>, ttl_ms: Option<u64>) -> SessionId {
+    let expires_at = ttl_ms.map(|ttl| Timestamp(hub.now.0 + ttl));
+    let owner = owner.map(str::to_owned);
+    match hub.give(CommandBody::OpenSession { tenant: tenant("acme"), session: None, owner, expires_at }) {
+        Answer::Session(session) => session,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn row(hub: &Hub, session: &SessionId) -> SessionRow {
+    match hub.rows.0.get(&Key::session(&tenant("acme"), session)) {
+        Some(Row::Session(row)) => (**row).clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn upgrade(hub: &mut Hub, session: &SessionId, owner: &str) -> Answer {
+    let session = session.clone();
+    hub.give(CommandBody::UpgradeSession { tenant: tenant("acme"), session, owner: owner.to_owned() })
+}
+
+fn set(hub: &mut Hub, session: &SessionId, value: Option<&str>, if_version: Option<u64>) -> Answer {
+    hub.give(CommandBody::SetState {
+        tenant: tenant("acme"),
+        session: session.clone(),
+        key: "k".to_owned(),
+        value: value.map(|text| Json::parse(text).unwrap()),
+        if_version,
+        ttl_ms: None,
+    })
+}
+
+fn submit(hub: &mut Hub, session: &SessionId) -> Option<DetailCode> {
+    match hub.submit(Ask::new("shop.s.look").session(session.as_str())) {
+        Answer::Accepted(_) => None,
+        Answer::Rejected(rejection) => Some(rejection.conclusion.code),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_session_is_created_and_expires_by_command_time() {
+    let mut hub = hub();
+    let session = open(&mut hub, Some("ann"), Some(1_000));
+    assert_eq!(row(&hub, &session).owner.as_deref(), Some("ann"));
+    hub.pass(999);
+    assert_eq!(submit(&mut hub, &session), None);
+    hub.pass(1);
+    assert_eq!(submit(&mut hub, &session), Some(conclude::SESSION_ENDED));
+    assert_eq!(refusal(upgrade(&mut hub, &session, "bob")).conclusion.code, conclude::SESSION_ENDED);
+    assert_eq!(refusal(set(&mut hub, &session, Some("1"), None)).conclusion.code, conclude::SESSION_ENDED);
+}
+
+#[test]
+fn a_closed_session_takes_nothing_more() {
+    let mut hub = hub();
+    let session = open(&mut hub, None, None);
+    let close = CommandBody::CloseSession { tenant: tenant("acme"), session: session.clone(), reason: "x".into() };
+    assert_eq!(hub.give(close.clone()), Answer::Session(session.clone()));
+    assert_eq!(submit(&mut hub, &session), Some(conclude::SESSION_ENDED));
+    assert_eq!(refusal(hub.give(close)).conclusion.code, conclude::SESSION_ENDED);
+}
+
+#[test]
+fn an_anonymous_session_gets_one_owner_and_keeps_its_id() {
+    let mut hub = hub();
+    let session = open(&mut hub, None, None);
+    let before = row(&hub, &session);
+    assert_eq!(before.owner, None);
+    for _ in 0..2 {
+        assert_eq!(upgrade(&mut hub, &session, "ann"), Answer::Session(session.clone()));
+    }
+    assert!(hub.last.is_empty(), "the second time there was nothing to do");
+    assert_eq!(row(&hub, &session), SessionRow { owner: Some("ann".into()), ..before });
+    assert_eq!(refusal(upgrade(&mut hub, &session, "bob")).conclusion.code, conclude::PHASE_CONFLICT);
+}
+
+#[test]
+fn a_session_id_is_given_once() {
+    let mut hub = hub();
+    let (first, second) = (open(&mut hub, None, None), open(&mut hub, None, None));
+    assert_ne!(first, second);
+    let again = CommandBody::OpenSession {
+        tenant: tenant("acme"),
+        session: Some(first.clone()),
+        owner: None,
+        expires_at: None,
+    };
+    assert_eq!(refusal(hub.give(again)).conclusion.code, conclude::KEY_CONFLICT);
+    let other = CommandBody::OpenSession {
+        tenant: tenant("other"),
+        session: Some(first.clone()),
+        owner: None,
+        expires_at: None,
+    };
+    assert_eq!(hub.give(other), Answer::Session(first));
+    let unknown: SessionId = "nobody".parse().unwrap();
+    assert_eq!(refusal(upgrade(&mut hub, &unknown, "ann")).conclusion.code, conclude::NOT_FOUND);
+}
+
+#[test]
+fn state_set_by_hand_is_compared_with_the_version_it_expects() {
+    let mut hub = hub();
+    let session: SessionId = "default".parse().unwrap();
+    assert!(matches!(set(&mut hub, &session, Some("1"), Some(0)), Answer::Done(_)));
+    assert_eq!(refusal(set(&mut hub, &session, Some("2"), Some(0))).conclusion.code, conclude::VERSION_CONFLICT);
+    assert!(matches!(set(&mut hub, &session, Some("2"), Some(1)), Answer::Done(_)));
+    assert!(matches!(hub.last[0].body, Body::StateSet { version: 2, .. }));
+    assert!(matches!(set(&mut hub, &session, None, Some(2)), Answer::Done(_)));
+    assert_eq!(refusal(set(&mut hub, &session, Some("3"), Some(2))).conclusion.code, conclude::VERSION_CONFLICT);
+    let large = format!("\"{}\"", "x".repeat(70_000));
+    assert_eq!(refusal(set(&mut hub, &session, Some(&large), None)).conclusion.code, conclude::PARAMETERS_INVALID);
+}
