@@ -112,12 +112,7 @@ fn indexes(view: &dyn View, open: &[Arc<Execution>]) -> Vec<String> {
 
 /// Returns the queues in which everybody waits although each of them could start, and the gates that let in too many.
 /// A queue in which somebody is overdue stands still until the clock has settled that one.
-fn idle_slots(
-    view: &dyn View,
-    open: &[Arc<Execution>],
-    policy: &Policy,
-    now: Timestamp,
-) -> Result<Vec<String>, Need> {
+fn idle_slots(view: &dyn View, open: &[Arc<Execution>], policy: &Policy, now: Timestamp) -> Result<Vec<String>, Need> {
     let mut waiting: BTreeMap<&str, u32> = BTreeMap::new();
     let mut holding: BTreeMap<&str, u32> = BTreeMap::new();
     for execution in open {
