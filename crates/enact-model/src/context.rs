@@ -130,3 +130,64 @@ impl ExecutionContext {
         &self.trace
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Json;
+    use crate::payload::Payload;
+
+    fn intent() -> Intent {
+        Intent {
+            intent_id: IntentId::from_u128(1),
+            intent_type: "shop.s.look".parse().unwrap(),
+            tenant_id: "acme".parse().unwrap(),
+            session_id: "s-1".parse().unwrap(),
+            solution_id: "claims".parse().unwrap(),
+            parameters: Payload::Inline(Json::parse("{}").unwrap()),
+            metadata: [("k".to_owned(), "v".to_owned())].into(),
+            created_at: Timestamp(5),
+            idempotency_key: None,
+            deadline_ms: None,
+            start_after: None,
+        }
+    }
+
+    fn make(change: impl FnOnce(&mut ContextIds)) -> Result<ExecutionContext, ContextMismatch> {
+        let intent = intent();
+        let mut ids = ContextIds {
+            intent_id: intent.intent_id,
+            tenant_id: intent.tenant_id.clone(),
+            session_id: intent.session_id.clone(),
+            solution_id: intent.solution_id.clone(),
+        };
+        change(&mut ids);
+        let facts = AttemptFacts {
+            attempt: 2,
+            deadline_at: Timestamp(9),
+            idempotency_token: "token".to_owned(),
+            trace: "00-1-2-01".to_owned(),
+        };
+        ExecutionContext::new(ExecutionId::from_u128(7), ids, &intent, "shop.s.look".parse().unwrap(), facts)
+    }
+
+    #[test]
+    fn a_context_whose_ids_are_not_those_of_its_intent_cannot_be_made() {
+        let field = |result: Result<ExecutionContext, ContextMismatch>| result.unwrap_err().field;
+        assert_eq!(field(make(|ids| ids.intent_id = IntentId::from_u128(2))), "intent_id");
+        assert_eq!(field(make(|ids| ids.tenant_id = "other".parse().unwrap())), "tenant_id");
+        assert_eq!(field(make(|ids| ids.session_id = "s-2".parse().unwrap())), "session_id");
+        assert_eq!(field(make(|ids| ids.solution_id = "other".parse().unwrap())), "solution_id");
+    }
+
+    #[test]
+    fn a_context_tells_its_handler_of_the_attempt_and_reads_back() {
+        let context = make(|_| ()).unwrap();
+        assert_eq!((context.attempt(), context.idempotency_token(), context.trace()), (2, "token", "00-1-2-01"));
+        let text = serde_json::to_string(&context).unwrap();
+        assert_eq!(serde_json::from_str::<ExecutionContext>(&text).unwrap(), context);
+        for part in [r#""deadline_at":9"#, r#""metadata":{"k":"v"}"#, r#""tenant_id":"acme""#] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}
