@@ -13,4 +13,5 @@ mod phases;
 mod retention;
 mod sessions;
 mod slots;
+mod stuck;
 mod walk;
