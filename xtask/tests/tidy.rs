@@ -39,11 +39,10 @@ const CLAIMS: &str = "I1 I2 I3 I4 I5 I6 R1 R2 R3 R4 R5 C1 C2 C3 L1 L2 L3 L4 L5 L
 const MARKED: &str = "I5 I6 R2 C2 L2 L4 L5 L7 L12 W4 W5 W6 O1 S2 D2 D4 H2 H4 H5 H10 Q1";
 
 /// Claims that name no test yet: the list may only shrink.
-const TESTS_PENDING: &str = "I1 I2 I3 I4 I5 I6 R1 R2 R3 R4 R5 C1 C2 C3 L1 L2 L3 L4 L5 L6 L7 L9 L10 L11 L12 L13 \
-    W1 W2 W3 W4 W5 W6 W7 W8 O1 O2 O6 O7 S1 S2 S3 D1 D2 D4 D5 D6 D7 H1 H2 H3 H4 H5 H6 H7 H8 H9 H10 A6 A10 Q1";
+const TESTS_PENDING: &str = "W3 O6 D1 D2 D6 Q1";
 
 /// Marked claims without a mutation yet: the list may only shrink.
-const MUTATIONS_PENDING: &str = "I5 I6 R2 C2 L2 L4 L5 L7 L12 W4 W5 W6 O1 S2 D2 D4 H2 H4 H5 H10 Q1";
+const MUTATIONS_PENDING: &str = "I5 I6 R2 L2 L4 L7 L12 W4 W5 W6 O1 S2 D2 D4 Q1";
 
 fn words(text: &str) -> BTreeSet<&str> {
     text.split_whitespace().collect()
@@ -264,12 +263,22 @@ fn exists(sources: &[(String, String)], test: &TestName) -> bool {
         let stem: PathBuf = Path::new(name.strip_prefix(&folder).unwrap_or(name)).with_extension("");
         let stem: Vec<&str> = stem.iter().filter_map(|part| part.to_str()).collect();
         let stem = stem.strip_suffix(&["tests"]).unwrap_or(&stem);
-        (stem.ends_with(&path) || path.iter().all(|part| text.contains(&format!("mod {part}")) || stem.contains(part)))
+        (stem.ends_with(&path) || path.iter().all(|part| makes_module(text, part) || stem.contains(part)))
             && has_test(text, &test.function)
     })
 }
 
+/// By itself, or through a macro that is given the name of the module it makes.
+fn makes_module(text: &str, name: &str) -> bool {
+    let made = text.contains("mod $module") && text.contains(&format!("! {{ {name}, "));
+    made || text.contains(&format!("mod {name}"))
+}
+
 fn has_test(text: &str, function: &str) -> bool {
+    // A macro that makes one test for each line `name: …` of its call.
+    if text.contains("fn $name()") && text.lines().any(|line| line.trim().starts_with(&format!("{function}: "))) {
+        return true;
+    }
     let needle = format!("fn {function}(");
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.iter().enumerate().filter(|(_, line)| line.contains(&needle)).any(|(at, _)| {
