@@ -20,9 +20,11 @@ use crate::socket::client::{Client, ClientError};
 use local::Local;
 
 /// How long a command waits for a store that another process holds without listening: a short command, or a hub that starts.
-const HELD_LIMIT: Duration = Duration::from_secs(5);
+const HELD_LIMIT: Duration = Duration::from_secs(30);
+/// How long it waits without a word.
+const HELD_QUIET: Duration = Duration::from_secs(2);
 /// Between two tries.
-const HELD_PAUSE: Duration = Duration::from_millis(50);
+const HELD_PAUSE: Duration = Duration::from_millis(20);
 
 /// What answers questions, whichever side of the socket it is on.
 pub trait Answers: Send + Sync + 'static {
@@ -110,7 +112,8 @@ impl Door {
     /// No hub where one must run, no store where one must be, a store that is held or cannot be opened.
     pub async fn open(settings: &Settings, need: Need) -> Result<Self, Failure> {
         let store = &settings.store;
-        let give_up = Instant::now() + HELD_LIMIT;
+        let begin = Instant::now();
+        let mut told = false;
         loop {
             match Client::connect(store).await {
                 Ok(_) => return Ok(Self::Socket(store.clone())),
@@ -123,7 +126,13 @@ impl Door {
             }
             match Local::open(settings).await {
                 Ok(local) => return Ok(Self::Local(local)),
-                Err(OpenFailure::Held { .. }) if Instant::now() < give_up => tokio::time::sleep(HELD_PAUSE).await,
+                Err(OpenFailure::Held { held, .. }) if begin.elapsed() < HELD_LIMIT => {
+                    if !told && begin.elapsed() > HELD_QUIET {
+                        told = true;
+                        tracing::warn!(%held, "waiting for the store");
+                    }
+                    tokio::time::sleep(HELD_PAUSE).await;
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
