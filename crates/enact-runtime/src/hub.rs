@@ -248,11 +248,14 @@ impl Hub {
                     }
                 }
                 last = row.records.last().copied().unwrap_or(last);
+                if !row.is_open() {
+                    return;
+                }
                 let changed = tokio::select! {
                     changed = position.changed() => changed.is_ok(),
                     () = sender.closed() => false,
                 };
-                if !row.is_open() || !changed {
+                if !changed {
                     return;
                 }
             }
@@ -276,8 +279,11 @@ impl Hub {
             let _ = tokio::time::timeout(Duration::from_millis(100), position.changed()).await;
         }
         self.ring.end().await;
-        for task in std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
             task.abort();
+            // It was aborted: that it ended so is no news.
+            let _ = task.await;
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let closed = tokio::task::spawn_blocking(move || match thread.map(std::thread::JoinHandle::join) {
@@ -288,6 +294,14 @@ impl Hub {
         for host in self.performer.hosts().values() {
             host.shutdown().await;
         }
+        self.performer.end().await;
         closed.await.unwrap_or(Err(OpenError::Panicked))
+    }
+}
+
+impl Drop for Hub {
+    /// Lets the ring's thread end, as a kill would; who wants to know that the store is closed calls [`Hub::shutdown`].
+    fn drop(&mut self) {
+        self.ring.end_soon();
     }
 }

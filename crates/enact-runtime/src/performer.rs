@@ -28,6 +28,7 @@ use enact_model::table::{Key, Row};
 use enact_model::time::Timestamp;
 use enact_store::artifacts::{self, Artifacts};
 use enact_store::contract::{Store, View};
+use tokio::task::JoinSet;
 
 use crate::driver::{describe, read_execution};
 use crate::port::Port;
@@ -54,6 +55,7 @@ pub(crate) struct Performer<S: Store> {
     hosts: BTreeMap<&'static str, Arc<dyn Host>>,
     artifacts: Artifacts,
     running: Mutex<BTreeMap<ExecutionId, (u32, CancelSource)>>,
+    tasks: Mutex<JoinSet<()>>,
     pokes: Pokes,
     runtime: tokio::runtime::Handle,
     actor: Arc<str>,
@@ -66,8 +68,8 @@ impl<S: Store + 'static> Performer<S> {
         pokes: Pokes,
         runtime: tokio::runtime::Handle,
     ) -> Arc<Self> {
-        let (ring, running) = (OnceLock::new(), Mutex::default());
-        Arc::new(Self { ring, hosts, artifacts, running, pokes, runtime, actor: "host".into() })
+        let (ring, running, tasks) = (OnceLock::new(), Mutex::default(), Mutex::default());
+        Arc::new(Self { ring, hosts, artifacts, running, tasks, pokes, runtime, actor: "host".into() })
     }
 
     /// Gives the performer the ring that its reports go to; what is performed before has nowhere to report.
@@ -85,6 +87,12 @@ impl<S: Store + 'static> Performer<S> {
                 Effect::Publish { sink, .. } => self.pokes.poke(&sink),
             }
         }
+    }
+
+    /// Gives up what is still at a host, and returns when nothing of it holds the ring or the store any more.
+    pub(crate) async fn end(&self) {
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tasks.shutdown().await;
     }
 
     /// Returns whether a host has an attempt of this execution now, or its answer is on its way to the ring.
@@ -129,7 +137,7 @@ impl<S: Store + 'static> Performer<S> {
         let (source, token) = CancelSource::new();
         self.lock().insert(execution, (attempt, source));
         let performer = Arc::clone(self);
-        self.runtime.spawn(async move {
+        let task = async move {
             if let Some(report) = performer.attempt(&ring, &tenant, execution, attempt, token).await {
                 let Report { observation, output, input, raw } = report;
                 let observation = Box::new(observation);
@@ -142,7 +150,10 @@ impl<S: Store + 'static> Performer<S> {
             if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
                 running.remove(&execution);
             }
-        });
+        };
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime);
     }
 
     async fn attempt(

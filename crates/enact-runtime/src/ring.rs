@@ -73,7 +73,6 @@ where
     pub fn start(
         driver: Driver<S>,
         clock: Arc<Clock>,
-        runtime: tokio::runtime::Handle,
         perform: Perform,
     ) -> std::io::Result<(Arc<Self>, std::thread::JoinHandle<Driver<S>>)> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -93,7 +92,9 @@ where
             perform,
             seed: random_seed()?,
         };
-        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || turning.run(&runtime))?;
+        // Of its own, so that the ring's thread outlives whatever runtime the hub was opened in.
+        let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || turning.run(&timer))?;
         let suppressed = Mutex::default();
         Ok((Arc::new(Self { sender, waiters, position, catalog, poisoned, clock, suppressed, view }), thread))
     }
@@ -142,6 +143,12 @@ where
     pub async fn end(&self) {
         // A ring that has ended already is what was asked for.
         let _ = self.sender.send(Input::End).await;
+    }
+
+    /// Ends the ring without waiting until it has taken that in.
+    pub fn end_soon(&self) {
+        // A queue that is full belongs to a ring that is busy; it ends with the process then.
+        let _ = self.sender.try_send(Input::End);
     }
 
     /// Returns whether the ring has ended.
@@ -217,8 +224,8 @@ struct Turning<S: Store> {
 type Reply = Option<oneshot::Sender<Result<Answer, RingError>>>;
 
 impl<S: Store> Turning<S> {
-    fn run(mut self, runtime: &tokio::runtime::Handle) -> Driver<S> {
-        let timer: Arc<str> = "timer".into();
+    fn run(mut self, timer: &tokio::runtime::Runtime) -> Driver<S> {
+        let actor_of_time: Arc<str> = "timer".into();
         let taken = AtomicU64::new(0);
         let mut ended = false;
         while !ended {
@@ -248,7 +255,7 @@ impl<S: Store> Turning<S> {
                 Err(mpsc::error::TryRecvError::Disconnected) => break,
                 Err(mpsc::error::TryRecvError::Empty) if pause.is_zero() => None,
                 Err(mpsc::error::TryRecvError::Empty) => {
-                    match runtime.block_on(async { tokio::time::timeout(pause, self.receiver.recv()).await }) {
+                    match timer.block_on(async { tokio::time::timeout(pause, self.receiver.recv()).await }) {
                         Ok(Some(input)) => Some(input),
                         Ok(None) => break,
                         Err(_) => None,
@@ -267,7 +274,7 @@ impl<S: Store> Turning<S> {
             }
             if self.driver.next_due().is_some_and(|due| due <= now) {
                 ended |= take(
-                    Input::Command { actor: Arc::clone(&timer), body: CommandBody::Tick, reply: None },
+                    Input::Command { actor: Arc::clone(&actor_of_time), body: CommandBody::Tick, reply: None },
                     &mut commands,
                     now,
                 );

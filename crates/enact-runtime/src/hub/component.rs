@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use enact_catalog::catalog::{Entry, State};
@@ -166,7 +166,7 @@ impl Hub {
     pub(super) fn drain_when_idle(&self, name: Name, version: String) {
         let ring = Arc::clone(&self.ring);
         let hosts: Vec<_> = self.performer.hosts().values().cloned().collect();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let mut position = ring.position();
             loop {
                 position.mark_unchanged();
@@ -190,6 +190,7 @@ impl Hub {
                 host.drain(&name, &version).await;
             }
         });
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
     pub(super) async fn solution_bind(&self, caller: &Caller, path: String) -> refusal::Result<Response> {

@@ -79,8 +79,9 @@ impl Hub {
         }
         self.wait_until_known(&mut lost).await;
         problems.extend(
-            lost.iter()
-                .map(|(_, id, attempt)| format!("{id} waits for attempt {attempt}, which no host has; restart the hub")),
+            lost.iter().map(|(_, id, attempt)| {
+                format!("{id} waits for attempt {attempt}, which no host has; restart the hub")
+            }),
         );
         CheckReport { looked_at: format!("{count} open executions"), problems }
     }
