@@ -217,6 +217,18 @@ impl Body {
         }
     }
 
+    /// Returns whether it is an effect: something that stands only in a batch with an outcome or an operator's command.
+    pub fn is_effect(&self) -> bool {
+        matches!(
+            self,
+            Self::StateSet { .. }
+                | Self::StateDeleted { .. }
+                | Self::ReferenceRegistered { .. }
+                | Self::ProvenanceAdded { .. }
+                | Self::MessageQueued { .. }
+        )
+    }
+
     /// Returns the execution it belongs to, if it is part of one's life.
     pub fn execution(&self) -> Option<ExecutionId> {
         match self {

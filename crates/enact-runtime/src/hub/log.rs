@@ -169,7 +169,26 @@ fn first_at<V: View>(view: &V, time: enact_model::time::Timestamp) -> Result<Lsn
     Ok(low)
 }
 
-/// Reads the records that the rows of executions name.
+/// Returns a position and those before it that hold the effects of the same outcome: they stand right before it and name
+/// as their cause one of the execution's own records.
+fn effects_before<V: View>(view: &V, lsn: Lsn, own: &[Lsn]) -> Result<Vec<Lsn>, ReadError> {
+    let mut found = vec![lsn];
+    if !matches!(view.record(lsn)?, Some(Record { body: Body::Settled { .. }, .. })) {
+        return Ok(found);
+    }
+    let mut before = lsn;
+    while before > view.first_record() {
+        before = Lsn(before.0 - 1);
+        let Some(record) = view.record(before)? else { break };
+        if !record.body.is_effect() || !record.cause.is_some_and(|cause| own.binary_search(&cause).is_ok()) {
+            break;
+        }
+        found.push(before);
+    }
+    Ok(found)
+}
+
+/// Reads the records that the rows of executions name, and the effects of their outcomes.
 fn by_execution<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result<Page<Record>, ReadError> {
     let Some(tenant) = &filter.tenant else { return Ok(Page { items: Vec::new(), next: None }) };
     let mut positions = Vec::new();
@@ -191,7 +210,9 @@ fn by_execution<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Resul
         }
         (None, None) => {}
     }
-    // The effects of an execution stand in the batches of its records; they carry its id themselves.
+    positions.sort_unstable();
+    let effects = positions.clone().into_iter().map(|lsn| effects_before(view, lsn, &positions));
+    positions = effects.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     positions.sort_unstable();
     let mut items = Vec::new();
     let mut next = None;
