@@ -1,0 +1,106 @@
+//! A full disk: the call fails, nothing of it is visible, reads go on, and nothing acknowledged is lost.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use enact_runtime::api::{Request, Response};
+use serde_json::json;
+
+use crate::bed::{Bed, LIMIT, draft, refusal};
+
+/// A small file system of its own, which can be made larger.
+struct Small<'a>(&'a Path);
+
+impl<'a> Small<'a> {
+    fn mount(at: &'a Path) -> Result<Self, String> {
+        std::fs::create_dir_all(at).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=6m", "enact-test", &at.display().to_string()]).map(|()| Self(at))
+    }
+    fn grow(&self) {
+        run("mount", &["-o", "remount,size=64m", &self.0.display().to_string()]).unwrap();
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        let _ = run("umount", &["-l", &self.0.display().to_string()]);
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(args).output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("small");
+    let small = match Small::mount(&at) {
+        Ok(small) => small,
+        Err(reason) => {
+            println!("SKIPPED 1: a small file system cannot be mounted here: {reason}");
+            return;
+        }
+    };
+    let puppet = crate::puppet::Puppet::new();
+    let mut bed = Bed::with(|config, _| {
+        config.store = at.join("store");
+        puppet.take_the_stage(config);
+    })
+    .await;
+    bed.add(crate::puppet::COMPONENT).await;
+    let mut acknowledged = Vec::new();
+    let pad = "x".repeat(20_000);
+    let refused = loop {
+        assert!(acknowledged.len() < 10_000, "the disk never was full");
+        match bed.submit_as("default", draft("puppet.play.once", json!({ "pad": pad })), LIMIT).await {
+            Response::Accepted { execution, .. } if execution.outcome().is_some() => {
+                acknowledged.push(execution.execution.id)
+            }
+            // Admitted, and the log refused what came of it: it waits for the next start.
+            Response::Accepted { execution, .. } => acknowledged.push(execution.execution.id),
+            other => break refusal(other),
+        }
+        if bed.hub().status().poisoned.is_some() {
+            let answer = bed.submit_as("default", draft("puppet.play.once", json!({})), Duration::ZERO).await;
+            break refusal(answer);
+        }
+    };
+    assert_eq!(refused.conclusion.code, enact_engine::conclude::STORE_POISONED, "{refused:?}");
+    // Reads go on, the doctor says what is the matter, and nothing of what was refused is there.
+    let position = bed.hub().status().position;
+    let problems = bed.problems().await;
+    assert!(problems.iter().any(|problem| problem.starts_with("log: ")), "{problems:?}");
+    let visible = crate::bed::accepted_ids(&bed).await;
+    assert_eq!(visible, acknowledged.iter().copied().collect());
+    assert_eq!(bed.hub().status().position, position);
+    let hub = bed.hub().clone();
+    let _ = hub.shutdown().await;
+    drop(hub);
+    bed.abandon();
+    small.grow();
+    bed.start().await;
+    for execution in &acknowledged {
+        bed.settled(*execution).await;
+        assert!(puppet.runs_of(execution).len() <= 1, "{execution} ran twice");
+    }
+    assert_eq!(crate::bed::accepted_ids(&bed).await, acknowledged.iter().copied().collect());
+    bed.run("puppet.play.echo", json!({})).await;
+    bed.is_well().await;
+    bed.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_cannot_be_a_store_and_a_store_that_is_held_are_refused_with_a_conclusion() {
+    let bed = Bed::open().await;
+    let held = enact_runtime::hub::Hub::open(bed.config.clone()).await.err().expect("two hubs on one store");
+    assert_eq!(held.conclusion().code, enact_engine::conclude::STORE_UNUSABLE);
+    let mut config = bed.config.clone();
+    config.store = bed.path("a-file");
+    std::fs::write(&config.store, "no folder").unwrap();
+    let error = enact_runtime::hub::Hub::open(config).await.err().expect("a file is no store");
+    assert_eq!(error.conclusion().code, enact_engine::conclude::STORE_UNUSABLE);
+    assert!(matches!(bed.ask(Request::Status).await, Response::Status(_)));
+}

@@ -1,0 +1,120 @@
+//! Reading the log: its order, its filters and its pages; and the proof that it makes the tables.
+
+use enact_model::id::Lsn;
+use enact_model::intent::IntentDraft;
+use enact_model::record::{Record, RecordFilter};
+use enact_runtime::api::{ExecutionFilter, Request, Response};
+use serde_json::json;
+
+use crate::bed::{Bed, accepted_ids, draft, eventually, kinds, records_in};
+
+async fn read(bed: &Bed, filter: RecordFilter, limit: u32) -> Vec<Record> {
+    records_in(bed.ask(Request::Records { filter, limit }).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_records_come_first_and_filters_hold() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    let mut ids = Vec::new();
+    for number in 0..10 {
+        let session_id = Some(format!("session-{}", number % 2));
+        let intent = IntentDraft { session_id, ..draft("puppet.play.once", json!({ "n": number })) };
+        ids.push(bed.run_draft(intent).await.execution.id);
+    }
+    let all = read(&bed, RecordFilter::default(), 1_000).await;
+    assert!(all.windows(2).all(|pair| pair[0].lsn < pair[1].lsn));
+    assert_eq!(all.last().unwrap().lsn, bed.hub().status().position);
+    assert_eq!(read(&bed, RecordFilter::default(), 3).await, all[all.len() - 3..]);
+    let settled = RecordFilter { kinds: vec!["settled".into()], ..RecordFilter::default() };
+    let newest = read(&bed, settled.clone(), 2).await;
+    assert_eq!(newest.iter().map(|r| r.body.execution().unwrap()).collect::<Vec<_>>(), ids[8..]);
+    let own = read(&bed, RecordFilter { execution: Some(ids[4]), ..RecordFilter::default() }, 100).await;
+    assert_eq!(kinds(&own), ["IntentAccepted", "AttemptStarted", "AttemptObserved", "Settled"]);
+    let session = RecordFilter { session: Some("session-1".parse().unwrap()), ..settled.clone() };
+    assert_eq!(read(&bed, session, 100).await.len(), 5);
+    let (from, to) = (own[0].time, newest[0].time);
+    let between = RecordFilter { since: Some(from), until: Some(to), ..settled };
+    let found = read(&bed, between, 100).await;
+    assert!(!found.is_empty() && found.iter().all(|record| record.time >= from && record.time < to));
+    assert!(
+        read(
+            &bed,
+            RecordFilter { since: Some(to.plus(std::time::Duration::from_secs(9))), ..RecordFilter::default() },
+            9
+        )
+        .await
+        .is_empty()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_stable_while_writes_go_on_and_the_log_makes_the_tables_of_the_running_hub() {
+    let (bed, puppet) = Bed::with_puppet().await;
+    let mut before = Vec::new();
+    for number in 0..40 {
+        before.push(bed.run("puppet.play.once", json!({ "n": number })).await.execution.id);
+    }
+    let end = bed.hub().status().position;
+    let all = read(&bed, RecordFilter::default(), 1_000).await;
+    let hub = bed.hub().clone();
+    let load = tokio::spawn(async move {
+        let mut number = 0;
+        loop {
+            let request = Request::Submit {
+                draft: Box::new(draft("puppet.play.again", json!({ "load": number }))),
+                wait_ms: if number % 7 == 0 { 1_000 } else { 0 },
+            };
+            hub.handle(&crate::bed::caller("default"), request).await;
+            number += 1;
+        }
+    });
+    eventually("the load is on", async || puppet.runs().len() > 60).await;
+    // Backwards from where the log ended, page by page, while it grows: everything once, nothing twice.
+    let (mut paged, mut at) = (Vec::new(), end.plus(1));
+    loop {
+        let filter = RecordFilter { before: Some(at), ..RecordFilter::default() };
+        let Response::Records(page) = bed.ask(Request::Records { filter, limit: 17 }).await else { panic!() };
+        paged.splice(0..0, page.items);
+        match page.next {
+            Some(next) => at = Lsn(next.parse().unwrap()),
+            None => break,
+        }
+    }
+    assert_eq!(paged, all);
+    let known = accepted_ids(&bed).await;
+    assert!(before.iter().all(|id| known.contains(id)));
+    for _ in 0..3 {
+        let report = bed.replay().await;
+        assert_eq!(report.faults, Vec::<String>::new());
+        assert!(report.records > 0 && report.rows > 0 && report.last > end);
+        assert_eq!(bed.problems().await, Vec::<String>::new());
+    }
+    load.abort();
+    let Response::Verified(verified) = bed.ask(Request::WalVerify).await else { panic!() };
+    assert_eq!(verified.faults, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_are_found_by_what_they_are_and_how_they_ended() {
+    let (bed, puppet) = Bed::with_puppet().await;
+    puppet.will_fail("once", [enact_model::observation::FaultKind::BadArgument.fault("the moon is full")]);
+    let failed = bed.run("puppet.play.once", json!({})).await.execution.id;
+    let fine = bed.run("puppet.play.again", json!({})).await.execution.id;
+    let mut later = draft("puppet.play.once", json!({}));
+    later.start_after = Some("1h".into());
+    let waiting = bed.begin(later).await;
+    let find = async |filter: ExecutionFilter| {
+        let Response::Executions(page) = bed.ask(Request::Executions(filter)).await else { panic!() };
+        page.items.iter().map(|view| view.execution.id).collect::<Vec<_>>()
+    };
+    let any = ExecutionFilter::default;
+    assert_eq!(find(any()).await, [waiting, fine, failed]);
+    assert_eq!(find(ExecutionFilter { outcome: Some("failed".into()), ..any() }).await, [failed]);
+    assert_eq!(find(ExecutionFilter { selector: Some("puppet.play.again".into()), ..any() }).await, [fine]);
+    assert_eq!(find(ExecutionFilter { selector: Some("puppet".into()), limit: 2, ..any() }).await, [waiting, fine]);
+    assert_eq!(find(ExecutionFilter { text: Some("moon".into()), ..any() }).await, [failed]);
+    let phase = Some(enact_model::execution::Phase::Queued);
+    assert_eq!(find(ExecutionFilter { phase, ..any() }).await, [waiting]);
+    let since = Some(crate::puppet::now().plus(std::time::Duration::from_secs(60)));
+    assert!(find(ExecutionFilter { since, ..any() }).await.is_empty());
+}

@@ -1,0 +1,21 @@
+//! The hub as doors have it: a real store in a folder of its own, real processes, or a host that does what a test says.
+#![allow(clippy::unwrap_used)]
+
+mod bed;
+mod catalog;
+mod crash;
+mod data;
+mod failure;
+mod full_disk;
+mod keys;
+mod life;
+mod log;
+mod operator;
+mod outbox;
+mod puppet;
+mod retention;
+mod slots;
+mod state;
+mod stuck;
+mod tenants;
+mod time;
