@@ -166,7 +166,7 @@ codes! {
     /// A descriptor that would make an intent type ambiguous, or a version that exists with other content.
     CATALOG_CONFLICT = Configuration Conflict Conflict ConfigurationFailure FixInput ApplicationAdmin;
     /// A compare-and-set that was lost.
-    VERSION_CONFLICT = State Conflict Conflict DomainFailure RetryNow User;
+    VERSION_CONFLICT = State Conflict Guard DomainFailure RetryNow User;
     /// The same thing registered with other content.
     REFERENCE_CONFLICT = Reference Conflict Conflict DomainFailure FixInput User;
     /// A file or folder that cannot be read or written.
