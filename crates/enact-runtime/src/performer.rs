@@ -28,6 +28,7 @@ use enact_model::table::{Key, Row};
 use enact_model::time::Timestamp;
 use enact_store::artifacts::{self, Artifacts};
 use enact_store::contract::{Store, View};
+use enact_store::crash;
 use tokio::task::JoinSet;
 
 use crate::driver::{describe, read_execution};
@@ -142,6 +143,7 @@ impl<S: Store + 'static> Performer<S> {
                 let Report { observation, output, input, raw } = report;
                 let observation = Box::new(observation);
                 let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
+                crash::point("host-before-report");
                 // A ring that has ended finds the attempt unanswered when it starts again.
                 let _ = ring.tell(&performer.actor, body).await;
             }
@@ -187,6 +189,7 @@ impl<S: Store + 'static> Performer<S> {
         // The host keeps the deadline; the guard is for a host that does not.
         let limit = budget + STOP_LIMIT;
         let call = self.call(ring, &execution, input, budget, cancel);
+        crash::point("host-before-attempt");
         let seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
             Ok(Some(seen)) => seen,
             Ok(None) => {
@@ -198,6 +201,7 @@ impl<S: Store + 'static> Performer<S> {
                 HostObservation::fault(fault, started_at, ring.now())
             }
         };
+        crash::point("host-after-attempt");
         Some(self.keep(seen, &operation, brought).await)
     }
 

@@ -11,6 +11,7 @@ use enact_model::message::MessageRow;
 use enact_model::table::{Key, KeyRange, Row};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Store, View};
+use enact_store::crash;
 use tokio::sync::Notify;
 
 use crate::driver::Durable;
@@ -105,6 +106,7 @@ pub(crate) async fn relay<S: Store + 'static>(
             }
             continue;
         }
+        crash::point("relay-before-send");
         let results = match tokio::time::timeout(DELIVERY_LIMIT, sink.deliver(messages.clone())).await {
             Ok(results) => results,
             Err(_) => {
@@ -112,6 +114,7 @@ pub(crate) async fn relay<S: Store + 'static>(
                 vec![enact_engine::command::DeliveryResult::Failed { reason }; messages.len()]
             }
         };
+        crash::point("relay-before-mark");
         let mut marks = tokio::task::JoinSet::new();
         for (row, result) in messages.into_iter().zip(results) {
             let (ring, actor) = (Arc::clone(&ring), Arc::clone(&actor));

@@ -9,6 +9,7 @@ use enact_model::execution::Phase;
 use enact_model::id::{ExecutionId, Lsn, MessageId, TenantId};
 use enact_model::table::{KeyRange, Row, Table};
 use enact_store::contract::{Order, View};
+use enact_store::crash;
 use enact_store::embedded::DiskStore;
 
 use crate::driver::{Durable, describe, replay};
@@ -96,12 +97,15 @@ pub(crate) async fn drop_history(
             }
         }
     }
+    crash::point("retention-before-base");
     let view = ring.view().clone();
     let extended = tokio::task::spawn_blocking(move || view.extend_base(oldest_kept, &mut replay)).await;
     let keep_from = extended.map_err(|error| error.to_string())?.map_err(|error| describe(&error))?;
     let body = CommandBody::NoteCheckpoint { position: Lsn(keep_from.0.saturating_sub(1)) };
     ring.ask(actor, body).await.map_err(|error| error.to_string())?;
+    crash::point("retention-before-drop");
     let removed = ring.errand(move |driver| driver.store_mut().drop_before(keep_from)).await;
+    crash::point("retention-after-drop");
     dropped.first = removed.map_err(|error| error.to_string())?.map_err(|error| describe(&error))?;
     Ok(dropped)
 }

@@ -11,6 +11,7 @@ use enact_engine::effect::Effect;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::time::Timestamp;
 use enact_store::contract::Store;
+use enact_store::crash;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -295,11 +296,14 @@ impl<S: Store> Turning<S> {
                 if turn.catalog_changed {
                     *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(self.driver.catalog());
                 }
+                crash::point("ring-before-publish");
                 // Nobody watching is no reason to stop.
                 let _ = self.publish.send(self.driver.view_position());
+                crash::point("ring-before-effects");
                 if !turn.effects.is_empty() {
                     (self.perform)(turn.effects);
                 }
+                crash::point("ring-before-answers");
                 for (reply, answer) in replies.into_iter().zip(turn.answers) {
                     if let Some(reply) = reply {
                         // A caller that went away needs no answer.

@@ -3,6 +3,7 @@
 pub mod artifacts;
 pub mod conformance;
 pub mod contract;
+pub mod crash;
 pub mod embedded;
 pub mod io;
 pub mod log;

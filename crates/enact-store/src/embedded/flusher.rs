@@ -4,6 +4,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::crash;
+
 use super::cold::{Cold, ColdError};
 use super::tables::Tables;
 
@@ -101,7 +103,9 @@ fn run<C: Cold>(signal: &Signal, tables: &Tables<C>, every: Duration) {
         }
         (state.wanted, state.urgent) = (false, false);
         drop(state);
+        crash::point("tables-before-flush");
         let mut result = tables.flush();
+        crash::point("tables-after-flush");
         if result.is_ok() && tables.flushed().0 >= synced.0 + SYNC_EVERY {
             result = tables.sync();
             synced = tables.flushed();

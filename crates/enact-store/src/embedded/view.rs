@@ -35,6 +35,13 @@ impl<I: Io, S: ColdStorage> Clone for EmbeddedView<I, S> {
     }
 }
 
+impl<I: Io, S: ColdStorage> EmbeddedView<I, S> {
+    /// Returns how many records the tables on disk are behind what is durable.
+    pub fn behind(&self) -> u64 {
+        self.shared.tables.position().0.saturating_sub(self.shared.tables.flushed().0)
+    }
+}
+
 impl<I: Io, S: ColdStorage> View for EmbeddedView<I, S> {
     fn position(&self) -> Lsn {
         self.shared.tables.position()

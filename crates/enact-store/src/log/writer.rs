@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use enact_model::id::{Epoch, Lsn};
 
+use crate::crash;
 use crate::io::{File, Io};
 
 use super::reader::{LogReader, Shared};
@@ -145,8 +146,11 @@ impl<I: Io> Log<I> {
             next = next.plus(records.len() as u64);
         }
         let path = &self.active.path;
+        crash::point("log-before-write");
         self.active.file.write_at(&self.buffer, offset).map_err(Error::unsettled(path))?;
+        crash::point("log-before-sync");
         self.active.file.sync_data().map_err(Error::unsettled(path))?;
+        crash::point("log-after-sync");
         self.publish(offset, Lsn(next.0 - 1), epoch);
         Ok(self.last)
     }
