@@ -210,6 +210,14 @@ where
     }
 }
 
+/// What was taken from the queue last; a turn goes on only after a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Command,
+    Errand,
+    End,
+}
+
 struct Turning<S: Store> {
     driver: Driver<S>,
     receiver: mpsc::Receiver<Input<S>>,
@@ -239,13 +247,13 @@ impl<S: Store> Turning<S> {
                     let seed = self.seed.wrapping_add(u128::from(number));
                     commands.push(Command { time: now, seed, actor, body });
                     replies.push(reply);
-                    false
+                    Taken::Command
                 }
                 Input::Errand(errand) => {
                     errands.push(errand);
-                    false
+                    Taken::Errand
                 }
-                Input::End => true,
+                Input::End => Taken::End,
             };
             let pause = match self.driver.next_due() {
                 Some(due) if self.driver.poisoned().is_none() => due.since(self.clock.now()).min(IDLE),
@@ -264,17 +272,17 @@ impl<S: Store> Turning<S> {
                 }
             };
             let now = self.clock.now();
-            if let Some(first) = first {
-                ended |= take(first, &mut commands, now);
-            }
-            while !ended && commands.len() < TURN_MAX {
+            let mut last = first.map_or(Taken::Command, |first| take(first, &mut commands, now));
+            // An errand is run after what was sent before it and before what was sent after it.
+            while last == Taken::Command && commands.len() < TURN_MAX {
                 match self.receiver.try_recv() {
-                    Ok(input) => ended |= take(input, &mut commands, now),
+                    Ok(input) => last = take(input, &mut commands, now),
                     Err(_) => break,
                 }
             }
+            ended = last == Taken::End;
             if self.driver.next_due().is_some_and(|due| due <= now) {
-                ended |= take(
+                take(
                     Input::Command { actor: Arc::clone(&actor_of_time), body: CommandBody::Tick, reply: None },
                     &mut commands,
                     now,
