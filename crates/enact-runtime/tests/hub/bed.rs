@@ -144,6 +144,18 @@ impl Bed {
         let filter = RecordFilter { execution: Some(execution), ..RecordFilter::default() };
         records_in(self.ask(Request::Records { filter, limit: 1_000 }).await)
     }
+    pub async fn records_or_none(&self, execution: ExecutionId) -> Vec<Record> {
+        let filter = RecordFilter { execution: Some(execution), ..RecordFilter::default() };
+        match self.ask(Request::Records { filter, limit: 1_000 }).await {
+            Response::Records(page) => page.items,
+            _ => Vec::new(),
+        }
+    }
+    /// Returns the epochs in which anything was promised, set or registered.
+    pub async fn epochs_of_effects(&self) -> std::collections::BTreeSet<u64> {
+        let records = records_in(self.ask(Request::Records { filter: RecordFilter::default(), limit: 1_000 }).await);
+        records.iter().filter(|record| record.body.is_effect()).map(|record| record.epoch.0).collect()
+    }
     pub async fn put(&self, name: &str, bytes: &[u8]) -> Reference {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
