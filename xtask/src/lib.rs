@@ -13,4 +13,5 @@ pub mod report;
 pub mod setup;
 pub mod shell;
 pub mod suite;
+pub mod torture;
 pub mod tree;

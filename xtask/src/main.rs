@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{demo, fixtures, mutants, report, setup, suite};
+use xtask::{demo, fixtures, mutants, report, setup, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
@@ -12,6 +12,8 @@ tasks:
   demo                 shows the main job from beginning to end, on real input
   test [--full]        sets up, then runs every test; --full adds the demo and every mutation
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
+  torture [--rounds N | --minutes M] [--seed S]
+                       kills the real hub again and again and holds what is left against an outside ledger
   fixtures             fetches what demo and tests feed on into target/fixtures
   setup                looks for what the machine must have, and installs what is missing
 
@@ -24,6 +26,9 @@ options:
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let task = words.next().unwrap_or_default();
+    if task == "torture" {
+        return report::end(torture::torture(words), 1);
+    }
     let options = match Options::parse(words) {
         Ok(options) => options,
         Err(failure) => return report::end(Err(failure), 2),
