@@ -453,6 +453,9 @@ pub struct Status {
     pub epoch: u64,
     pub pid: u32,
     pub position: Lsn,
+    /// Records by which the tables on disk are behind the log.
+    #[serde(default)]
+    pub behind: u64,
     pub started_at: Timestamp,
     pub open: u64,
     pub queued: u64,

@@ -219,6 +219,7 @@ impl Hub {
             epoch: self.epoch,
             pid: std::process::id(),
             position: self.ring.view().position(),
+            behind: self.ring.view().behind(),
             started_at: self.started_at,
             open,
             queued,

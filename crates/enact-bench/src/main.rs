@@ -1,0 +1,87 @@
+//! `cargo xtask bench`: what the hub reaches on this machine, each figure beside the floor that was measured in the same run.
+
+mod floor;
+mod idle;
+mod latency;
+mod options;
+mod report;
+mod ring;
+mod round_trip;
+mod start;
+mod world;
+
+use std::process::ExitCode;
+
+use options::{Options, Task};
+use report::{Report, Row};
+
+/// Whatever stops a measurement; a bench has nobody who could act on its kind.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const USAGE: &str = "\
+usage: cargo xtask bench [--json] [--seconds N] [--row NAME]… [--in-flight N]… [--full] [--dir FOLDER]
+
+  --json         prints an array of rows {name, in_flight, value, unit, ratio}
+  --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
+  --row NAME     only floor, ring, worker, oneshot, start or idle; may stand more than once
+  --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
+  --full         starts with 1,000,000 settled executions instead of 100,000
+  --dir FOLDER   where the stores are made: the disk that is measured (target)
+";
+
+#[allow(clippy::print_stdout, clippy::print_stderr)]
+fn main() -> ExitCode {
+    let result = match Task::parse(std::env::args().skip(1)) {
+        Ok(Task::Bench(options)) => bench(&options).map(|report| print!("{report}")),
+        Ok(Task::Answer) => round_trip::answer(),
+        Ok(Task::Fill { store, executions }) => start::fill(&store, executions),
+        Ok(Task::Open { store }) => start::open(&store).map(|opened| println!("{opened}")),
+        Err(failure) => {
+            eprint!("{failure}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("failed to measure: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(options: &Options) -> Result<Report, Failure> {
+    let mut report = Report::new(options.json);
+    if options.wants("floor") || options.wants("ring") {
+        for in_flight in &options.in_flight {
+            load(options, *in_flight, &mut report)?;
+        }
+    }
+    for (name, measure) in [
+        ("worker", round_trip::worker as fn(&Options) -> Result<Vec<Row>, Failure>),
+        ("oneshot", round_trip::oneshot),
+        ("start", start::measure),
+        ("idle", idle::measure),
+    ] {
+        if options.wants(name) {
+            report.say(name);
+            report.extend(measure(options)?);
+        }
+    }
+    Ok(report)
+}
+
+/// One load, with half of the floor before and half of it after: a neighbour who comes or goes meets both.
+fn load(options: &Options, in_flight: u32, report: &mut Report) -> Result<(), Failure> {
+    report.say(&format!("{in_flight} in flight"));
+    let half = options.time() / 2;
+    let frames = ring::frames(&options.dir)?;
+    let mut bare = floor::measure(&options.dir, &frames, in_flight, half)?;
+    let hub = options.wants("ring").then(|| ring::measure(&options.dir, in_flight, options.time())).transpose()?;
+    bare.merge(floor::measure(&options.dir, &frames, in_flight, half)?);
+    report.extend(bare.rows(in_flight));
+    if let Some(hub) = hub {
+        report.extend(hub.rows(in_flight, &mut bare));
+    }
+    Ok(())
+}
