@@ -130,8 +130,7 @@ async fn rejections_over_the_rate_leave_no_record_and_are_counted_in_the_next_on
     }
     assert!(limited >= 8 && logged.len() + limited == 12, "{logged:?} {limited}");
     let told: u64 = logged.iter().sum();
-    let open = bed.hub().status().position;
-    assert!(open.0 > 0 && told <= limited as u64);
+    assert!(told <= limited as u64, "{logged:?} {limited}");
     // Another tenant has a rate of its own, and none of this tenant's count.
     let other = bed.submit_as("other", draft("greet", json!({})), Duration::ZERO).await;
     assert!(matches!(other, Response::Rejected(rejection) if rejection.suppressed == 0));

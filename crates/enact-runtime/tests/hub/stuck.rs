@@ -54,12 +54,11 @@ async fn an_execution_that_nothing_will_wake_is_found_by_the_doctor_and_by_the_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_execution_that_no_host_has_is_found_by_the_doctor() {
+async fn an_open_execution_that_names_no_wake_up_cause_is_found_by_the_doctor() {
     let (mut bed, _puppet) = Bed::with_puppet().await;
     let mut intent = draft("puppet.play.once", json!({}));
     intent.start_after = Some("1h".into());
     let id = bed.begin(intent).await;
-    // It is running for whoever reads it, and the start knows nothing of it: it is planted while the hub runs.
     let tenant: enact_model::id::TenantId = "default".parse().unwrap();
     bed.close().await;
     plant(&bed, |store| {

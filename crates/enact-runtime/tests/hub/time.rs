@@ -75,7 +75,7 @@ async fn an_intent_for_later_starts_when_its_time_has_come_also_if_the_hub_was_a
     let due = view.execution.intent.start_after.unwrap();
     assert!(bed.records(soon).await[1].time >= due);
     bed.close().await;
-    let due = bed_due(&bed, "1s");
+    let due = crate::puppet::now().plus(Duration::from_secs(1));
     eventually("its time has come", async || crate::puppet::now() >= due).await;
     bed.start().await;
     bed.settled(while_away).await;
@@ -83,10 +83,6 @@ async fn an_intent_for_later_starts_when_its_time_has_come_also_if_the_hub_was_a
     assert_eq!(bed.look(far).await.execution.phase, Phase::Queued);
     assert_eq!(puppet.runs_of(far).len(), 0);
     bed.is_well().await;
-}
-
-fn bed_due(_: &Bed, _: &str) -> enact_model::time::Timestamp {
-    crate::puppet::now().plus(Duration::from_secs(1))
 }
 
 #[tokio::test(flavor = "multi_thread")]
