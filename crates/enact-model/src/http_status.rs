@@ -12,7 +12,7 @@ pub const fn of(conclusion: &Conclusion) -> u16 {
     match (code.category, code.symptom, code.cause) {
         (_, Symptom::AuthenticationRequired, _) => 401,
         (Category::Security, _, _) | (_, Symptom::PermissionDenied, Cause::Permission | Cause::Policy) => 403,
-        (Category::Resource, Symptom::Unavailable, Cause::Limit) => 429,
+        (Category::Resource, Symptom::Unavailable, Cause::Limit | Cause::Policy) => 429,
         (_, Symptom::NotFound, _) if matches!(code.disposition, Disposition::FixInput) => 404,
         (_, Symptom::Conflict | Symptom::Duplicate, _) => 409,
         (Category::State, _, _) => 409,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use enact_engine::policy::Policy;
 use enact_model::id::{ExecutionId, Lsn};
-use enact_model::record::{Body, Record};
+use enact_model::record::Record;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError, SinkConfig};
 use enact_store::embedded::{self, FolderError};
@@ -18,8 +18,6 @@ use crate::config::Settings;
 
 /// How long a command waits for its messages to be delivered before it takes its hub away; the next one goes on with them.
 const DELIVERY_LIMIT: Duration = Duration::from_millis(500);
-/// How long the records that settled an execution may take to come, one after the other; they are all there.
-const REST_LIMIT: Duration = Duration::from_millis(100);
 /// Between two looks at them.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -69,34 +67,9 @@ impl Answers for Local {
     async fn watch(&self, caller: Caller, execution: ExecutionId) -> Result<mpsc::Receiver<Record>, Box<Refusal>> {
         match self.hub.handle(&caller, Request::Execution { execution }).await {
             Response::Refused(refusal) => Err(refusal),
-            _ => Ok(until_settled(self.hub.watch(&caller, execution, Lsn::ZERO), execution)),
+            _ => Ok(self.hub.watch(&caller, execution, Lsn::ZERO)),
         }
     }
-}
-
-/// Passes records on, and ends when those of the settling batch are through: the hub itself looks again only at its next
-/// commit, which may be long in coming.
-fn until_settled(mut records: mpsc::Receiver<Record>, execution: ExecutionId) -> mpsc::Receiver<Record> {
-    let (send, receive) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let mut settled = false;
-        loop {
-            let next = if settled {
-                tokio::time::timeout(REST_LIMIT, records.recv()).await.unwrap_or_default()
-            } else {
-                tokio::select! {
-                    next = records.recv() => next,
-                    () = send.closed() => None,
-                }
-            };
-            let Some(record) = next else { break };
-            settled |= matches!(&record.body, Body::Settled { execution: id, .. } if *id == execution);
-            if send.send(record).await.is_err() {
-                break;
-            }
-        }
-    });
-    receive
 }
 
 /// Returns the set-up of a hub with these settings.
