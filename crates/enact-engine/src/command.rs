@@ -12,6 +12,7 @@ use enact_model::json::Json;
 use enact_model::observation::{Observation, StoredArtifact};
 use enact_model::record::Rejection;
 use enact_model::reference::Reference;
+use enact_model::table::Key;
 use enact_model::time::Timestamp;
 
 /// One command.
@@ -225,6 +226,23 @@ impl Command {
 }
 
 impl CommandBody {
+    /// Returns the keys that deciding it reads whatever else is there, as far as they can lie on disk: loaded before, they
+    /// let it be decided once.
+    pub fn needs(&self) -> Vec<Key> {
+        match self {
+            Self::Submit { intent, .. } => {
+                let tenant = &intent.tenant_id;
+                let mut keys =
+                    vec![Key::intent(tenant, intent.intent_id), Key::session(tenant, &intent.session_id)];
+                keys.extend(
+                    intent.idempotency_key.iter().map(|key| Key::idempotency(tenant, &intent.intent_type, key)),
+                );
+                keys
+            }
+            Self::Observe { tenant, execution, .. } => vec![Key::execution(tenant, *execution)],
+            _ => Vec::new(),
+        }
+    }
     /// Returns the name of the command, for the table of phases and commands and for the simulator's account.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -67,7 +67,7 @@ pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Ac
 
 pub(super) fn start(changes: &mut Changes<'_>, record: &Record, id: ExecutionId, attempt: u32) -> Result<(), Need> {
     edit(changes, record, id, |changes, execution| {
-        leave(changes, execution)?;
+        leave(changes, execution, true)?;
         if !execution.holds_hub {
             changes.count(Key::gate(HUB_QUEUE), 1)?;
             execution.holds_hub = true;
@@ -111,7 +111,7 @@ pub(super) fn schedule(
     edit(changes, record, id, |changes, execution| {
         // After a reconciler: it has not run after all.
         execution.may_have_run &= !matches!(execution.wake, Some(Wake::Reconcile { .. }));
-        leave(changes, execution)?;
+        leave(changes, execution, false)?;
         execution.last = Some(conclusion.clone());
         if !counts_against_policy(conclusion) {
             execution.uncounted += 1;
@@ -126,7 +126,7 @@ pub(super) fn wait(changes: &mut Changes<'_>, record: &Record, id: ExecutionId, 
             Some(Wake::Retry { due } | Wake::StartAfter { due }) => Some(*due),
             _ => None,
         };
-        leave(changes, execution)?;
+        leave(changes, execution, matches!(wake, Wake::Slot { .. }))?;
         if *wake == Wake::Resume {
             execution.paused_until_due = due;
             execution.pause_requested = false;
@@ -181,7 +181,7 @@ pub(super) fn settle(
     outcome: &Arc<Outcome>,
 ) -> Result<(), Need> {
     edit(changes, record, id, |changes, execution| {
-        leave(changes, execution)?;
+        leave(changes, execution, false)?;
         release(changes, execution)?;
         let tenant = execution.intent.tenant_id.clone();
         if let Some(deadline) = execution.deadline_at {
@@ -251,8 +251,9 @@ fn enter(changes: &mut Changes<'_>, execution: &mut Execution, wake: Wake) -> Re
     Ok(())
 }
 
-/// Ends what an execution waits for: its entry in the index goes.
-fn leave(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Need> {
+/// Ends what an execution waits for: its entry in the index goes. Only one that was served takes its tenant's turn: one that
+/// is cancelled, paused or overdue must not pass over those who wait.
+fn leave(changes: &mut Changes<'_>, execution: &mut Execution, served: bool) -> Result<(), Need> {
     let tenant = execution.intent.tenant_id.clone();
     let id = execution.id;
     match execution.wake.take() {
@@ -261,7 +262,7 @@ fn leave(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), Nee
             // An empty queue has no turn to remember; there may be one for every key that was ever serialised by.
             if rows(changes.view, KeyRange::queue(&queue)).all(|(key, _)| key == place) {
                 changes.remove(Key::turn(&queue));
-            } else {
+            } else if served {
                 changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));
             }
             changes.remove(place);
