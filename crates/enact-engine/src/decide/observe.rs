@@ -16,7 +16,7 @@ use enact_model::taxonomy::Disposition;
 use serde_json::Value;
 
 use super::effects::{Completion, complete};
-use super::settle::{fail, settle, settle_stopped};
+use super::settle::{fail, go_on, settle, settle_stopped};
 use super::submit::{Admission, accept, gate_of};
 use super::{World, operate};
 use crate::command::{Answer, Command, CommandBody};
@@ -113,7 +113,7 @@ fn after_fault(
     let Some(compiled) = world.operation(execution) else { return Ok(()) };
     let operation = compiled.operation();
     if let Some(pause_ms) = pause_before_retry(operation, execution, &conclusion, reached, command) {
-        return retry_later(scratch, world, execution, conclusion, pause_ms);
+        return retry_later(scratch, world, command, execution, conclusion, pause_ms);
     }
     let in_doubt = reached == Reached::Unknown && !operation.may_run_again();
     if in_doubt && let Some(reconcile) = &operation.reconcile {
@@ -158,6 +158,7 @@ fn pause_before_retry(
 fn retry_later(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
+    command: &Command,
     execution: &Execution,
     conclusion: Conclusion,
     pause_ms: u64,
@@ -171,7 +172,7 @@ fn retry_later(
         if execution.pause_requested {
             operate::wait_for_resume(scratch, &waiting)?;
         } else if pause_ms == 0 {
-            slots::start_or_queue(scratch, world, &waiting)?;
+            go_on(scratch, world, command, &waiting)?;
         }
     }
     slots::hand_on(scratch, world, execution.gate.as_ref())

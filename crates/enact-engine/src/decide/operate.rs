@@ -105,6 +105,7 @@ pub(super) fn wait_for_resume(scratch: &mut Scratch<'_>, execution: &Execution) 
 pub(super) fn resume(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
+    command: &Command,
     tenant: &TenantId,
     id: ExecutionId,
     reason: &str,
@@ -127,7 +128,7 @@ pub(super) fn resume(
                 let body = Body::Waited { execution: id, wake: Wake::Retry { due } };
                 scratch.record(Some(tenant), execution.records.last().copied(), body)?;
             }
-            None => slots::start_or_queue(scratch, world, &execution)?,
+            None => settle::go_on(scratch, world, command, &execution)?,
         }
     }
     Ok(Answer::Done(format!("execution {id} goes on")))
@@ -148,7 +149,7 @@ pub(super) fn retry(
             let body = Body::Resumed { execution: id, reason: reason.to_owned() };
             scratch.record(Some(tenant), execution.records.last().copied(), body)?;
             if let Some(execution) = scratch.execution(tenant, id)? {
-                slots::start_or_queue(scratch, world, &execution)?;
+                settle::go_on(scratch, world, command, &execution)?;
             }
             Ok(Answer::Done(format!("execution {id} is due now")))
         }

@@ -92,6 +92,20 @@ pub(super) fn settle_stopped(
     }
 }
 
+/// Lets an execution go on that waits for nothing any more: it starts or waits for a slot, or ends if its total deadline
+/// has come before the clock's turn has.
+pub(super) fn go_on(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    command: &Command,
+    execution: &Execution,
+) -> Result<(), Need> {
+    if execution.is_overdue(scratch.now()) {
+        return stop(scratch, world, command, execution, StopCause::Deadline, "its total deadline passed");
+    }
+    slots::start_or_queue(scratch, world, execution)
+}
+
 /// Asks an execution to stop: at once if it is not at a host, else through its host.
 pub(super) fn stop(
     scratch: &mut Scratch<'_>,
