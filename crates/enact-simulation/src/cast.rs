@@ -119,7 +119,8 @@ pub const DEFAULT_SINK: &str = "main";
 /// The schema that every output has.
 const OUTPUT: &str = r#"{"type":"object","required":["ok"],"properties":{"ok":{"type":"boolean"}}}"#;
 /// The schema that every input has; a reconciler's is another.
-const INPUT: &str = r#"{"type":"object","required":["n"],"properties":{"n":{"type":"integer"},"customer":{"type":"string"}}}"#;
+const INPUT: &str =
+    r#"{"type":"object","required":["n"],"properties":{"n":{"type":"integer"},"customer":{"type":"string"}}}"#;
 
 impl Part {
     /// Finds an operation of the cast.
@@ -212,7 +213,9 @@ pub fn solution(variant: u64) -> Arc<Solution> {
     let value = match variant {
         0 => json!({"name": "sales", "components": {"shop": "*", "desk": "*"}, "sinks": ["audit", "mail"],
             "intents": {"find-thing": "desk.main.find", "sell": "shop.main.pay"}}),
-        1 => json!({"name": "sales", "components": {"shop": "*"}, "sinks": ["audit"], "intents": {"sell": "shop.main.book"}}),
+        1 => {
+            json!({"name": "sales", "components": {"shop": "*"}, "sinks": ["audit"], "intents": {"sell": "shop.main.book"}})
+        }
         2 => json!({"name": "lost", "components": {"ghost": "*"}, "intents": {"haunt": "ghost.main.none"}}),
         _ => json!({"name": "plain", "components": {"desk": "*"}, "intents": {}}),
     };

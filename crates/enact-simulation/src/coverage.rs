@@ -7,9 +7,29 @@ use enact_model::record::{Body, Record};
 
 /// Every kind of command.
 pub const KINDS: [&str; 23] = [
-    "OpenEpoch", "Submit", "Reject", "Observe", "Tick", "Cancel", "Pause", "Resume", "Retry", "AddComponent",
-    "DrainComponent", "RemoveComponent", "BindSolution", "OpenSession", "UpgradeSession", "CloseSession", "SetState",
-    "RegisterReference", "Deliver", "Redeliver", "RefuseAccess", "NoteCheckpoint", "DropHistory",
+    "OpenEpoch",
+    "Submit",
+    "Reject",
+    "Observe",
+    "Tick",
+    "Cancel",
+    "Pause",
+    "Resume",
+    "Retry",
+    "AddComponent",
+    "DrainComponent",
+    "RemoveComponent",
+    "BindSolution",
+    "OpenSession",
+    "UpgradeSession",
+    "CloseSession",
+    "SetState",
+    "RegisterReference",
+    "Deliver",
+    "Redeliver",
+    "RefuseAccess",
+    "NoteCheckpoint",
+    "DropHistory",
 ];
 
 /// Kinds that nothing but a log that refuses writes can refuse: they note what has happened.

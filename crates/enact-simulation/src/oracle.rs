@@ -182,6 +182,12 @@ impl Oracle {
             self.stored.insert(*digest, parameters.clone());
         }
         let foretold = self.foretell(command);
+        if let (CommandBody::Deliver { tenant, message, sink, .. }, Some(_)) = (&command.body, answer) {
+            let pending = matches!(self.outbox.sent(tenant, *message, sink), Some(outbox::Sent::Pending(_)));
+            hold(records.len() == usize::from(pending), "what a sink did is marked once, while it is pending", || {
+                format!("{:?} left {records:?}", command.body)
+            })?;
+        }
         let mut batch = Batch::of(self, command);
         for record in records {
             hold(record.time == self.now, "every record of a command has its time", || format!("{record:?}"))?;
@@ -236,14 +242,18 @@ impl Oracle {
                 let used = self.lives.values().filter(|life| life.is_open()).any(|life| uses(&life));
                 done(self.catalog.knows(name.as_str(), version) && !used)
             }
-            C::OpenSession { tenant, session, .. } => done(session.as_ref().is_none_or(|session| {
-                !self.data.sessions.contains_key(&(tenant.clone(), session.clone()))
-            })),
+            C::OpenSession { tenant, session, .. } => done(
+                session
+                    .as_ref()
+                    .is_none_or(|session| !self.data.sessions.contains_key(&(tenant.clone(), session.clone()))),
+            ),
             C::UpgradeSession { tenant, session, owner } => {
                 let row = self.data.sessions.get(&(tenant.clone(), session.clone()));
-                done(row.is_some_and(|row| {
-                    self.data.is_live(row) && row.owner.as_ref().is_none_or(|known| known == owner)
-                }))
+                done(
+                    row.is_some_and(|row| {
+                        self.data.is_live(row) && row.owner.as_ref().is_none_or(|known| known == owner)
+                    }),
+                )
             }
             C::CloseSession { tenant, session, .. } => {
                 let row = self.data.sessions.get(&(tenant.clone(), session.clone()));
@@ -251,7 +261,8 @@ impl Oracle {
             }
             C::SetState { tenant, session, key, if_version, .. } => {
                 let open = self.data.admits(tenant, session);
-                let key = (tenant.clone(), enact_model::envelope::StateScope::Session, session.to_string(), key.clone());
+                let key =
+                    (tenant.clone(), enact_model::envelope::StateScope::Session, session.to_string(), key.clone());
                 done(open && if_version.is_none_or(|expected| expected == self.data.version(&key)))
             }
             C::RegisterReference { reference } => {
@@ -269,9 +280,7 @@ impl Oracle {
                     (None, None) => true,
                 })
             }
-            C::Redeliver { tenant, message, sink, .. } => {
-                done(self.outbox.redelivers(tenant, *message, sink.as_ref()))
-            }
+            C::Redeliver { tenant, message, sink, .. } => done(self.outbox.redelivers(tenant, *message, sink.as_ref())),
             C::DropHistory { .. } => Foretold::Done,
             C::OpenEpoch { .. }
             | C::Observe { .. }

@@ -177,6 +177,12 @@ impl World {
         match event {
             Event::Delivery { tenant, message, sink, result } => {
                 self.sending.remove(&(message, sink.clone()));
+                if self.random.chance(self.weather.rough / 8) {
+                    // The same answer comes once more.
+                    let (tenant, sink, result) = (tenant.clone(), sink.clone(), result.clone());
+                    let ms = self.random.between(1, 60);
+                    self.happens_after(ms, Event::Delivery { tenant, message, sink, result });
+                }
                 CommandBody::Deliver { tenant, message, sink, result }
             }
             Event::Answer { tenant, execution, attempt, report, started } => {

@@ -73,9 +73,7 @@ impl Oracle {
     pub(super) fn fits(&self, part: &Part, tenant: &TenantId, parameters: &Json) -> bool {
         let value = parameters.to_value();
         let document = value.get("document").and_then(|document| document.get("id")).and_then(Value::as_str);
-        let known = |id: &str| {
-            id.parse().is_ok_and(|id| self.data.references.contains_key(&(tenant.clone(), id)))
-        };
+        let known = |id: &str| id.parse().is_ok_and(|id| self.data.references.contains_key(&(tenant.clone(), id)));
         let typed = part.selector == "shop.main.tell" || value.get("n").is_some_and(Value::is_i64);
         typed && (!part.document || document.is_none_or(known))
     }

@@ -10,10 +10,10 @@ use enact_model::payload::Payload;
 use enact_model::record::Record;
 use serde_json::{Value, json};
 
+use super::Oracle;
 use super::data::Asked;
 use super::life::Stage;
 use super::verdict::{Fate, of_answer};
-use super::Oracle;
 use crate::violation::{Verdict, hold};
 
 /// One command at work.
@@ -75,9 +75,16 @@ impl<'a> Batch<'a> {
         }
         let value = output.map(Json::to_value);
         let reconciles = life.part.reconcile.is_some_and(|reconcile| {
-            reconcile.parse().is_ok_and(|reconcile| oracle.catalog.resolve(&reconcile, &life.intent.solution_id).is_some())
+            reconcile
+                .parse()
+                .is_ok_and(|reconcile| oracle.catalog.resolve(&reconcile, &life.intent.solution_id).is_some())
         });
-        self.fates.insert(execution, of_answer(life, seen, value.as_ref(), &oracle.data, reconciles));
+        let mut fates = of_answer(life, seen, value.as_ref(), &oracle.data, reconciles);
+        if life.deadline_at.is_some_and(|at| at <= oracle.now) {
+            // What would be tried again is over instead.
+            fates.push(Fate::Failed(None));
+        }
+        self.fates.insert(execution, fates);
         if let Seen::Replied(reply) = seen {
             let (by_value, carried) = match (&reply.output, value) {
                 (Payload::Inline(json), _) => (json.to_value(), json.clone()),

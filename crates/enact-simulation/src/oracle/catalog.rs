@@ -32,9 +32,9 @@ impl Catalog {
         let bound = self.solutions.get(solution).and_then(|solution| solution.intents.get(intent_type));
         let name = bound.map_or_else(|| intent_type.to_string(), ToString::to_string);
         let part = Part::of(&name).or_else(|| {
-            let mut handlers = PARTS.iter().filter(|part| {
-                part.handles == Some(name.as_str()) && self.active.contains_key(part.component())
-            });
+            let mut handlers = PARTS
+                .iter()
+                .filter(|part| part.handles == Some(name.as_str()) && self.active.contains_key(part.component()));
             handlers.next().filter(|_| handlers.next().is_none())
         })?;
         self.active.get(part.component()).map(|version| (part, version.clone()))

@@ -211,9 +211,8 @@ impl Data {
         hold(registered == expected, rule, || format!("{registered:?} is registered for {expected:?}"))?;
         let find = |name: &String| resolved.get(name).copied().or_else(|| name.parse().ok());
         let derived = asked.envelope.iter().flat_map(|envelope| &envelope.derived);
-        let asked_edges: BTreeSet<(Option<ReferenceId>, Option<ReferenceId>)> = derived
-            .flat_map(|derived| derived.from.iter().map(|from| (find(from), find(&derived.to))))
-            .collect();
+        let asked_edges: BTreeSet<(Option<ReferenceId>, Option<ReferenceId>)> =
+            derived.flat_map(|derived| derived.from.iter().map(|from| (find(from), find(&derived.to)))).collect();
         let edges: BTreeSet<_> = edges.into_iter().map(|(from, to)| (Some(from), Some(to))).collect();
         hold(edges == asked_edges, rule, || format!("{edges:?} is noted for {asked_edges:?}"))
     }

@@ -104,10 +104,8 @@ impl Oracle {
         let rule = "references and provenance are those of completed outcomes and operators";
         for name in TENANTS {
             let owner = tenant(name);
-            let found: BTreeSet<_> = scan(view, &KeyRange::references(&owner))?
-                .into_iter()
-                .filter_map(|(key, _)| key.last_id())
-                .collect();
+            let found: BTreeSet<_> =
+                scan(view, &KeyRange::references(&owner))?.into_iter().filter_map(|(key, _)| key.last_id()).collect();
             let own = self.data.references.keys().filter(|(known, _)| *known == owner);
             let expected: BTreeSet<_> = own.map(|(_, id)| id.as_u128()).collect();
             hold(found == expected, rule, || format!("{name} has {found:?} and not {expected:?}"))?;

@@ -42,11 +42,15 @@ impl LogWatch {
     /// When it leaves a gap, or goes back in time or to a former owner.
     pub fn append(&mut self, record: &Record) -> Verdict {
         let next = self.position().plus(1);
-        hold(record.lsn == next, "the positions of records have no gap", || format!("{} is where {next} follows", record.lsn))?;
+        hold(record.lsn == next, "the positions of records have no gap", || {
+            format!("{} is where {next} follows", record.lsn)
+        })?;
         hold(record.time >= self.time, "the time of records does not go back", || {
             format!("{} follows {} at {}", record.time, self.time, record.lsn)
         })?;
-        hold(record.epoch >= self.epoch, "no former owner writes", || format!("{} follows {}", record.epoch, self.epoch))?;
+        hold(record.epoch >= self.epoch, "no former owner writes", || {
+            format!("{} follows {}", record.epoch, self.epoch)
+        })?;
         self.time = record.time;
         self.epoch = record.epoch;
         self.digests.push(digest(record));

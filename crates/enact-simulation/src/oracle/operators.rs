@@ -38,7 +38,8 @@ impl Oracle {
     /// Retry of a settled execution is a new one; from in doubt it needs a confirmation.
     fn foretell_repetition(&self, life: &Life, confirmed: bool) -> Foretold {
         let Some(outcome) = life.outcome.as_deref() else { return Foretold::Refused };
-        let query = Part::of(life.part.selector).is_some_and(|part| part.kind == enact_model::descriptor::OperationKind::Query);
+        let query =
+            Part::of(life.part.selector).is_some_and(|part| part.kind == enact_model::descriptor::OperationKind::Query);
         let in_doubt = outcome.may_have_run() && !query;
         if outcome.word() == "completed" || in_doubt && !confirmed {
             return Foretold::Refused;

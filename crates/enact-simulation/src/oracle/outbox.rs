@@ -64,7 +64,9 @@ impl Outbox {
 
     /// Returns whether a message may be sent again: a dead letter, or what has arrived if its sink is named.
     pub fn redelivers(&self, tenant: &TenantId, message: MessageId, sink: Option<&SinkId>) -> bool {
-        let Some(promise) = self.promises.get(&message).filter(|promise| promise.tenant == *tenant) else { return false };
+        let Some(promise) = self.promises.get(&message).filter(|promise| promise.tenant == *tenant) else {
+            return false;
+        };
         promise.sinks.iter().any(|(known, sent)| match sink {
             Some(sink) => sink == known && matches!(sent, Sent::Delivered | Sent::Dead),
             None => *sent == Sent::Dead,
@@ -86,7 +88,9 @@ impl Outbox {
         let rule = "a message is pending until it is delivered or given up";
         let promise = self.promises.get_mut(message);
         let known = promise.and_then(|promise| Some((promise.sinks.get_mut(sink)?, &mut promise.out_of_turn)));
-        let Some((sent, out_of_turn)) = known else { return hold(false, rule, || format!("{body:?} is of no message")) };
+        let Some((sent, out_of_turn)) = known else {
+            return hold(false, rule, || format!("{body:?} is of no message"));
+        };
         let legal = matches!(sent, Sent::Pending(_)) != matches!(body, Body::MessageRequeued { .. });
         hold(legal, rule, || format!("{body:?} follows {sent:?}"))?;
         *sent = match (body, *sent) {
@@ -138,7 +142,8 @@ impl Outbox {
             let mut last: BTreeMap<(&TenantId, &str), Lsn> = BTreeMap::new();
             for message in &consumer.distinct {
                 let promise = self.promises.get(message).or_else(|| self.dropped.get(message));
-                let promise = promise.ok_or_else(|| at("a sink gets only what was promised", format!("{sink} got {message}")))?;
+                let promise =
+                    promise.ok_or_else(|| at("a sink gets only what was promised", format!("{sink} got {message}")))?;
                 hold(promise.sinks.contains_key(sink), "a message goes only to its own sinks", || {
                     format!("{sink} got {message}")
                 })?;

@@ -55,12 +55,8 @@ impl Queues {
             format!("{tenant} is served twice in {queue:?} while {waited:?} waits")
         })?;
         // Whoever of this tenant is served next must not pass over those of others that wait now.
-        let others: BTreeSet<ExecutionId> = place
-            .waiting
-            .iter()
-            .filter(|(_, owner)| **owner != tenant)
-            .map(|(other, _)| *other)
-            .collect();
+        let others: BTreeSet<ExecutionId> =
+            place.waiting.iter().filter(|(_, owner)| **owner != tenant).map(|(other, _)| *other).collect();
         place.passed_over.insert(tenant.clone(), others);
         for (owner, passed) in &mut place.passed_over {
             // A tenant that was served now has not been passed over by anybody.

@@ -26,9 +26,7 @@ impl Oracle {
             return self.accept(batch, record, acceptance);
         }
         match &record.body {
-            Body::StateSet { .. } | Body::StateDeleted { .. } | Body::ReferenceRegistered { .. }
-                if batch.by_hand =>
-            {
+            Body::StateSet { .. } | Body::StateDeleted { .. } | Body::ReferenceRegistered { .. } if batch.by_hand => {
                 return self.data.take(record);
             }
             Body::StateSet { .. }
@@ -74,6 +72,7 @@ impl Oracle {
             Body::AttemptStarted { attempt, deadline_at, .. } => {
                 life.start(*attempt, now)?;
                 self.hold_start(&life, *deadline_at)?;
+                self.hold_gate(&life, &before)?;
             }
             Body::AttemptObserved { attempt, observation, .. } => life.observe(*attempt, observation)?,
             Body::LateObserved { attempt, .. } => {
@@ -92,6 +91,9 @@ impl Oracle {
             }
             Body::Waited { wake, .. } => {
                 life.wait(wake, now)?;
+                if life.holds_gate() {
+                    self.hold_gate(&life, &before)?;
+                }
                 if let Wake::Reconcile { .. } = wake {
                     batch.became.insert(id, Fate::Asks);
                 }
@@ -118,11 +120,21 @@ impl Oracle {
         hold(at_hosts < self.policy.running_max as usize, "no more attempts run at once than the hub allows", || {
             format!("{at_hosts} others run")
         })?;
+        Ok(())
+    }
+
+    /// An execution takes a slot of its gate, unless it brings one from the hub's queue. Versions of an operation share a
+    /// gate and may differ in their limits: that of the one who takes a slot counts.
+    fn hold_gate(&self, life: &Life, before: &Stage) -> Verdict {
         let Some((gate, limit)) = &life.gate else { return Ok(()) };
+        if matches!(before, Stage::Queued(queue) if queue == "*") {
+            return Ok(());
+        }
         let same = |other: &&Life| other.gate.as_ref().is_some_and(|(name, _)| name == gate);
-        let held = self.lives.values().filter(others).filter(same).count();
+        let others = self.lives.values().filter(|other| other.holds_gate() && other.accepted != life.accepted);
+        let held = others.filter(same).count();
         hold(held < *limit as usize, "no more attempts of an operation run at once than it allows", || {
-            format!("{held} others run through {gate}, which lets {limit} pass")
+            format!("{held} others hold slots of {gate}, which lets {limit} pass")
         })
     }
 
@@ -133,9 +145,8 @@ impl Oracle {
         {
             let served = matches!(&life.stage, Stage::Running | Stage::Queued(_));
             let (lives, now) = (&self.lives, self.now);
-            let ready = |other: ExecutionId| {
-                lives.get(&other).is_some_and(|other| other.deadline_at.is_none_or(|at| at > now))
-            };
+            let ready =
+                |other: ExecutionId| lives.get(&other).is_some_and(|other| other.deadline_at.is_none_or(|at| at > now));
             self.queues.leave(queue, id, served, ready)?;
         }
         if let Stage::Queued(queue) = &life.stage
@@ -182,7 +193,9 @@ impl Oracle {
             Wake::Answer { .. } => Stage::Free,
             Wake::Slot { queue } => Stage::Queued(queue.clone()),
             Wake::StartAfter { due } => Stage::Delayed(*due),
-            other => return Err(broken("a new execution starts, or waits for a slot or its time", format!("{other:?}"))),
+            other => {
+                return Err(broken("a new execution starts, or waits for a slot or its time", format!("{other:?}")));
+            }
         };
         let waits = self.waits_for(intent.start_after, gate.as_ref());
         hold(stage == waits, "what can start starts at once", || format!("{stage:?} stands where {waits:?} belongs"))?;
@@ -192,7 +205,9 @@ impl Oracle {
         if let Some(key) = &intent.idempotency_key {
             let key = (intent.tenant_id.clone(), intent.intent_type.clone(), key.clone());
             let before = self.keys.insert(key, id);
-            hold(before.is_none(), "an idempotency key has one execution", || format!("{before:?} has that of {id} too"))?;
+            hold(before.is_none(), "an idempotency key has one execution", || {
+                format!("{before:?} has that of {id} too")
+            })?;
         }
         let life = Life {
             tenant: intent.tenant_id.clone(),
@@ -249,16 +264,23 @@ impl Oracle {
         let (events, rule) = match asked {
             Some((asked, output)) => {
                 self.data.hold_changes(&life, &id.to_string(), asked, &effects)?;
-                (Data::events(&life, Some(asked), output, blind), "every event of a completed outcome is promised with it")
+                (
+                    Data::events(&life, Some(asked), output, blind),
+                    "every event of a completed outcome is promised with it",
+                )
             }
             None => {
-                let raw = effects.iter().filter(|record| matches!(record.body, Body::ReferenceRegistered { .. })).count();
+                let raw =
+                    effects.iter().filter(|record| matches!(record.body, Body::ReferenceRegistered { .. })).count();
                 let others = effects.len() - raw;
                 let failed = matches!(**outcome, Outcome::Failed { .. });
-                let events = if failed { Data::events(&life, None, &super::data::no_data(), blind) } else { Vec::new() };
-                hold(others == events.len() && raw <= usize::from(failed), "nothing of a failed execution is visible", || {
-                    format!("{effects:?} is recorded for {}", outcome.word())
-                })?;
+                let events =
+                    if failed { Data::events(&life, None, &super::data::no_data(), blind) } else { Vec::new() };
+                hold(
+                    others == events.len() && raw <= usize::from(failed),
+                    "nothing of a failed execution is visible",
+                    || format!("{effects:?} is recorded for {}", outcome.word()),
+                )?;
                 (events, "no message of a failed execution is visible, except those it declares for failure")
             }
         };
@@ -266,14 +288,16 @@ impl Oracle {
         life.settle(outcome, self.now)?;
         batch.became.insert(id, fate);
         self.queue(id, &life, &before)?;
-        let waiting = life.parent.filter(|parent| {
-            self.lives.get(parent).is_some_and(|parent| parent.stage == Stage::Asking(id))
-        });
+        let waiting =
+            life.parent.filter(|parent| self.lives.get(parent).is_some_and(|parent| parent.stage == Stage::Asking(id)));
         self.lives.insert(id, life);
         if let Some(parent) = waiting
             && let Some(asks) = self.lives.get(&parent)
         {
-            let (fates, asked) = of_child(asks, outcome, &self.data);
+            let (mut fates, asked) = of_child(asks, outcome, &self.data);
+            if asks.deadline_at.is_some_and(|at| at <= self.now) {
+                fates.push(Fate::Failed(None));
+            }
             batch.fates.insert(parent, fates);
             batch.touched.push(parent);
             batch.became.remove(&parent);
@@ -305,7 +329,9 @@ impl Oracle {
                     && message.key == *key
                     && data.as_ref().is_none_or(|data| message.data == *data)
             });
-            hold(fits && message.execution_id == id, rule, || format!("{message:?} stands where {expected:?} belongs"))?;
+            hold(fits && message.execution_id == id, rule, || {
+                format!("{message:?} stands where {expected:?} belongs")
+            })?;
             hold(message.sinks == sinks, "the sinks of a message are those of its solution", || {
                 format!("{:?} stands where {sinks:?} belongs", message.sinks)
             })?;

@@ -1,9 +1,9 @@
 //! What an answer of a host must come to, by DESIGN §3 "How often may a handler run?" and the kinds of faults.
 
+use enact_model::execution::StopCause;
 use enact_model::observation::{Fault, FaultKind, Reached, Seen};
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
-use enact_model::execution::StopCause;
 use serde_json::Value;
 
 use super::data::{Asked, Data};

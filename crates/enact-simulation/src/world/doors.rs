@@ -87,7 +87,11 @@ impl Doors {
             24..26 => register(random, known, now),
             26..30 => catalog(random),
             30..32 => redeliver(random, known),
-            32 => CommandBody::RefuseAccess { tenant: tenant(random), execution: None, what: "another's state".to_owned() },
+            32 => CommandBody::RefuseAccess {
+                tenant: tenant(random),
+                execution: None,
+                what: "another's state".to_owned(),
+            },
             33 => CommandBody::NoteCheckpoint { position: known.position },
             _ => drop_history(random, known),
         }

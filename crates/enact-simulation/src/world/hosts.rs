@@ -73,10 +73,9 @@ pub fn plan(random: &mut Random, rough: u64, scene: &Scene<'_>) -> Plan {
             one(runs, fault(random, &IN_DOUBT, Reached::Unknown))
         }
         // It is silent, and the host's ladder ends it at its deadline.
-        10..13 => Plan {
-            runs: true,
-            reports: vec![(scene.budget_ms + random.between(0, 100), deadline(random.chance(70)))],
-        },
+        10..13 => {
+            Plan { runs: true, reports: vec![(scene.budget_ms + random.between(0, 100), deadline(random.chance(70)))] }
+        }
         // It answers after its host has given it up.
         13..15 => {
             let late = (scene.budget_ms + random.between(150, 2_000), reply(random, scene, rough));
@@ -269,7 +268,12 @@ pub fn stop_plan(random: &mut Random, rough: u64, runs: bool) -> StopPlan {
 
 /// Makes the observation of a report.
 pub fn observation(report: &Report, started: Timestamp, ended: Timestamp) -> Box<Observation> {
-    Box::new(Observation { seen: report.seen.clone(), started_at: started, ended_at: ended.max(started), instance: None })
+    Box::new(Observation {
+        seen: report.seen.clone(),
+        started_at: started,
+        ended_at: ended.max(started),
+        instance: None,
+    })
 }
 
 /// Returns whether an execution's operation changes the world.

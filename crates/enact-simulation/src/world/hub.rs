@@ -51,7 +51,15 @@ impl Hub {
             dirty_max: 200,
             ..Config::default()
         };
-        Self { disk: SimDisk::new(seed), storage: MemoryStorage::new(), config, policy, driver: None, armed: None, broken: 0 }
+        Self {
+            disk: SimDisk::new(seed),
+            storage: MemoryStorage::new(),
+            config,
+            policy,
+            driver: None,
+            armed: None,
+            broken: 0,
+        }
     }
     /// Returns the limits that it works under.
     pub fn policy(&self) -> &Policy {
@@ -125,7 +133,11 @@ impl Hub {
             End::Closed => {
                 if let Some(driver) = driver {
                     let closed = driver.into_store().close();
-                    closed.map_err(|error| broken("a sound store closes", format!("{error}: {error:?}")))?;
+                    let broke = self.broke();
+                    hold(closed.is_ok() || broke.is_some(), "a sound store closes", || format!("{closed:?}"))?;
+                    if broke == Some(FailKind::Power) {
+                        return self.take_down(End::PowerLost, seed);
+                    }
                 }
             }
         }

@@ -25,7 +25,8 @@ impl World {
                 Effect::Invoke { tenant, execution, attempt } => {
                     let row = read_execution(&self.hub.view()?, tenant, *execution);
                     let row = row.map_err(|error| broken("an invoked execution can be read", format!("{error:?}")))?;
-                    let row = row.ok_or_else(|| broken("what is invoked is durable", format!("{effect:?} has no row")))?;
+                    let row =
+                        row.ok_or_else(|| broken("what is invoked is durable", format!("{effect:?} has no row")))?;
                     // It may have been settled by a later command of the same turn.
                     if row.attempt == *attempt && matches!(row.phase, Phase::Running | Phase::Stopping) {
                         self.invoke(&row)?;

@@ -37,7 +37,9 @@ impl World {
                 match self.next_moment()? {
                     Some(moment) => self.clock.advance_to(moment),
                     None if open.is_empty() => return Ok(()),
-                    None => return Err(broken("every open execution is woken by something", format!("{open:?} is not"))),
+                    None => {
+                        return Err(broken("every open execution is woken by something", format!("{open:?} is not")));
+                    }
                 }
                 continue;
             }

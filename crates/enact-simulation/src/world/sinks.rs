@@ -25,7 +25,14 @@ pub struct Sinks(BTreeMap<SinkId, Consumer>);
 
 impl Sinks {
     /// Sends a message and says what the sender sees of it.
-    pub fn send(&mut self, random: &mut Random, rough: u64, mono: u64, sink: &SinkId, message: &Message) -> DeliveryResult {
+    pub fn send(
+        &mut self,
+        random: &mut Random,
+        rough: u64,
+        mono: u64,
+        sink: &SinkId,
+        message: &Message,
+    ) -> DeliveryResult {
         let consumer = self.0.entry(sink.clone()).or_default();
         if consumer.down_until > mono {
             return DeliveryResult::Failed { reason: "the sink is down".to_owned() };
