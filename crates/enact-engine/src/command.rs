@@ -232,8 +232,7 @@ impl CommandBody {
         match self {
             Self::Submit { intent, .. } => {
                 let tenant = &intent.tenant_id;
-                let mut keys =
-                    vec![Key::intent(tenant, intent.intent_id), Key::session(tenant, &intent.session_id)];
+                let mut keys = vec![Key::intent(tenant, intent.intent_id), Key::session(tenant, &intent.session_id)];
                 keys.extend(
                     intent.idempotency_key.iter().map(|key| Key::idempotency(tenant, &intent.intent_type, key)),
                 );

@@ -1,6 +1,7 @@
 //! The ring, one turn at a time: decide each command over the working view, commit all of them at once, publish. No clock,
 //! no thread, no channel: the simulator drives the same code.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -137,10 +138,16 @@ impl<S: Store> Driver<S> {
         let mut turn = Turn::default();
         let mut batches = Vec::with_capacity(commands.len());
         for command in commands {
-            let mut command = command.clone();
-            command.time = command.time.max(last_time);
+            let mut command = Cow::Borrowed(command);
+            if command.time < last_time {
+                command.to_mut().time = last_time;
+            }
             if working.loaded.len() > LOADED_MAX {
                 working.loaded.clear();
+            }
+            if let Err(error) = working.prefetch(command.body.needs()) {
+                let reason: Arc<str> = describe(&error).into();
+                return Err(self.poisoned.insert(Poisoned { reason }).clone());
             }
             let world = World { policy: &self.policy, catalog: &catalog };
             let decision = loop {
@@ -225,6 +232,13 @@ struct Working<'a, V: View> {
 }
 
 impl<V: View> Working<'_, V> {
+    /// Loads those of the keys that are on disk alone: deciding would ask for them one after the other, and begin again
+    /// each time.
+    fn prefetch(&mut self, keys: Vec<Key>) -> Result<(), ReadError> {
+        let missing = keys.into_iter().filter(|key| self.get(key).is_err()).collect();
+        self.load(Need(missing))
+    }
+
     fn load(&mut self, need: Need) -> Result<(), ReadError> {
         for key in need.0 {
             let row = self.view.get(&key)?;

@@ -31,7 +31,7 @@ pub(super) enum Completion {
     /// Its effects are recorded; this is the output.
     Done(Payload),
     /// None of them is.
-    Refused(Fault),
+    Refused(Box<Fault>),
 }
 
 /// Everything that is to be recorded with a completed outcome, checked before the first record is made.
@@ -55,7 +55,7 @@ pub(super) fn complete(
     output: &Value,
 ) -> Result<Completion, Need> {
     let Some(compiled) = world.operation(execution) else {
-        return Ok(Completion::Refused(FaultKind::HostGone.fault("the operation is no longer known")));
+        return Ok(Completion::Refused(Box::new(FaultKind::HostGone.fault("the operation is no longer known"))));
     };
     let operation = compiled.operation();
     let input = command.input(execution);
@@ -69,14 +69,14 @@ pub(super) fn complete(
     }
     let declared = match effects::evaluate(operation, &input, output, &artifacts) {
         Ok(declared) => declared,
-        Err(fault) => return Ok(Completion::Refused(FaultKind::EffectUnfit.fault(fault.to_string()))),
+        Err(fault) => return Ok(Completion::Refused(Box::new(FaultKind::EffectUnfit.fault(fault.to_string())))),
     };
     let made = declared.output.as_ref().map(Json::to_value);
     let faults = compiled.validate_output(made.as_ref().unwrap_or(output));
     if !faults.is_empty() {
         let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let fault = FaultKind::OutputInvalid.fault(format!("the output violates its schema: {}", list.join("; ")));
-        return Ok(Completion::Refused(fault));
+        return Ok(Completion::Refused(Box::new(fault)));
     }
     for derived in &declared.derived {
         let made = artifacts.get(derived.artifact).and_then(|value| value.get("id")).and_then(Value::as_str);
@@ -104,7 +104,7 @@ pub(super) fn complete(
     }
     if let Some(made) = declared.output.as_ref().filter(|made| made.as_str().len() > INLINE_MAX_BYTES) {
         let message = format!("`result` makes {} bytes, more than {INLINE_MAX_BYTES}", made.as_str().len());
-        return Ok(Completion::Refused(FaultKind::EffectUnfit.fault(message)));
+        return Ok(Completion::Refused(Box::new(FaultKind::EffectUnfit.fault(message))));
     }
     // By reference where the handler's own output was too large for a record.
     let final_output = declared.output.map_or_else(|| reply.output.clone(), Payload::Inline);
@@ -113,14 +113,16 @@ pub(super) fn complete(
         Payload::Stored { digest, size } => Json::from(&serde_json::json!({ "digest": digest, "size": size })),
     };
     if let Some(fault) = plan.fault(scratch, execution)? {
-        return Ok(Completion::Refused(fault));
+        return Ok(Completion::Refused(Box::new(fault)));
     }
     plan.record(scratch, world, &mut ids, execution, &default_data)?;
     Ok(Completion::Done(final_output))
 }
 
 fn unregistered(name: &str) -> Completion {
-    Completion::Refused(FaultKind::EffectRefused.fault(format!("`derived` names {name}, which is not registered")))
+    Completion::Refused(Box::new(
+        FaultKind::EffectRefused.fault(format!("`derived` names {name}, which is not registered")),
+    ))
 }
 
 const KEY_RULE: &str = "a key of state or of an event has 1 to 4096 bytes";

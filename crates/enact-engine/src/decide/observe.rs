@@ -82,7 +82,7 @@ fn finish(
 ) -> Result<(), Need> {
     let completion = match &output {
         Some(output) => complete(scratch, world, command, execution, reply, output)?,
-        None => Completion::Refused(FaultKind::StoreUnavailable.fault("the stored output could not be read")),
+        None => Completion::Refused(Box::new(FaultKind::StoreUnavailable.fault("the stored output could not be read"))),
     };
     match completion {
         Completion::Done(output) => {

@@ -370,7 +370,7 @@ mod tests {
     fn the_order_of_keys_is_the_order_of_their_parts() {
         let tenant = |text: &str| text.parse::<TenantId>().unwrap();
         let exe = ExecutionId::from_u128;
-        let mut keys = vec![
+        let mut keys = [
             Key::execution(&tenant("a"), exe(2)),
             Key::execution(&tenant("a"), exe(1)),
             Key::execution(&tenant("aa"), exe(0)),

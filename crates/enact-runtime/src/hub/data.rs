@@ -1,5 +1,6 @@
 //! References, artifacts and lineage: what there is and where it came from; bytes only into a file that somebody names.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 
@@ -205,12 +206,12 @@ fn walk<V: View>(
             for (_, row) in found {
                 let (Row::MadeFrom(edge) | Row::MadeInto(edge)) = row else { continue };
                 let other = if *way == Direction::Down { edge.to } else { edge.from };
-                if !distance.contains_key(&other) {
+                if let Entry::Vacant(first) = distance.entry(other) {
                     if order.len() >= nodes_max {
                         cut_by = Some(format!("{nodes_max} nodes"));
                         continue;
                     }
-                    distance.insert(other, depth + 1);
+                    first.insert(depth + 1);
                     order.push(other);
                 }
                 edges.insert((edge.from, edge.to), (*edge).clone());

@@ -180,7 +180,7 @@ fn effects_before<V: View>(view: &V, lsn: Lsn, own: &[Lsn]) -> Result<Vec<Lsn>, 
     while before > view.first_record() {
         before = Lsn(before.0 - 1);
         let Some(record) = view.record(before)? else { break };
-        if !record.body.is_effect() || !record.cause.is_some_and(|cause| own.binary_search(&cause).is_ok()) {
+        if !record.body.is_effect() || record.cause.is_none_or(|cause| own.binary_search(&cause).is_err()) {
             break;
         }
         found.push(before);
