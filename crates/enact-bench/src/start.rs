@@ -47,7 +47,11 @@ fn child(words: &[&str]) -> Result<Vec<u8>, Failure> {
     let output = Command::new(std::env::current_exe()?).args(words).stderr(std::process::Stdio::inherit()).output()?;
     // The one that fills a store kills itself.
     let killed = std::os::unix::process::ExitStatusExt::signal(&output.status) == Some(9);
-    if output.status.success() || killed { Ok(output.stdout) } else { Err(format!("{words:?}: {}", output.status).into()) }
+    if output.status.success() || killed {
+        Ok(output.stdout)
+    } else {
+        Err(format!("{words:?}: {}", output.status).into())
+    }
 }
 
 /// Settles executions in a new store, then dies as a process does that is killed.

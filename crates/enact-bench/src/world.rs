@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use enact_host::contract::{
-    BoxFuture, Call, CancelToken, ContextPort, Fingerprint, Host, HostObservation, HostStats,
-};
+use enact_host::contract::{BoxFuture, Call, CancelToken, ContextPort, Fingerprint, Host, HostObservation, HostStats};
 use enact_model::descriptor::Component;
 use enact_model::digest::Digest;
 use enact_model::id::{Name, TenantId};

@@ -38,6 +38,7 @@ use weather::Weather;
 
 /// What will happen at some moment unless the hub goes down first.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a world has few of them at once")]
 enum Event {
     /// A host reports.
     Answer { tenant: TenantId, execution: ExecutionId, attempt: u32, report: Report, started: Timestamp },
