@@ -37,7 +37,12 @@ impl World {
             return self.restart(end);
         }
         if self.random.below(1_000) < weather.disk {
-            let kind = self.random.pick(&FailKind::ALL).copied().unwrap_or(FailKind::Power);
+            // Most often what leaves a part of a turn behind.
+            let kind = match self.random.below(3) {
+                0 => FailKind::Power,
+                1 => FailKind::ShortWrite,
+                _ => self.random.pick(&FailKind::ALL).copied().unwrap_or(FailKind::Sync),
+            };
             self.hub.arm(self.random.between(1, 4), kind);
         }
         Ok(())
@@ -102,7 +107,7 @@ impl World {
                 eprintln!("the hub ends: {end:?}");
             }
             self.go_down(end)?;
-            let broken_again = self.random.below(1_000) < self.weather.disk * 4;
+            let broken_again = self.random.below(1_000) < self.weather.disk * 2;
             if broken_again {
                 let kind = self.random.pick(&FailKind::ALL).copied().unwrap_or(FailKind::Power);
                 self.hub.arm(self.random.between(1, 40), kind);

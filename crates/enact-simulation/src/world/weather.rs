@@ -26,8 +26,8 @@ impl Weather {
         match random.below(4) {
             0 => Self { ends: 0, disk: 0, jumps: 0, rough },
             1 => Self { ends: 20, disk: 0, jumps: 5, rough },
-            2 => Self { ends: 10, disk: 25, jumps: 5, rough },
-            _ => Self { ends: 30, disk: 30, jumps: 20, rough },
+            2 => Self { ends: 10, disk: 60, jumps: 5, rough },
+            _ => Self { ends: 30, disk: 90, jumps: 20, rough },
         }
     }
 }
