@@ -36,6 +36,9 @@ use crate::port::Port;
 use crate::relay::Pokes;
 use crate::ring::Ring;
 
+/// Largest output that is held against its schema on a thread that must not block, in bytes.
+const JUDGED_HERE_MAX_BYTES: usize = 16 * 1024;
+
 /// The artifact store as hosts see it.
 #[derive(Clone)]
 pub(crate) struct Source(pub(crate) Artifacts);
@@ -282,15 +285,18 @@ impl<S: Store + 'static> Performer<S> {
         let taken = std::mem::replace(&mut seen.seen, HostSeen::Fault(FaultKind::HostGone.fault("")));
         let artifacts = self.artifacts.clone();
         let operation = Arc::clone(operation);
+        // Most replies are small and fit: to judge them here costs less than a thread that may block.
+        let refused = match &taken {
+            HostSeen::Replied(reply) if reply.output.as_str().len() <= JUDGED_HERE_MAX_BYTES => {
+                Some(is_refused(&operation, &reply.output))
+            }
+            _ => None,
+        };
         let cheap = match &taken {
             HostSeen::Fault(_) => raw_output.is_none(),
-            HostSeen::Replied(reply) => {
-                reply.produced.is_empty()
-                    && reply.output.as_str().len() <= INLINE_MAX_BYTES
-                    && operation.operation().output.is_none()
-            }
+            HostSeen::Replied(reply) => reply.produced.is_empty() && refused == Some(false),
         };
-        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output);
+        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output, refused);
         let kept = if cheap {
             keep()
         } else {
@@ -335,11 +341,18 @@ impl Kept {
     }
 }
 
+/// Tells whether the rules will refuse an output for its schema.
+fn is_refused(operation: &CompiledOperation, output: &Json) -> bool {
+    let judged = operation.operation().output.is_some() && operation.operation().result.is_none();
+    judged && !operation.validate_output(&output.to_value()).is_empty()
+}
+
 fn keep_bytes(
     artifacts: &Artifacts,
     operation: &CompiledOperation,
     seen: HostSeen,
     raw_output: Option<ProducedFile>,
+    refused: Option<bool>,
 ) -> Kept {
     let raw = raw_output.and_then(|file| store(artifacts, file).ok());
     match seen {
@@ -365,8 +378,7 @@ fn keep_bytes(
                 Payload::Inline(reply.output.clone())
             };
             // An output that will be refused is kept as it was, before the refusal is logged.
-            let judged = operation.operation().output.is_some() && operation.operation().result.is_none();
-            let refused = judged && !operation.validate_output(&reply.output.to_value()).is_empty();
+            let refused = refused.unwrap_or_else(|| is_refused(operation, &reply.output));
             let raw = match (raw, refused) {
                 (None, true) => artifacts.put_bytes(text.as_bytes()).ok().map(|kept| StoredArtifact {
                     name: "raw-output.json".to_owned(),

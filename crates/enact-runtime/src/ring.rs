@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use enact_catalog::catalog::Catalog;
@@ -343,7 +343,15 @@ impl<S: Store> Turning<S> {
 /// Takes 128 bits from the system: with a counter added they make every id of this start unique.
 pub(crate) fn random_seed() -> std::io::Result<u128> {
     use std::io::Read as _;
+    static SOURCE: OnceLock<std::fs::File> = OnceLock::new();
+    let mut source = match SOURCE.get() {
+        Some(source) => source,
+        None => {
+            let opened = std::fs::File::open("/dev/urandom")?;
+            SOURCE.get_or_init(|| opened)
+        }
+    };
     let mut bytes = [0; 16];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    source.read_exact(&mut bytes)?;
     Ok(u128::from_be_bytes(bytes))
 }
