@@ -46,6 +46,8 @@ struct Slot {
     stamp: u64,
     /// Whether the cold side says that it is open.
     marked: bool,
+    /// Whether the cold side may have a row of the key.
+    cold: bool,
 }
 
 impl Memory {
@@ -53,7 +55,7 @@ impl Memory {
     fn settle(&mut self, taken: Taken) {
         let marked = taken.open();
         let Some(slot) = self.rows.get_mut(&taken.key) else { return };
-        slot.marked = marked;
+        (slot.marked, slot.cold) = (marked, taken.row.is_some());
         if slot.stamp != taken.stamp {
             self.dirty.push(taken.key);
         } else if slot.row.is_some() && (marked || taken.key.resident()) {
@@ -69,6 +71,7 @@ struct Taken {
     row: Option<Row>,
     stamp: u64,
     marked: bool,
+    cold: bool,
 }
 
 impl<C: Cold> Tables<C> {
@@ -81,13 +84,13 @@ impl<C: Cold> Tables<C> {
         let (from, to) = (area(ROWS, &resident.from), area(ROWS, &resident.to));
         for pair in snapshot.range(&from, &to, Order::Ascending) {
             let (key, row) = decode(pair)?;
-            memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: false });
+            memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: false, cold: true });
         }
         for pair in snapshot.range(&[OPEN], &[OPEN + 1], Order::Ascending) {
             let (bytes, _) = pair.map_err(|error| ReadError::new("the open rows", error))?;
             let key = Key::from_bytes(bytes.get(1..).unwrap_or_default());
             if let Some(row) = read_cold(&cold, &key)? {
-                memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: true });
+                memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: true, cold: true });
             }
         }
         Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()) })
@@ -108,7 +111,10 @@ impl<C: Cold> Tables<C> {
         memory.stamp += 1;
         let stamp = memory.stamp;
         for change in changes {
-            let slot = memory.rows.entry(change.key.clone()).or_insert(Slot { row: None, stamp: 0, marked: false });
+            // Of the resident tables all rows are in memory: what is not here is not there.
+            let cold = !change.key.resident();
+            let slot = memory.rows.entry(change.key.clone());
+            let slot = slot.or_insert(Slot { row: None, stamp: 0, marked: false, cold });
             slot.row.clone_from(&change.row);
             if std::mem::replace(&mut slot.stamp, stamp) == 0 {
                 memory.dirty.push(change.key.clone());
@@ -189,7 +195,7 @@ impl<C: Cold> Tables<C> {
         keys.sort();
         let take = |key: Key| {
             let slot = memory.rows.get(&key)?;
-            Some(Taken { row: slot.row.clone(), stamp: slot.stamp, marked: slot.marked, key })
+            Some(Taken { row: slot.row.clone(), stamp: slot.stamp, marked: slot.marked, cold: slot.cold, key })
         };
         Some((keys.into_iter().filter_map(take).collect(), memory.position))
     }
@@ -219,13 +225,15 @@ impl Taken {
         !self.key.resident() && self.row.as_ref().is_some_and(Row::open)
     }
     fn puts(&self) -> impl Iterator<Item = Put> {
-        let row = (area(ROWS, &self.key), self.row.as_ref().map(Row::encode));
+        // A row that came and went between two writes was never there.
+        let row =
+            (self.row.is_some() || self.cold).then(|| (area(ROWS, &self.key), self.row.as_ref().map(Row::encode)));
         let mark = match (self.marked, self.open()) {
             (false, true) => Some((area(OPEN, &self.key), Some(Vec::new()))),
             (true, false) => Some((area(OPEN, &self.key), None)),
             _ => None,
         };
-        [row].into_iter().chain(mark)
+        row.into_iter().chain(mark)
     }
 }
 
