@@ -31,6 +31,9 @@ pub(super) use pool::Pool;
 /// How long the answer waits for a killed instance.
 const KILL_WAIT: Duration = Duration::from_millis(500);
 
+/// Largest answer that is read on a thread that must not block, in bytes.
+const READ_HERE_MAX_BYTES: usize = 16 * 1024;
+
 impl Pool {
     /// Runs one attempt on some instance. Once it has begun it runs to its end even if nobody waits for it: others
     /// may share the instance.
@@ -211,6 +214,8 @@ impl Attempt {
     /// Makes the reply from the text that the worker answered with.
     async fn answered(self, text: String, prepared: Option<Prepared>, name: String) -> HostObservation {
         let Self { operation, call, started_at, .. } = self;
+        // A small answer without files is read sooner than another thread takes it up.
+        let in_place = prepared.is_none() && text.len() <= READ_HERE_MAX_BYTES;
         let judge = move || {
             let input = Input::new(&call.argument);
             let scratch = prepared.map(|prepared| prepared.scratch);
@@ -226,6 +231,9 @@ impl Attempt {
             let seen = seen.map_or_else(HostSeen::Fault, HostSeen::Replied);
             HostObservation { seen, started_at, ended_at: super::now(), instance: Some(name), raw_output, scratch }
         };
+        if in_place {
+            return judge();
+        }
         match tokio::task::spawn_blocking(judge).await {
             Ok(observation) => observation,
             Err(error) => failed(FaultKind::HostPanicked.fault(error.to_string()), started_at, None),
