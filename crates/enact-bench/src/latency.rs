@@ -34,3 +34,16 @@ pub fn cpu_seconds() -> f64 {
     let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
     after.split_ascii_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantile_is_a_time_that_was_measured_and_nothing_has_none() {
+        let mut times = Latency::default();
+        assert_eq!(times.quantile_us(0.5), 0.0);
+        (1..=100).rev().for_each(|us| times.add(Duration::from_micros(us)));
+        assert_eq!((times.quantile_us(0.5), times.quantile_us(0.99), times.quantile_us(1.0)), (51.0, 100.0, 100.0));
+    }
+}

@@ -99,3 +99,21 @@ impl Task {
         Ok(Self::Bench(options))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Task, String> {
+        Task::parse(text.split_whitespace().map(str::to_owned)).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_row_that_is_asked_for_is_the_only_one_and_one_that_is_not_there_is_named() {
+        let Ok(Task::Bench(options)) = parse("--row ring --in-flight 64 --dir /tmp") else { panic!("it is a bench") };
+        assert!(options.wants("ring") && !options.wants("idle"));
+        assert_eq!(options.in_flight, [64]);
+        assert!(parse("--row rings").is_err_and(|failure| failure.contains("rings")));
+        assert!(parse("--seconds 0").is_err());
+    }
+}
