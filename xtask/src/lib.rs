@@ -3,6 +3,7 @@
 //! Nothing here is part of the product, and no room of the product may depend on it.
 #![allow(clippy::print_stdout, reason = "printing is what these tasks are for")]
 
+pub mod bench;
 pub mod claims;
 pub mod demo;
 pub mod failure;

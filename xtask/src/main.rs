@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{demo, fixtures, mutants, report, setup, suite, torture};
+use xtask::{bench, demo, fixtures, mutants, report, setup, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
@@ -14,6 +14,8 @@ tasks:
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
   torture [--rounds N | --minutes M] [--seed S]
                        kills the real hub again and again and holds what is left against an outside ledger
+  bench [--json] [--seconds N] [--row NAME]…
+                       measures the hub beside the floor that the disk sets
   fixtures             fetches what demo and tests feed on into target/fixtures
   setup                looks for what the machine must have, and installs what is missing
 
@@ -26,6 +28,9 @@ options:
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let task = words.next().unwrap_or_default();
+    if task == "bench" {
+        return report::end(bench::bench(words), 1);
+    }
     if task == "torture" {
         return report::end(torture::torture(words), 1);
     }
