@@ -33,9 +33,9 @@ fn main() -> ExitCode {
         match run(Options { seed, ..options }) {
             Ok(report) => {
                 coverage.add(&report.coverage);
-                let enact_simulation::run::Report { log, position, executions, runs, restarts, .. } = report;
+                let enact_simulation::run::Report { log, records, position, executions, runs, restarts, .. } = report;
                 let line = format!(
-                    "seed {seed}: {position} records, {executions} executions, {runs} runs, {restarts} starts, log {log}"
+                    "seed {seed}: {position} records, {executions} executions, {runs} runs, {restarts} starts, records {records:016x}, log {log}"
                 );
                 say(0, &line);
             }

@@ -36,7 +36,7 @@ impl World {
             };
             return self.restart(end);
         }
-        if self.random.below(1_000) < weather.disk {
+        if self.random.below(1_000) < weather.disk && !self.hub.is_armed() {
             // Most often what leaves a part of a turn behind.
             let kind = match self.random.below(3) {
                 0 => FailKind::Power,

@@ -128,7 +128,10 @@ impl Doors {
             metadata: BTreeMap::new(),
             created_at: now,
             idempotency_key: random.chance(40).then(|| format!("key-{}", random.below(12))),
-            deadline_ms: random.chance(30).then(|| random.between(20, 5_000)),
+            deadline_ms: random.chance(30).then(|| {
+                let most = if random.chance(50) { 400 } else { 5_000 };
+                random.between(20, most)
+            }),
             start_after: random.chance(12).then(|| Timestamp(now.0 + random.below(3_000) - random.below(500))),
         });
         known.sent.push((Arc::clone(&intent), parameters.clone()));
