@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use enact_model::descriptor::OperationKind;
 use enact_model::digest::Digest;
 use enact_model::envelope::{DerivedAsked, Envelope, EventAsked, ReferenceAsked, StateChange, StateScope};
 use enact_model::execution::Execution;
@@ -274,11 +273,6 @@ pub fn observation(report: &Report, started: Timestamp, ended: Timestamp) -> Box
         ended_at: ended.max(started),
         instance: None,
     })
-}
-
-/// Returns whether an execution's operation changes the world.
-pub fn is_command(part: &Part) -> bool {
-    part.kind == OperationKind::Command
 }
 
 /// The calls that are at hosts.
