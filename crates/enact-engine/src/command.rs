@@ -36,10 +36,12 @@ pub enum CommandBody {
         store_id: String,
         release: String,
     },
-    /// An intent that parsed; `parameters` is the value even where the intent carries it by reference.
+    /// An intent that parsed; `parameters` is the value even where the intent carries it by reference. `named_here` tells
+    /// that the hub has just made its id, so that nothing can have it.
     Submit {
         intent: Arc<Intent>,
         parameters: Json,
+        named_here: bool,
         suppressed: u64,
     },
     /// An intent that did not parse but can be named.
@@ -230,9 +232,10 @@ impl CommandBody {
     /// let it be decided once.
     pub fn needs(&self) -> Vec<Key> {
         match self {
-            Self::Submit { intent, .. } => {
+            Self::Submit { intent, named_here, .. } => {
                 let tenant = &intent.tenant_id;
-                let mut keys = vec![Key::intent(tenant, intent.intent_id), Key::session(tenant, &intent.session_id)];
+                let mut keys = vec![Key::session(tenant, &intent.session_id)];
+                keys.extend((!named_here).then(|| Key::intent(tenant, intent.intent_id)));
                 keys.extend(
                     intent.idempotency_key.iter().map(|key| Key::idempotency(tenant, &intent.intent_type, key)),
                 );

@@ -85,9 +85,7 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
             let body = Body::EpochOpened { store_id: store_id.clone(), release: release.clone() };
             note(scratch, body)
         }
-        C::Submit { intent, parameters, suppressed } => {
-            submit::submit(scratch, world, command, intent, parameters, *suppressed)
-        }
+        C::Submit { .. } => submit::submit(scratch, world, command),
         C::Reject { .. } => submit::reject(scratch, world, command),
         C::Observe { .. } => observe::observe(scratch, world, command),
         C::Tick => due::tick(scratch, world, command),

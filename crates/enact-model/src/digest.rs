@@ -25,11 +25,23 @@ impl Digest {
     }
     /// Returns the 64 hex digits without the prefix.
     pub fn hex(&self) -> String {
-        let digit = |bits: u8| char::from(b"0123456789abcdef"[usize::from(bits)]);
-        // Digit by digit: every record and row has some of these, and formatting each byte cost more than the rest of it.
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        self.with_text(|text| text[PREFIX.len()..].to_owned())
+    }
+
+    /// Prints it without an allocation: every record and row has some of these.
+    fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0; PREFIX.len() + 64];
+        let (prefix, digits) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+        }
+        take(str::from_utf8(&text).expect("hex digits are ASCII"))
     }
 }
+
+const PREFIX: &str = "sha256:";
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// A text that is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +50,7 @@ pub struct ParseDigestError;
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        self.with_text(|text| f.write_str(text))
     }
 }
 impl fmt::Debug for Digest {
@@ -49,7 +61,7 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = ParseDigestError;
     fn from_str(text: &str) -> Result<Self, ParseDigestError> {
-        let hex = text.strip_prefix("sha256:").ok_or(ParseDigestError)?;
+        let hex = text.strip_prefix(PREFIX).ok_or(ParseDigestError)?;
         if hex.len() != 64 || !hex.is_ascii() {
             return Err(ParseDigestError);
         }
@@ -63,7 +75,7 @@ impl FromStr for Digest {
 }
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 impl<'de> Deserialize<'de> for Digest {

@@ -96,7 +96,7 @@ pub struct Pin {
     /// The component.
     pub name: Name,
     /// Its version.
-    pub version: String,
+    pub version: Arc<str>,
     /// The digest of its package.
     pub digest: Digest,
 }
@@ -117,8 +117,6 @@ pub struct Execution {
     pub id: ExecutionId,
     /// What was asked.
     pub intent: Arc<Intent>,
-    /// What a repetition under the same key must match.
-    pub fingerprint: Digest,
     /// The operation.
     pub selector: Selector,
     /// The version it runs on.

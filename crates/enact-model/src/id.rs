@@ -25,11 +25,18 @@ impl ParseIdError {
     }
 }
 
+/// Serialises as text, and prints as the same text; `with_text` gives it without a formatter in between, since every record
+/// and row has a dozen of these.
 macro_rules! text_serde {
     ($name:ident) => {
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                self.with_text(|text| serializer.serialize_str(text))
+            }
+        }
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.with_text(|text| f.write_str(text))
             }
         }
         impl<'de> Deserialize<'de> for $name {
@@ -66,16 +73,17 @@ macro_rules! id {
             pub const fn time_ms(self) -> u64 {
                 (self.0 >> 80) as u64
             }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut buffer = [0; ulid::ULID_LEN];
-                let text = Ulid(self.0).array_to_str(&mut buffer);
-                text.make_ascii_lowercase();
-                write!(f, "{}{}", $prefix, text)
+            fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+                const PREFIX_LEN: usize = $prefix.len();
+                let mut text = [0; PREFIX_LEN + ulid::ULID_LEN];
+                let (prefix, body) = text.split_at_mut(PREFIX_LEN);
+                prefix.copy_from_slice($prefix.as_bytes());
+                let body: &mut [u8; ulid::ULID_LEN] = body.try_into().expect("the rest is a ULID long");
+                Ulid(self.0).array_to_str(body).make_ascii_lowercase();
+                take(str::from_utf8(&text).expect("a ULID is ASCII"))
             }
         }
+
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(self, f)
@@ -117,10 +125,8 @@ macro_rules! name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+            fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+                take(&self.0)
             }
         }
         impl fmt::Debug for $name {
@@ -244,13 +250,11 @@ impl Selector {
     pub fn intent_type(&self) -> IntentType {
         IntentType(self.to_string().into())
     }
-}
-
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.component, self.service, self.operation)
+    fn with_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        take(&[self.component.as_str(), self.service.as_str(), self.operation.as_str()].join("."))
     }
 }
+
 impl fmt::Debug for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -157,8 +157,6 @@ pub struct Acceptance {
     pub execution: ExecutionId,
     /// The intent.
     pub intent: Arc<Intent>,
-    /// What a repetition under the same key must match.
-    pub fingerprint: Digest,
     /// The operation.
     pub selector: Selector,
     /// The version it runs on.
@@ -268,7 +266,7 @@ impl Record {
     /// # Panics
     /// Never: every body serialises.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(512);
+        let mut out = Vec::with_capacity(1024);
         serde_json::to_writer(&mut out, self).expect("a record serialises");
         out
     }

@@ -3,7 +3,7 @@
 mod key;
 mod row;
 
-pub use key::{DueKind, Key, KeyRange};
+pub use key::{DueKind, FIRST_COLD_TAG, Key, KeyRange};
 pub use row::{
     ComponentRow, ComponentState, DecodeRowError, IdempotencyRow, IntentRow, MetaRow, PendingRow, QueueRow,
     ROW_VERSION, RejectionsRow, Row, SessionRow, StateRow, TallyRow,

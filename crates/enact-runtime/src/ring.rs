@@ -1,4 +1,5 @@
-//! The ring's thread: it takes whatever has queued up, turns once, and gives answers and effects away.
+//! The ring's thread: it takes whatever has queued up and turns once. What a turn came to is told by a task, in order: to wake
+//! somebody costs more than to decide for him.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use enact_store::crash;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::driver::{Driver, Poisoned};
+use crate::driver::{Driver, Poisoned, Turn};
 
 /// Commands that may wait for the ring before a door has to.
 const QUEUE_MAX: usize = 4_096;
@@ -35,8 +36,9 @@ pub enum RingError {
     Ended,
 }
 
-/// Something that only the ring's thread may do with its store.
-type Errand<S> = Box<dyn FnOnce(&mut Driver<S>) + Send>;
+/// Something that only the ring's thread may do with its store; what it returns tells the caller.
+type Errand<S> = Box<dyn FnOnce(&mut Driver<S>) -> Reply + Send>;
+type Reply = Box<dyn FnOnce() + Send>;
 
 enum Input<S: Store> {
     Command { actor: Arc<str>, body: CommandBody, reply: Option<oneshot::Sender<Result<Answer, RingError>>> },
@@ -48,6 +50,16 @@ enum Input<S: Store> {
 #[derive(Debug, Default)]
 struct Waiters(Mutex<BTreeMap<ExecutionId, Vec<oneshot::Sender<()>>>>);
 
+impl Waiters {
+    fn tell(&self, settled: Vec<ExecutionId>) {
+        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for waiting in settled.into_iter().filter_map(|execution| waiters.remove(&execution)).flatten() {
+            // A caller that went away needs no answer.
+            let _ = waiting.send(());
+        }
+    }
+}
+
 /// What every task of a hub shares of its ring.
 pub struct Ring<S: Store> {
     sender: mpsc::Sender<Input<S>>,
@@ -57,6 +69,8 @@ pub struct Ring<S: Store> {
     poisoned: Arc<Mutex<Option<Poisoned>>>,
     clock: Arc<Clock>,
     suppressed: Mutex<BTreeMap<String, u64>>,
+    seed: u128,
+    taken: AtomicU64,
     view: S::View,
 }
 
@@ -67,13 +81,14 @@ impl<S: Store + 'static> Ring<S>
 where
     S::View: Clone,
 {
-    /// Starts the thread of a driver whose epoch is open.
+    /// Starts the thread of a driver whose epoch is open; what it comes to is told in `runtime`.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn start(
         driver: Driver<S>,
         clock: Arc<Clock>,
+        runtime: &tokio::runtime::Handle,
         perform: Perform,
     ) -> std::io::Result<(Arc<Self>, std::thread::JoinHandle<Driver<S>>)> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
@@ -82,22 +97,29 @@ where
         let catalog = Arc::new(Mutex::new(Arc::clone(driver.catalog())));
         let poisoned = Arc::new(Mutex::new(None));
         let view = driver.view().clone();
+        let (tell, told) = mpsc::unbounded_channel();
+        let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters)));
         let turning = Turning {
             driver,
             receiver,
             publish,
-            waiters: Arc::clone(&waiters),
+            tell,
             catalog: Arc::clone(&catalog),
             poisoned: Arc::clone(&poisoned),
             clock: Arc::clone(&clock),
-            perform,
             seed: random_seed()?,
         };
         // Of its own, so that the ring's thread outlives whatever runtime the hub was opened in.
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || turning.run(&timer))?;
-        let suppressed = Mutex::default();
-        Ok((Arc::new(Self { sender, waiters, position, catalog, poisoned, clock, suppressed, view }), thread))
+        let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || {
+            let driver = turning.run(&timer);
+            // Whoever waits for the ring's end finds everything told; a runtime that is gone tells nothing more.
+            let _ = timer.block_on(telling);
+            driver
+        })?;
+        let (suppressed, seed, taken) = (Mutex::default(), random_seed()?, AtomicU64::new(0));
+        let ring = Self { sender, waiters, position, catalog, poisoned, clock, suppressed, seed, taken, view };
+        Ok((Arc::new(ring), thread))
     }
 
     /// Sends a command and waits until what it came to is durable.
@@ -133,8 +155,9 @@ where
     ) -> Result<T, RingError> {
         let (reply, answer) = oneshot::channel();
         let boxed: Errand<S> = Box::new(move |driver| {
+            let result = errand(driver);
             // A caller that went away needs no answer.
-            let _ = reply.send(errand(driver));
+            Box::new(move || drop(reply.send(result)))
         });
         self.sender.send(Input::Errand(boxed)).await.map_err(|_| RingError::Ended)?;
         answer.await.map_err(|_| RingError::Ended)
@@ -197,6 +220,10 @@ where
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+    /// Returns bits that no other call of any hub returns: every start has its own and counts on from there.
+    pub fn random(&self) -> u128 {
+        self.seed.wrapping_add(u128::from(self.taken.fetch_add(1, Ordering::Relaxed)))
+    }
     /// Counts rejections that were over the rate limit and left no record.
     pub fn count_suppressed(&self, tenant: &str, count: u64) {
         if count > 0 {
@@ -222,15 +249,14 @@ struct Turning<S: Store> {
     driver: Driver<S>,
     receiver: mpsc::Receiver<Input<S>>,
     publish: watch::Sender<Lsn>,
-    waiters: Arc<Waiters>,
+    tell: mpsc::UnboundedSender<Told>,
     catalog: Arc<Mutex<Arc<Catalog>>>,
     poisoned: Arc<Mutex<Option<Poisoned>>>,
     clock: Arc<Clock>,
-    perform: Perform,
     seed: u128,
 }
 
-type Reply = Option<oneshot::Sender<Result<Answer, RingError>>>;
+type Asker = Option<oneshot::Sender<Result<Answer, RingError>>>;
 
 impl<S: Store> Turning<S> {
     fn run(mut self, timer: &tokio::runtime::Runtime) -> Driver<S> {
@@ -239,14 +265,14 @@ impl<S: Store> Turning<S> {
         let mut ended = false;
         while !ended {
             let mut commands = Vec::new();
-            let mut replies: Vec<Reply> = Vec::new();
+            let mut askers: Vec<Asker> = Vec::new();
             let mut errands: Vec<Errand<S>> = Vec::new();
             let mut take = |input: Input<S>, commands: &mut Vec<Command>, now: Timestamp| match input {
                 Input::Command { actor, body, reply } => {
                     let number = taken.fetch_add(1, Ordering::Relaxed);
                     let seed = self.seed.wrapping_add(u128::from(number));
                     commands.push(Command { time: now, seed, actor, body });
-                    replies.push(reply);
+                    askers.push(reply);
                     Taken::Command
                 }
                 Input::Errand(errand) => {
@@ -289,53 +315,73 @@ impl<S: Store> Turning<S> {
                 );
             }
             if !commands.is_empty() {
-                self.turn(&commands, replies);
+                self.turn(&commands, askers);
             }
             for errand in errands {
-                errand(&mut self.driver);
+                let reply = errand(&mut self.driver);
+                self.tell(Told::Errand(reply));
             }
         }
         self.driver
     }
 
-    fn turn(&mut self, commands: &[Command], replies: Vec<Reply>) {
+    fn turn(&mut self, commands: &[Command], askers: Vec<Asker>) {
         match self.driver.turn(commands) {
-            Ok(turn) => {
-                if turn.catalog_changed {
+            Ok(Turn { answers, effects, settled, catalog_changed, .. }) => {
+                if catalog_changed {
                     *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(self.driver.catalog());
                 }
                 crash::point("ring-before-publish");
                 // Nobody watching is no reason to stop.
                 let _ = self.publish.send(self.driver.view_position());
-                crash::point("ring-before-effects");
-                if !turn.effects.is_empty() {
-                    (self.perform)(turn.effects);
-                }
-                crash::point("ring-before-answers");
-                for (reply, answer) in replies.into_iter().zip(turn.answers) {
-                    if let Some(reply) = reply {
-                        // A caller that went away needs no answer.
-                        let _ = reply.send(Ok(answer));
-                    }
-                }
-                if !turn.settled.is_empty() {
-                    let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    for execution in turn.settled {
-                        for waiting in waiters.remove(&execution).unwrap_or_default() {
-                            // A caller that went away needs no answer.
-                            let _ = waiting.send(());
-                        }
-                    }
-                }
+                self.tell(Told::Turn { effects, answers, askers, settled });
             }
             Err(poisoned) => {
                 tracing::error!(reason = %poisoned.reason, "the log refused a write; this hub serves reads only");
                 *self.poisoned.lock().unwrap_or_else(PoisonError::into_inner) = Some(poisoned.clone());
-                for reply in replies.into_iter().flatten() {
+                self.tell(Told::Poisoned { poisoned, askers });
+            }
+        }
+    }
+
+    fn tell(&self, told: Told) {
+        // The runtime that would tell it is gone, and with it everybody who waits.
+        let _ = self.tell.send(told);
+    }
+}
+
+/// What the ring's thread has to tell.
+enum Told {
+    Turn { effects: Vec<Effect>, answers: Vec<Answer>, askers: Vec<Asker>, settled: Vec<ExecutionId> },
+    Poisoned { poisoned: Poisoned, askers: Vec<Asker> },
+    Errand(Reply),
+}
+
+/// Gives effects, answers and settlements away until the ring has ended.
+async fn give_away(mut told: mpsc::UnboundedReceiver<Told>, mut perform: Perform, waiters: Arc<Waiters>) {
+    while let Some(told) = told.recv().await {
+        match told {
+            Told::Turn { effects, answers, askers, settled } => {
+                crash::point("ring-before-effects");
+                if !effects.is_empty() {
+                    perform(effects);
+                }
+                crash::point("ring-before-answers");
+                for (asker, answer) in askers.into_iter().zip(answers) {
                     // A caller that went away needs no answer.
-                    let _ = reply.send(Err(poisoned.clone().into()));
+                    asker.map(|asker| asker.send(Ok(answer)));
+                }
+                if !settled.is_empty() {
+                    waiters.tell(settled);
                 }
             }
+            Told::Poisoned { poisoned, askers } => {
+                for asker in askers.into_iter().flatten() {
+                    // A caller that went away needs no answer.
+                    let _ = asker.send(Err(poisoned.clone().into()));
+                }
+            }
+            Told::Errand(reply) => reply(),
         }
     }
 }

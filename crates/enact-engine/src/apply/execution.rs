@@ -23,7 +23,6 @@ pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Ac
     let mut execution = Execution {
         id,
         intent: Arc::clone(intent),
-        fingerprint: acceptance.fingerprint,
         selector: acceptance.selector.clone(),
         pin: acceptance.pin.clone(),
         phase: Phase::Queued,
@@ -57,7 +56,7 @@ pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Ac
     let row = IntentRow::Accepted { execution: id, at: record.time, lsn: record.lsn };
     changes.put(Key::intent(tenant, intent.intent_id), Row::Intent(Arc::new(row)));
     if let Some(key) = &intent.idempotency_key {
-        let row = IdempotencyRow { execution: id, fingerprint: acceptance.fingerprint };
+        let row = IdempotencyRow { execution: id, fingerprint: intent.fingerprint() };
         changes.put(Key::idempotency(tenant, &intent.intent_type, key), Row::Idempotency(Arc::new(row)));
     }
     tally(changes, tenant, &execution, 1)?;

@@ -68,7 +68,7 @@ pub(super) fn remove(scratch: &mut Scratch<'_>, name: &Name, version: &str, reas
     let Some(row) = scratch.component_row(&Key::component(name, version))? else {
         return Ok(no_component(scratch, name, version));
     };
-    let pinned = |execution: &&Arc<Execution>| execution.pin.name == *name && execution.pin.version == version;
+    let pinned = |execution: &&Arc<Execution>| execution.pin.name == *name && *execution.pin.version == *version;
     let open = open_executions(scratch)?.iter().filter(pinned).count();
     if open > 0 {
         let message = format!("component {name} {version} has {open} open executions");

@@ -214,10 +214,9 @@ fn ask_reconciler(
     let body = Body::Waited { execution: execution.id, wake: Wake::Reconcile { child } };
     scratch.record(Some(tenant), execution.records.last().copied(), body)?;
     let intent = Arc::new(intent);
-    let fingerprint = intent.fingerprint();
     let parent = Some(execution.id);
     let gate = gate_of(&resolved, &input);
-    let admission = Admission { id: child, intent: &intent, fingerprint, resolved, gate, retry_of: None, parent };
+    let admission = Admission { id: child, intent: &intent, resolved, gate, retry_of: None, parent };
     accept(scratch, world, admission)?;
     slots::hand_on(scratch, world, execution.gate.as_ref())
 }

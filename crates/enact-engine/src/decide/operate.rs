@@ -185,8 +185,7 @@ fn repeat(
         ..(*settled.intent).clone()
     });
     let id = command.execution_id(0);
-    let fingerprint = settled.fingerprint;
-    let resolved = match admit(scratch, world, &intent, fingerprint)? {
+    let resolved = match admit(scratch, world, &intent)? {
         Ok(resolved) => resolved,
         Err(refusal) => return Ok(refusal.answer()),
     };
@@ -208,6 +207,6 @@ fn repeat(
         return Ok(answer);
     }
     let retry_of = Some(settled.id);
-    accept(scratch, world, Admission { id, intent: &intent, fingerprint, resolved, gate, retry_of, parent: None })?;
+    accept(scratch, world, Admission { id, intent: &intent, resolved, gate, retry_of, parent: None })?;
     Ok(Answer::Accepted(id))
 }

@@ -9,7 +9,6 @@ use enact_model::digest::Digest;
 use enact_model::execution::{Gate, Pin, Wake};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::intent::{InputFault, Intent};
-use enact_model::json::Json;
 use enact_model::limits::REJECTED_EXCERPT_MAX_BYTES;
 use enact_model::record::{Acceptance, Body, Rejection};
 use enact_model::table::{IntentRow, Key};
@@ -69,27 +68,22 @@ impl Refusal {
     }
 }
 
-pub(super) fn submit(
-    scratch: &mut Scratch<'_>,
-    world: &World<'_>,
-    command: &Command,
-    intent: &Arc<Intent>,
-    parameters: &Json,
-    suppressed: u64,
-) -> Result<Answer, Need> {
-    let fingerprint = intent.fingerprint();
-    if let Some(answer) = repeated(scratch, intent, fingerprint)? {
+pub(super) fn submit(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Result<Answer, Need> {
+    let CommandBody::Submit { intent, parameters, named_here, suppressed } = &command.body else {
+        return Ok(Answer::Noted);
+    };
+    if let Some(answer) = repeated(scratch, intent, *named_here)? {
         return Ok(answer);
     }
     let input = parameters.to_value();
-    let resolved = match admit(scratch, world, intent, fingerprint)? {
+    let resolved = match admit(scratch, world, intent)? {
         Ok(resolved) => unfit(scratch, intent, &resolved, &input)?.map_or(Ok(resolved), Err),
         Err(refusal) => Err(refusal),
     };
     match resolved {
         Err(refusal) => {
             let text = parameters.as_str();
-            log_rejection(scratch, world, intent_name(intent), &refusal, text, suppressed)
+            log_rejection(scratch, world, intent_name(intent), &refusal, text, *suppressed)
         }
         Ok(resolved) => {
             if let Some(answer) = overloaded(scratch, world, intent)? {
@@ -97,11 +91,7 @@ pub(super) fn submit(
             }
             let id = command.execution_id(0);
             let gate = gate_of(&resolved, &input);
-            accept(
-                scratch,
-                world,
-                Admission { id, intent, fingerprint, resolved, gate, retry_of: None, parent: None },
-            )?;
+            accept(scratch, world, Admission { id, intent, resolved, gate, retry_of: None, parent: None })?;
             Ok(Answer::Accepted(id))
         }
     }
@@ -111,7 +101,6 @@ pub(super) fn submit(
 pub(super) struct Admission<'a> {
     pub id: ExecutionId,
     pub intent: &'a Arc<Intent>,
-    pub fingerprint: Digest,
     pub resolved: Resolved,
     pub gate: Option<Gate>,
     pub retry_of: Option<ExecutionId>,
@@ -132,7 +121,7 @@ pub(super) fn gate_of(resolved: &Resolved, input: &Value) -> Option<Gate> {
 
 /// Accepts an intent and starts it, or lets it wait for a slot or for its time.
 pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Admission<'_>) -> Result<(), Need> {
-    let Admission { id, intent, fingerprint, resolved, gate, retry_of, parent } = admission;
+    let Admission { id, intent, resolved, gate, retry_of, parent } = admission;
     let now = scratch.now();
     let later = intent.start_after.filter(|start| *start > now);
     let queue = slots::queue_for(scratch, world, gate.as_ref(), false)?;
@@ -145,11 +134,10 @@ pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Ad
     let acceptance = Acceptance {
         execution: id,
         intent: Arc::clone(intent),
-        fingerprint,
         selector: resolved.selector.clone(),
         pin: Pin {
             name: resolved.component.name.clone(),
-            version: resolved.component.version.clone(),
+            version: resolved.component.version.as_str().into(),
             digest: resolved.digest,
         },
         deadline_at: intent.deadline_ms.map(|ms| Timestamp(now.0.saturating_add(ms))),
@@ -166,19 +154,19 @@ pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Ad
 }
 
 /// Answers an intent that was accepted before, under its key or under its id.
-fn repeated(scratch: &Scratch<'_>, intent: &Intent, fingerprint: Digest) -> Result<Option<Answer>, Need> {
+fn repeated(scratch: &Scratch<'_>, intent: &Intent, named_here: bool) -> Result<Option<Answer>, Need> {
     let tenant = &intent.tenant_id;
     if let Some(key) = &intent.idempotency_key
         && let Some(row) = scratch.idempotency_row(&Key::idempotency(tenant, &intent.intent_type, key))?
-        && row.fingerprint == fingerprint
+        && row.fingerprint == intent.fingerprint()
     {
         return Ok(Some(Answer::Repeated(row.execution)));
     }
-    if let Some(row) = scratch.intent_row(&Key::intent(tenant, intent.intent_id))? {
+    if !named_here && let Some(row) = scratch.intent_row(&Key::intent(tenant, intent.intent_id))? {
         return Ok(Some(match &*row {
             IntentRow::Accepted { execution, .. } => {
                 let same = scratch.execution(tenant, *execution)?.is_some_and(|known| {
-                    known.fingerprint == fingerprint && known.intent.intent_type == intent.intent_type
+                    known.intent.intent_type == intent.intent_type && known.intent.fingerprint() == intent.fingerprint()
                 });
                 if same { Answer::Repeated(*execution) } else { taken(intent) }
             }
@@ -210,12 +198,11 @@ pub(super) fn admit(
     scratch: &Scratch<'_>,
     world: &World<'_>,
     intent: &Intent,
-    fingerprint: Digest,
 ) -> Result<Result<Resolved, Refusal>, Need> {
     let tenant = &intent.tenant_id;
     if let Some(key) = &intent.idempotency_key
         && let Some(row) = scratch.idempotency_row(&Key::idempotency(tenant, &intent.intent_type, key))?
-        && row.fingerprint != fingerprint
+        && row.fingerprint != intent.fingerprint()
     {
         let message = format!(
             "the key {key:?} belongs to execution {}, which has other parameters, session or solution",

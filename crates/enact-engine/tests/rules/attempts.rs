@@ -44,7 +44,7 @@ fn an_execution_is_pinned_to_the_version_and_digest_in_its_acceptance() {
     hub.start("look");
     let Body::IntentAccepted(accepted) = &hub.last[0].body else { panic!("{:?}", hub.last) };
     let entry = hub.catalog.entry(&accepted.pin.name, &accepted.pin.version).unwrap();
-    assert_eq!((accepted.pin.version.as_str(), accepted.pin.digest), ("1.0.0", entry.digest()));
+    assert_eq!((&*accepted.pin.version, accepted.pin.digest), ("1.0.0", entry.digest()));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn remove(hub: &mut Hub, version: &str) -> Answer {
 }
 
 fn version(hub: &Hub, id: ExecutionId) -> String {
-    hub.execution(id).pin.version.clone()
+    hub.execution(id).pin.version.to_string()
 }
 
 #[test]

@@ -306,7 +306,12 @@ impl Hub {
             intent.intent_id = IntentId::from_parts(self.now.0, self.seed + 1);
         }
         let parameters = intent.parameters.inline().unwrap().clone();
-        self.give(CommandBody::Submit { intent: Arc::new(intent), parameters, suppressed: ask.suppressed })
+        self.give(CommandBody::Submit {
+            intent: Arc::new(intent),
+            parameters,
+            named_here: false,
+            suppressed: ask.suppressed,
+        })
     }
     /// Submits what must be accepted.
     pub fn run(&mut self, ask: Ask) -> ExecutionId {

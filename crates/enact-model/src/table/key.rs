@@ -1,6 +1,7 @@
 //! Keys and ranges of keys: bytes whose order is the order of the values they are made of.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Table;
 use crate::envelope::StateScope;
@@ -10,7 +11,7 @@ use crate::id::{
 use crate::time::Timestamp;
 
 /// First byte of the tables that are not resident.
-const FIRST_COLD_TAG: u8 = 32;
+pub const FIRST_COLD_TAG: u8 = 32;
 
 /// What a clock wakes an execution for; the order is that of the stored byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,7 +28,7 @@ pub enum DueKind {
 
 /// A key: the table's byte and parts whose order as bytes is their order as values.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Box<[u8]>);
+pub struct Key(Arc<[u8]>);
 
 /// Builds the bytes of a key.
 struct Parts(Vec<u8>);

@@ -121,7 +121,7 @@ impl Hub {
                 continue;
             };
             if let Ok(Some(execution)) = read_execution(view, &tenant, ExecutionId::from_u128(id)) {
-                *open.entry((execution.pin.name.clone(), execution.pin.version.clone())).or_default() += 1;
+                *open.entry((execution.pin.name.clone(), execution.pin.version.to_string())).or_default() += 1;
             }
         }
         open
@@ -175,7 +175,7 @@ impl Hub {
                     let tenant = key.first_text().and_then(|text| text.parse::<TenantId>().ok());
                     let (Some(tenant), Some(id)) = (tenant, key.last_id()) else { return false };
                     let row = read_execution(view, &tenant, ExecutionId::from_u128(id));
-                    row.ok().flatten().is_some_and(|row| row.pin.name == name && row.pin.version == version)
+                    row.ok().flatten().is_some_and(|row| row.pin.name == name && *row.pin.version == *version)
                 });
                 if !open {
                     break;

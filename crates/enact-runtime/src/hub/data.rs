@@ -51,7 +51,7 @@ impl Hub {
         let stored = put.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
         let now = self.ring.now();
         let reference = Box::new(Reference {
-            id: ReferenceId::from_parts(now.0, crate::ring::random_seed().unwrap_or_default()),
+            id: ReferenceId::from_parts(now.0, self.ring.random()),
             tenant_id: caller.tenant.clone(),
             name,
             media_type,

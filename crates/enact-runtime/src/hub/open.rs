@@ -115,7 +115,7 @@ impl Hub {
         let performing = Arc::clone(&performer);
         let perform = Box::new(move |effects| performing.perform(effects));
         let started_at = ground.clock.now();
-        let (ring, thread) = Ring::start(ground.driver, ground.clock, perform)?;
+        let (ring, thread) = Ring::start(ground.driver, ground.clock, &runtime, perform)?;
         performer.attach(Arc::clone(&ring));
         performer.perform(ground.effects.into_iter().collect());
         let mut tasks = Vec::new();

@@ -18,6 +18,7 @@ use enact_engine::conclude as code;
 impl Hub {
     pub(super) async fn submit(&self, caller: &Caller, draft: IntentDraft, wait_ms: u64) -> refusal::Result<Response> {
         self.refuse_while_draining()?;
+        let named_here = draft.intent_id.is_none();
         let mut draft = self.fill_in(caller, draft);
         let unreadable = canonical(&mut draft);
         let tenant = caller.tenant.clone();
@@ -38,7 +39,7 @@ impl Hub {
         let body = match parsed {
             Ok(intent) => {
                 let (intent, parameters) = self.keep_parameters(intent).await?;
-                CommandBody::Submit { intent: Arc::new(intent), parameters, suppressed }
+                CommandBody::Submit { intent: Arc::new(intent), parameters, named_here, suppressed }
             }
             Err(faults) => CommandBody::Reject {
                 intent_id: draft
@@ -75,7 +76,7 @@ impl Hub {
     }
 
     fn new_intent_id(&self) -> IntentId {
-        IntentId::from_parts(self.ring.now().0, crate::ring::random_seed().unwrap_or_default())
+        IntentId::from_parts(self.ring.now().0, self.ring.random())
     }
 
     fn fill_in(&self, caller: &Caller, mut draft: IntentDraft) -> IntentDraft {

@@ -126,6 +126,6 @@ async fn what_is_in_flight_finishes_on_the_version_it_began_with_also_over_a_res
     assert_eq!((versions(old), versions(new)), (vec!["1.0.0".to_owned(); 2], vec!["2.0.0".to_owned(); 2]));
     let accepted = bed.records(old).await.remove(0);
     let enact_model::record::Body::IntentAccepted(accepted) = accepted.body else { panic!("{accepted:?}") };
-    assert_eq!(accepted.pin.version, "1.0.0");
+    assert_eq!(*accepted.pin.version, *"1.0.0");
     bed.is_well().await;
 }

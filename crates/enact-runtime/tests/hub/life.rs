@@ -49,7 +49,7 @@ async fn the_log_has_inputs_and_outputs_and_the_version_that_ran() {
     let records = bed.records(view.execution.id).await;
     let Body::IntentAccepted(accepted) = &records[0].body else { panic!("{records:?}") };
     assert_eq!(accepted.intent.parameters.inline().unwrap().to_value(), json!({ "name": "ada" }));
-    assert_eq!(accepted.pin.version, "1.2.3");
+    assert_eq!(*accepted.pin.version, *"1.2.3");
     let Response::Components(components) = bed.ask(Request::Components).await else { panic!() };
     assert_eq!(accepted.pin.digest, components[0].digest);
     let text = serde_json::to_string(&records).unwrap();

@@ -166,7 +166,7 @@ impl Oracle {
         let (part, version) =
             resolved.ok_or_else(|| broken("only what somebody handles is accepted", format!("{acceptance:?}")))?;
         hold(
-            acceptance.selector.to_string() == part.selector && acceptance.pin.version == version,
+            acceptance.selector.to_string() == part.selector && *acceptance.pin.version == *version,
             "an execution is pinned to the operation and the active version that its intent type means",
             || format!("{} {version} is {} {}", part.selector, acceptance.selector, acceptance.pin.version),
         )?;

@@ -99,7 +99,7 @@ impl Doors {
 
     fn submit(&self, random: &mut Random, known: &mut Known, now: Timestamp) -> CommandBody {
         if let Some((intent, parameters)) = again(random, known, now) {
-            return CommandBody::Submit { intent, parameters, suppressed: 0 };
+            return CommandBody::Submit { intent, parameters, named_here: false, suppressed: 0 };
         }
         let tenant_id = if random.chance(self.flood) { cast::tenant(TENANTS[0]) } else { tenant(random) };
         let solution = if random.chance(25) { "sales" } else { "default" };
@@ -134,8 +134,12 @@ impl Doors {
             }),
             start_after: random.chance(12).then(|| Timestamp(now.0 + random.below(3_000) - random.below(500))),
         });
-        known.sent.push((Arc::clone(&intent), parameters.clone()));
-        CommandBody::Submit { intent, parameters, suppressed: 0 }
+        // What the hub named itself nobody can have sent before or send again.
+        let named_here = random.chance(50);
+        if !named_here {
+            known.sent.push((Arc::clone(&intent), parameters.clone()));
+        }
+        CommandBody::Submit { intent, parameters, named_here, suppressed: 0 }
     }
 }
 

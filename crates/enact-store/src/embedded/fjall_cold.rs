@@ -1,13 +1,16 @@
-//! The key-value side on disk: one fjall keyspace, syncing off.
+//! The key-value side on disk: a fjall keyspace for each large table, syncing off.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use enact_model::id::Lsn;
+use enact_model::table::FIRST_COLD_TAG;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 
 use crate::contract::Order;
 
 use super::cold::{Cold, ColdError, ColdSnapshot, ColdStorage, PairIter, Purpose, Put};
+use super::tables::{OPEN, ROWS};
 
 /// Memory for blocks that were read, in bytes: an idle hub stays small.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -16,6 +19,8 @@ const MEMTABLE_BYTES: u64 = 4 << 20;
 /// fjall's own journal, in bytes; its least value.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const POSITION: &[u8] = b"\0position";
+/// Keyspaces of a database.
+const PARTS: usize = 13;
 
 /// Folders of fjall databases inside the store's folder.
 #[derive(Debug, Clone)]
@@ -48,11 +53,13 @@ impl ColdStorage for FjallStorage {
                 .max_journaling_size(JOURNAL_BYTES)
                 .worker_threads(1)
                 .open()?;
-            let rows = db.keyspace("rows", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
-            Ok((db, rows))
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+            let parts = (0..PARTS).map(|part| db.keyspace(&format!("part-{part}"), options));
+            let parts = parts.collect::<Result<_, _>>()?;
+            Ok((db, parts))
         };
-        let (db, rows) = open().map_err(|error| failed("open", &place, error))?;
-        Ok(FjallCold { db, rows, place: place.into() })
+        let (db, parts) = open().map_err(|error| failed("open", &place, error))?;
+        Ok(FjallCold { db, parts, place: place.into() })
     }
     fn remove(&self, purpose: Purpose) -> Result<(), ColdError> {
         let path = self.path(purpose);
@@ -65,19 +72,31 @@ impl ColdStorage for FjallStorage {
     }
 }
 
+/// Says which keyspace holds a key: every large table has one, the resident tables and the position share the first, and the
+/// marks of open rows have the last. Ids grow with time, so in a keyspace of one table what is new follows what is old, and
+/// a compaction moves files that it would have to merge if they held several tables.
+fn part_of(key: &[u8]) -> usize {
+    match key {
+        [ROWS, tag, ..] if *tag < FIRST_COLD_TAG => 0,
+        [ROWS, tag, ..] => (1 + usize::from(tag - FIRST_COLD_TAG)).min(PARTS - 2),
+        [area, ..] if *area >= OPEN => PARTS - 1,
+        _ => 0,
+    }
+}
+
 /// A fjall database.
 #[derive(Clone)]
 pub struct FjallCold {
     db: Database,
-    rows: Keyspace,
-    place: std::sync::Arc<str>,
+    parts: Arc<[Keyspace]>,
+    place: Arc<str>,
 }
 
 /// A snapshot of a [`FjallCold`].
 pub struct FjallSnapshot {
     snapshot: Snapshot,
-    rows: Keyspace,
-    place: std::sync::Arc<str>,
+    parts: Arc<[Keyspace]>,
+    place: Arc<str>,
 }
 
 impl Cold for FjallCold {
@@ -91,41 +110,47 @@ impl Cold for FjallCold {
         Ok(Lsn(u64::from_le_bytes(number)))
     }
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ColdError> {
-        let value = self.rows.get(key).map_err(|error| failed("read", &self.place, error))?;
+        let value = self.parts[part_of(key)].get(key).map_err(|error| failed("read", &self.place, error))?;
         Ok(value.map(|value| value.to_vec()))
     }
     fn snapshot(&self) -> FjallSnapshot {
-        FjallSnapshot { snapshot: self.db.snapshot(), rows: self.rows.clone(), place: self.place.clone() }
+        FjallSnapshot { snapshot: self.db.snapshot(), parts: Arc::clone(&self.parts), place: self.place.clone() }
     }
     fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
         let mut writes = self.db.batch().durability(Some(PersistMode::Buffer));
         for (key, value) in batch {
             match value {
-                Some(value) => writes.insert(&self.rows, key, value),
-                None => writes.remove(&self.rows, key),
+                Some(value) => writes.insert(&self.parts[part_of(&key)], key, value),
+                None => writes.remove(&self.parts[part_of(&key)], key),
             }
         }
-        writes.insert(&self.rows, POSITION, position.0.to_le_bytes());
+        writes.insert(&self.parts[part_of(POSITION)], POSITION, position.0.to_le_bytes());
         writes.commit().map_err(|error| failed("write", &self.place, error))
     }
     fn sync(&self) -> Result<(), ColdError> {
         // Table files instead of a long journal: the next start has nothing to read back into memory.
-        self.rows.rotate_memtable_and_wait().map_err(|error| failed("sync", &self.place, error))?;
+        for part in &*self.parts {
+            part.rotate_memtable_and_wait().map_err(|error| failed("sync", &self.place, error))?;
+        }
         self.db.persist(PersistMode::SyncAll).map_err(|error| failed("sync", &self.place, error))
     }
 }
 
 impl ColdSnapshot for FjallSnapshot {
     fn range(&self, from: &[u8], to: &[u8], order: Order) -> PairIter {
-        let place = self.place.clone();
-        let pairs = self.snapshot.range(&self.rows, from.to_vec()..to.to_vec());
+        let place = Arc::clone(&self.place);
         let read = move |guard: fjall::Guard| {
             let (key, value) = guard.into_inner().map_err(|error| failed("read", &place, error))?;
             Ok((key.to_vec(), value.to_vec()))
         };
+        // Their order is that of the keys they hold.
+        let parts: Vec<_> = self.parts[part_of(from)..=part_of(to)]
+            .iter()
+            .map(|part| self.snapshot.range(part, from.to_vec()..to.to_vec()))
+            .collect();
         match order {
-            Order::Ascending => Box::new(pairs.map(read)),
-            Order::Descending => Box::new(pairs.rev().map(read)),
+            Order::Ascending => Box::new(parts.into_iter().flatten().map(read)),
+            Order::Descending => Box::new(parts.into_iter().rev().flat_map(Iterator::rev).map(read)),
         }
     }
 }

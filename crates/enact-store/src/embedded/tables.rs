@@ -16,9 +16,9 @@ mod merge;
 pub(super) use merge::{Frozen, Merge};
 
 /// First byte of the cold keys that hold rows.
-const ROWS: u8 = 1;
+pub(super) const ROWS: u8 = 1;
 /// First byte of the cold keys that say which rows of the other tables are open.
-const OPEN: u8 = 2;
+pub(super) const OPEN: u8 = 2;
 
 /// Rows that are let go under one lock: commits and readers wait for no more.
 const SETTLE_ROWS: usize = 256;

@@ -40,7 +40,6 @@ fn view(outcome: Option<Outcome>) -> ExecutionView {
     let settled = outcome.is_some();
     let execution = Execution {
         id: id(),
-        fingerprint: Digest::of(b""),
         selector: "a.b.c".parse().unwrap(),
         pin: Pin { name: "a".parse().unwrap(), version: "1.0.0".into(), digest: Digest::of(b"") },
         phase: if settled { Phase::Settled } else { Phase::Waiting },
@@ -50,7 +49,7 @@ fn view(outcome: Option<Outcome>) -> ExecutionView {
         accepted_lsn: Lsn(3),
         outcome: outcome.map(Arc::new),
         ..serde_json::from_value(serde_json::json!({
-            "id": id(), "intent": intent, "fingerprint": Digest::of(b""), "selector": "a.b.c",
+            "id": id(), "intent": intent, "selector": "a.b.c",
             "pin": { "name": "a", "version": "1.0.0", "digest": Digest::of(b"") },
             "phase": "queued", "wake": null, "attempt": 0, "accepted_at": 0, "accepted_lsn": 0, "records": []
         }))

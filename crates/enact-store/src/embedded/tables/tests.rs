@@ -9,7 +9,7 @@ use super::*;
 fn execution(id: u128, phase: Phase) -> Change {
     let row = serde_json::json!({
         "id": ExecutionId::from_u128(id), "phase": phase, "wake": null, "attempt": 1, "accepted_at": 1, "accepted_lsn": 1,
-        "fingerprint": enact_model::digest::Digest::of(b""), "selector": "a.b.c", "records": [1],
+        "selector": "a.b.c", "records": [1],
         "pin": { "name": "a", "version": "1.0.0", "digest": enact_model::digest::Digest::of(b"") },
         "intent": {
             "intent_id": enact_model::id::IntentId::from_u128(id), "intent_type": "a.b.c", "tenant_id": "default",
