@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enact_model::id::SinkId;
+use enact_model::id::{ExecutionId, SinkId};
 use enact_model::limits;
 
 /// Limits that an operator sets.
@@ -18,6 +18,8 @@ pub struct Policy {
     pub queued_bytes_max_per_tenant: u64,
     /// Attempts at hosts at once.
     pub running_max: u32,
+    /// The execution that starts whatever runs: a hub of one command gives out no slots but to what the command waits for.
+    pub called_for: Option<ExecutionId>,
     /// Logged rejections of one tenant in one minute.
     pub rejections_per_minute: u32,
     /// How long an idempotency key lives at least.
@@ -39,6 +41,7 @@ impl Default for Policy {
             queued_bytes_max: 256 * 1024 * 1024,
             queued_bytes_max_per_tenant: 128 * 1024 * 1024,
             running_max: 256,
+            called_for: None,
             rejections_per_minute: 60,
             idempotency_keep: limits::IDEMPOTENCY_KEEP,
             default_sinks: Vec::new(),

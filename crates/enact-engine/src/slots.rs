@@ -6,20 +6,23 @@
 use std::sync::Arc;
 
 use enact_model::execution::{Execution, Gate, Wake};
+use enact_model::id::{ExecutionId, TenantId};
 use enact_model::record::Body;
 use enact_model::table::{Key, KeyRange, Row};
 
 use crate::decide::World;
 use crate::scratch::Scratch;
-use crate::view::{Need, Typed, View};
+use crate::view::{Need, Typed, View, rows};
 
 /// The queue for slots of the hub; a gate's queue has the gate's name, which always contains a dot.
 pub(crate) const HUB_QUEUE: &str = "*";
 
-/// Returns the queue in which an execution would have to wait, or none if it may start.
+/// Returns the queue in which an execution would have to wait, or none if it may start. Who
+/// calls for a parent calls for its child.
 pub(crate) fn queue_for(
     scratch: &Scratch<'_>,
     world: &World<'_>,
+    (id, parent): (ExecutionId, Option<ExecutionId>),
     gate: Option<&Gate>,
     holds_gate: bool,
 ) -> Result<Option<String>, Need> {
@@ -29,7 +32,9 @@ pub(crate) fn queue_for(
     {
         return Ok(Some(gate.name.clone()));
     }
-    Ok((taken(scratch, HUB_QUEUE)? >= world.policy.running_max).then(|| HUB_QUEUE.to_owned()))
+    let called_for = world.policy.called_for.is_some_and(|called| called == id || parent == Some(called));
+    let full = !called_for && taken(scratch, HUB_QUEUE)? >= world.policy.running_max;
+    Ok(full.then(|| HUB_QUEUE.to_owned()))
 }
 
 fn taken(scratch: &Scratch<'_>, gate: &str) -> Result<u32, Need> {
@@ -38,7 +43,8 @@ fn taken(scratch: &Scratch<'_>, gate: &str) -> Result<u32, Need> {
 
 /// Starts an execution, or lets it wait in the queue it needs.
 pub(crate) fn start_or_queue(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Execution) -> Result<(), Need> {
-    match queue_for(scratch, world, execution.gate.as_ref(), execution.holds_gate)? {
+    let names = (execution.id, execution.parent);
+    match queue_for(scratch, world, names, execution.gate.as_ref(), execution.holds_gate)? {
         None => start(scratch, world, execution),
         Some(queue) => {
             let body = Body::Waited { execution: execution.id, wake: Wake::Slot { queue } };
@@ -74,6 +80,20 @@ pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option
         start(scratch, world, &execution)?;
     }
     Ok(())
+}
+
+/// Starts what is called for, if it waits for nothing but a slot of the hub.
+pub(crate) fn start_called_for(scratch: &mut Scratch<'_>, world: &World<'_>) -> Result<(), Need> {
+    let Some(called) = world.policy.called_for else { return Ok(()) };
+    let tenant = rows(scratch, KeyRange::queue(HUB_QUEUE)).find_map(|(key, row)| match row {
+        Row::Queue(row) if row.execution == called => key.second_text()?.parse::<TenantId>().ok(),
+        _ => None,
+    });
+    let Some(tenant) = tenant else { return Ok(()) };
+    match scratch.execution(&tenant, called)? {
+        Some(execution) if !execution.is_overdue(scratch.now()) => start(scratch, world, &execution),
+        _ => Ok(()),
+    }
 }
 
 /// Returns who is next in a queue: the first of the tenant that follows the one served last. One whose total deadline has

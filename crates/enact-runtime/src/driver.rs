@@ -105,7 +105,11 @@ impl<S: Store> Driver<S> {
     }
     /// Starts no attempt from now on: what would start waits for a slot, and the next start of the hub gives it one.
     pub fn start_nothing_more(&mut self) {
-        self.policy.running_max = 0;
+        (self.policy.running_max, self.policy.called_for) = (0, None);
+    }
+    /// Starts this execution from now on whatever else runs.
+    pub fn call_for(&mut self, execution: ExecutionId) {
+        self.policy.called_for = Some(execution);
     }
     /// Ends the ownership.
     pub fn into_store(self) -> S {

@@ -30,7 +30,7 @@ use tokio::task::JoinHandle;
 use crate::api::{Caller, Request, Response, Status};
 use crate::driver::{Driver, read_execution};
 use crate::performer::Performer;
-use crate::ring::Ring;
+use crate::ring::{Ring, RingError};
 
 pub use open::OpenError;
 
@@ -208,6 +208,15 @@ impl Hub {
     /// Returns whether new work is refused.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Lets an execution start although this hub gives out no slots, as one does that was opened for a single command.
+    ///
+    /// # Errors
+    /// When the hub is ending.
+    pub async fn call_for(&self, execution: ExecutionId) -> Result<(), RingError> {
+        self.ring.errand(move |driver| driver.call_for(execution)).await?;
+        self.ring.tell(&"engine".into(), CommandBody::Tick).await
     }
 
     /// Returns how the hub is.

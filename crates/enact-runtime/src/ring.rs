@@ -307,7 +307,8 @@ impl<S: Store> Turning<S> {
                 }
             }
             ended = last == Taken::End;
-            if self.driver.next_due().is_some_and(|due| due <= now) {
+            // An errand may be the one that ends all starts: what is due waits until it was run.
+            if last == Taken::Command && self.driver.next_due().is_some_and(|due| due <= now) {
                 take(
                     Input::Command { actor: Arc::clone(&actor_of_time), body: CommandBody::Tick, reply: None },
                     &mut commands,

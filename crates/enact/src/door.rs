@@ -124,7 +124,7 @@ impl Door {
             if need == Need::Existing && !is_store(store) {
                 return Err(OpenFailure::Missing(store.clone()).into());
             }
-            match Local::open(settings).await {
+            match Local::for_one_command(settings).await {
                 Ok(local) => return Ok(Self::Local(local)),
                 Err(OpenFailure::Held { held, .. }) if begin.elapsed() < HELD_LIMIT => {
                     if !told && begin.elapsed() > HELD_QUIET {
@@ -149,6 +149,17 @@ impl Door {
         match self {
             Self::Socket(store) => Ok(Client::connect(store).await?.ask(caller, request).await?),
             Self::Local(local) => Ok(local.handle(caller.clone(), request).await),
+        }
+    }
+
+    /// Lets an execution run that somebody waits for: a hub in this process starts nothing else.
+    ///
+    /// # Errors
+    /// When the hub is ending.
+    pub async fn call_for(&self, execution: ExecutionId) -> Result<(), Failure> {
+        match self {
+            Self::Socket(_) => Ok(()),
+            Self::Local(local) => local.call_for(execution).await,
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) fn tick(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Comma
     }
     // After a restart slots may be free that nobody will hand on: the hub that ended gave out none, or had fewer.
     slots::hand_on(scratch, world, None)?;
+    slots::start_called_for(scratch, world)?;
     Ok(Answer::Noted)
 }
 

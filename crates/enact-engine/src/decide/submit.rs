@@ -124,7 +124,7 @@ pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Ad
     let Admission { id, intent, resolved, gate, retry_of, parent } = admission;
     let now = scratch.now();
     let later = intent.start_after.filter(|start| *start > now);
-    let queue = slots::queue_for(scratch, world, gate.as_ref(), false)?;
+    let queue = slots::queue_for(scratch, world, (id, parent), gate.as_ref(), false)?;
     let wake = match (later, queue) {
         (Some(due), _) => Wake::StartAfter { due },
         (None, Some(queue)) => Wake::Slot { queue },

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use super::desk::{Desk, absolute};
 use super::run::duration;
 use crate::door::Answers;
-use crate::door::local::Local;
+use crate::door::local::{Local, hub_config};
 use crate::failure::{self, Failure};
 use crate::output::Output;
 use crate::output::table::Table;
@@ -54,7 +54,7 @@ impl BenchArgs {
         let mut settings = desk.settings().clone();
         settings.store = folder.path().join("store");
         settings.sinks.iter_mut().for_each(|(name, path)| *path = folder.path().join(name.as_str()));
-        let hub = Arc::new(Local::open(&settings).await?);
+        let hub = Arc::new(Local::open(hub_config(&settings)).await?);
         let caller = desk.caller();
         let measured = match add(&hub, &caller, folder.path()).await {
             Ok(()) => measure(&hub, &caller, self.time, self.in_flight, &mut desk.out).await,

@@ -212,14 +212,15 @@ async fn outcome(desk: &mut Desk, execution: ExecutionId, wait: Option<Duration>
 async fn watch(desk: &mut Desk, execution: ExecutionId) -> Result<(), Failure> {
     let mut ends = Ends::listen()?;
     let caller = desk.caller();
-    let mut watch = desk.door(Need::Existing).await?.watch(&caller, execution).await?;
+    let door = desk.door(Need::Existing).await?;
+    door.call_for(execution).await?;
+    let mut watch = door.watch(&caller, execution).await?;
     let mut ended = None;
     loop {
         let record = tokio::select! {
             record = watch.next() => record?,
             signal = ends.next() => {
-                let message = format!("let go of {execution} on {signal}");
-                return Err(Failure::NotYet { execution, message });
+                return Err(wait::let_go(desk, execution, format!("let go of {execution} on {signal}")));
             }
         };
         let Some(record) = record else { break };

@@ -141,7 +141,11 @@ pub async fn submit_and_wait(
 ) -> Result<(), Failure> {
     let (view, repeated) = draft.submit(intent_type, desk).await?;
     let Some(most) = wait else {
-        return show::execution::accepted(&view, repeated, &mut desk.out);
+        show::execution::accepted(&view, repeated, &mut desk.out)?;
+        if desk.is_local() && view.execution.is_open() {
+            desk.out.note("no hub runs: it starts with `enact serve`, or when `enact execution watch` waits for it");
+        }
+        return Ok(());
     };
     if !desk.out.json {
         let known = if repeated { " (admitted before, under the same key)" } else { "" };

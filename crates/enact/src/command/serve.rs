@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::desk::Desk;
 use super::signal::Ends;
-use crate::door::local::Local;
+use crate::door::local::{Local, hub_config};
 use crate::failure::Failure;
 use crate::socket::protocol::RELEASE;
 use crate::socket::server::Server;
@@ -28,7 +28,7 @@ impl ServeArgs {
     /// A store that is held or cannot be opened, a socket that cannot be bound, a second signal.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         let mut ends = Ends::listen()?;
-        let hub = Arc::new(Local::open(desk.settings()).await?);
+        let hub = Arc::new(Local::open(hub_config(desk.settings())).await?);
         let server = match Server::bind(&desk.settings().store) {
             Ok(server) => server,
             Err(error) => {

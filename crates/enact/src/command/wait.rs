@@ -36,39 +36,40 @@ pub async fn settled(desk: &mut Desk, view: ExecutionView, most: Duration) -> Re
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut pictures = PICTURES.iter().cycle();
     let mut view = view;
+    desk.door(Need::Existing).await?.call_for(execution).await?;
     while view.execution.is_open() {
         let left = give_up.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let message = format!("{execution} is not settled after {}{}", text::duration(most), reason(&view));
-            return Err(let_go(desk.is_local(), execution, message));
+            return Err(let_go(desk, execution, message));
         }
         let wait_ms = left.min(SLICE).as_millis() as u64 + 1;
         let waits = reason(&view);
         desk.door(Need::Existing).await?;
         // The door is borrowed by the question while the output draws, so the two are taken apart.
-        let local = desk.is_local();
-        let (door, out) = desk.parts()?;
-        let answer = door.ask(&caller, Request::Await { execution, wait_ms });
-        tokio::pin!(answer);
-        let response = loop {
-            tokio::select! {
-                response = &mut answer => break response?,
-                signal = ends.next() => {
-                    out.clear_progress();
-                    let message = format!("let go of {execution} on {signal}{waits}");
-                    return Err(let_go(local, execution, message));
-                }
-                _ = tick.tick() => {
-                    let since = begin.elapsed();
-                    if since > QUIET {
-                        let picture = pictures.next().copied().unwrap_or_default();
-                        let since = text::duration(Duration::from_secs(since.as_secs()));
-                        out.draw_progress(&format!("{picture} {execution} {since}{waits}"));
+        let asked = {
+            let (door, out) = desk.parts()?;
+            let answer = door.ask(&caller, Request::Await { execution, wait_ms });
+            tokio::pin!(answer);
+            loop {
+                tokio::select! {
+                    response = &mut answer => break Ok(response?),
+                    signal = ends.next() => {
+                        out.clear_progress();
+                        break Err(format!("let go of {execution} on {signal}{waits}"));
+                    }
+                    _ = tick.tick() => {
+                        let since = begin.elapsed();
+                        if since > QUIET {
+                            let picture = pictures.next().copied().unwrap_or_default();
+                            let since = text::duration(Duration::from_secs(since.as_secs()));
+                            out.draw_progress(&format!("{picture} {execution} {since}{waits}"));
+                        }
                     }
                 }
             }
         };
-        view = match response {
+        view = match asked.map_err(|message| let_go(desk, execution, message))? {
             Response::Execution(view) => *view,
             Response::Accepted { execution, .. } => *execution,
             Response::Refused(refusal) => return Err(Failure::Refused(refusal)),
@@ -83,9 +84,13 @@ fn reason(view: &ExecutionView) -> String {
     waits_for(view).map(|what| format!(": it waits for {}", text::one_line(&what))).unwrap_or_default()
 }
 
-fn let_go(local: bool, execution: ExecutionId, mut message: String) -> Failure {
-    if local {
-        message.push_str("; the hub ends with this command, and a later one goes on with it");
+/// Says what becomes of an execution that nobody waits for any more.
+pub fn let_go(desk: &Desk, execution: ExecutionId, mut message: String) -> Failure {
+    if desk.is_local() {
+        let grace = text::duration(Duration::from_millis(desk.settings().shutdown_grace.0));
+        message.push_str("; no hub runs but this command's, so an attempt has ");
+        message.push_str(&grace);
+        message.push_str(" left to end, and what may run again goes on with the next hub");
     }
     Failure::NotYet { execution, message }
 }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::{Answers, OpenFailure};
 use crate::config::Settings;
+use crate::failure::Failure;
 
 /// How long a command waits for its messages to be delivered before it takes its hub away; the next one goes on with them.
 const DELIVERY_LIMIT: Duration = Duration::from_millis(500);
@@ -27,13 +28,24 @@ pub struct Local {
 }
 
 impl Local {
-    /// Opens the hub on its store.
+    /// Opens a hub for one command. It ends with its command, so it begins nothing that would have to be given up then, but
+    /// for what is [called for](Self::call_for).
+    ///
+    /// # Errors
+    /// As [`Local::open`].
+    pub async fn for_one_command(settings: &Settings) -> Result<Self, OpenFailure> {
+        let mut config = hub_config(settings);
+        config.policy.running_max = 0;
+        Self::open(config).await
+    }
+
+    /// Opens a hub.
     ///
     /// # Errors
     /// A store that is held by another process or cannot be opened.
-    pub async fn open(settings: &Settings) -> Result<Self, OpenFailure> {
-        let path = settings.store.clone();
-        match Hub::open(hub_config(settings)).await {
+    pub async fn open(config: HubConfig) -> Result<Self, OpenFailure> {
+        let path = config.store.clone();
+        match Hub::open(config).await {
             Ok(hub) => Ok(Self { hub }),
             Err(OpenError::Store(embedded::OpenError::Folder(FolderError::Lock {
                 source: held @ LockError::Held { .. },
@@ -41,6 +53,17 @@ impl Local {
             }))) => Err(OpenFailure::Held { path, held }),
             Err(error) => Err(OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) }),
         }
+    }
+
+    /// Starts an execution that somebody waits for here.
+    ///
+    /// # Errors
+    /// When the hub is ending.
+    pub async fn call_for(&self, execution: ExecutionId) -> Result<(), Failure> {
+        self.hub
+            .call_for(execution)
+            .await
+            .map_err(|error| Failure::System { what: "start the execution", source: std::io::Error::other(error) })
     }
 
     /// Waits a moment for messages that are on their way.
@@ -92,6 +115,7 @@ fn policy(settings: &Settings) -> Policy {
         queued_bytes_max: settings.queued_bytes.0,
         queued_bytes_max_per_tenant: settings.queued_bytes_per_tenant.0,
         running_max: settings.running.0,
+        called_for: None,
         rejections_per_minute: settings.rejections_per_minute.0,
         idempotency_keep: Duration::from_millis(settings.idempotency_keep.0),
         default_sinks: settings.default_sinks.0.clone(),

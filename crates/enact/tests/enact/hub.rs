@@ -81,6 +81,41 @@ fn without_a_hub_a_command_does_it_by_itself() {
 }
 
 #[test]
+fn without_a_hub_only_what_a_command_waits_for_is_begun() {
+    let store = Store::new();
+    let accepted = store.run(&["run", "c.s.slow", "--no-wait"]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted.stderr));
+    assert!(text(&accepted.stderr).contains("no hub runs"), "{}", text(&accepted.stderr));
+    let id = text(&accepted.stdout);
+    let later = text(&store.run(&["run", "c.s.slow", "--no-wait", "--start-after", "1ms"]).stdout);
+    for look in [&["status"][..], &["execution", "list"], &["run", "c.s.echo", "-q"], &["wal", "verify"]] {
+        assert_eq!(store.run(look).status.code(), Some(0), "{look:?}");
+    }
+    let phase = |id: &str| {
+        let shown = store.run(&["execution", "show", id.trim(), "--json"]);
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        shown["execution"]["execution"]["phase"].as_str().map(str::to_owned).unwrap_or_else(|| panic!("{shown}"))
+    };
+    assert_eq!((phase(&id).as_str(), phase(&later).as_str()), ("queued", "queued"));
+    assert_eq!(store.run(&["execution", "watch", id.trim()]).status.code(), Some(0));
+    assert_eq!((phase(&id).as_str(), phase(&later).as_str()), ("settled", "queued"));
+    let _hub = store.serve();
+    assert_eq!(store.run(&["execution", "outcome", later.trim(), "--wait", "20s"]).status.code(), Some(0));
+}
+
+#[test]
+fn without_a_hub_who_is_let_go_of_is_told_what_becomes_of_it() {
+    let store = Store::new();
+    let run = store.run(&["run", "c.s.slow", "--wait", "50ms"]);
+    assert_eq!(run.status.code(), Some(12), "{}", text(&run.stderr));
+    assert!(text(&run.stderr).contains("has 10s left to end"), "{}", text(&run.stderr));
+    let id = text(&run.stderr).lines().find_map(|line| line.strip_prefix("exe_").map(|rest| format!("exe_{rest}")));
+    let id = id.unwrap();
+    // It ended within its grace.
+    assert_eq!(store.run(&["execution", "outcome", &id]).status.code(), Some(0));
+}
+
+#[test]
 fn commands_that_come_together_take_the_store_in_turn() {
     let store = Store::new();
     let all: Vec<Child> = (0..6)
