@@ -1,4 +1,5 @@
-//! The floor: the same bytes through a writer that batches whatever is queued, one write and one fdatasync for each batch.
+//! The floor: the same records through one writer that batches whatever is queued, one sync for each batch, and nothing else.
+//! It encodes and appends them as the log does; beside it stands the disk alone, which gets their bytes ready-made.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -6,6 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use enact_model::id::Epoch;
+use enact_model::record::Record;
+use enact_store::io::DiskIo;
+use enact_store::log::{Log, LogConfig};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Failure;
@@ -26,22 +31,74 @@ pub struct Floor {
     commits: Latency,
 }
 
-type Append = (Arc<[u8]>, oneshot::Sender<()>);
+/// The records of one commit.
+pub type Commit = Arc<[Record]>;
+type Append = (Commit, oneshot::Sender<()>);
 
-/// Appends `frames` one after the other for every intent, each durable before the next.
-pub fn measure(dir: &Path, frames: &[Arc<[u8]>], in_flight: u32, time: Duration) -> Result<Floor, Failure> {
+/// Where a batch of commits goes.
+trait Sink: Send + 'static {
+    fn append(&mut self, batch: &[Append]) -> Result<(), Failure>;
+}
+
+/// The log of the store.
+struct Bare(Log<DiskIo>);
+
+impl Sink for Bare {
+    fn append(&mut self, batch: &[Append]) -> Result<(), Failure> {
+        let frames: Vec<Vec<_>> = batch.iter().map(|(commit, _)| commit.iter().map(Record::encode).collect()).collect();
+        let frames: Vec<_> = frames.iter().map(Vec::as_slice).collect();
+        self.0.append(Epoch(1), &frames)?;
+        Ok(())
+    }
+}
+
+/// A file that is written round and round, with as many bytes as the records have.
+struct Disk {
+    file: File,
+    bytes: Vec<u8>,
+    offset: u64,
+}
+
+impl Sink for Disk {
+    fn append(&mut self, batch: &[Append]) -> Result<(), Failure> {
+        let bytes = self.bytes.repeat(batch.len());
+        if self.offset + bytes.len() as u64 > FILE_BYTES {
+            self.offset = 0;
+        }
+        self.file.write_all_at(&bytes, self.offset)?;
+        self.file.sync_data()?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+/// Appends the records of `commits` one commit after the other for every intent, each durable before the next.
+pub fn records(dir: &Path, commits: &[Commit], in_flight: u32, time: Duration) -> Result<Floor, Failure> {
+    let folder = tempfile::tempdir_in(dir)?;
+    let (log, _) = Log::open(DiskIo, folder.path(), LogConfig::default())?;
+    measure(Bare(log), commits, in_flight, time)
+}
+
+/// Writes as many bytes as often.
+pub fn bytes(dir: &Path, commits: &[Commit], in_flight: u32, time: Duration) -> Result<Floor, Failure> {
     let folder = tempfile::tempdir_in(dir)?;
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(folder.path().join("floor"))?;
     for at in 0..FILE_BYTES >> 20 {
         file.write_all_at(&[0; 1 << 20], at << 20)?;
     }
     file.sync_all()?;
+    let encoded: usize = commits.iter().flat_map(|commit| commit.iter()).map(|record| record.encode().len()).sum();
+    let bytes = vec![1; encoded / commits.len().max(1)];
+    measure(Disk { file, bytes, offset: 0 }, commits, in_flight, time)
+}
+
+fn measure(sink: impl Sink, commits: &[Commit], in_flight: u32, time: Duration) -> Result<Floor, Failure> {
     let (sender, receiver) = mpsc::channel::<Append>(4_096);
-    let writer = std::thread::spawn(move || write(&file, receiver));
+    let writer = std::thread::spawn(move || write(sink, receiver));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build()?;
     let (begin, cpu) = (Instant::now(), cpu_seconds());
     let intents = runtime.block_on(async {
-        let clients = (0..in_flight).map(|_| tokio::spawn(client(sender.clone(), frames.to_vec(), begin + time)));
+        let clients = (0..in_flight).map(|_| tokio::spawn(client(sender.clone(), commits.to_vec(), begin + time)));
         let mut intents = Latency::default();
         for client in clients.collect::<Vec<_>>() {
             intents.merge(client.await?);
@@ -54,13 +111,13 @@ pub fn measure(dir: &Path, frames: &[Arc<[u8]>], in_flight: u32, time: Duration)
     Ok(Floor { seconds, cpu_seconds, intents, commits })
 }
 
-async fn client(sender: mpsc::Sender<Append>, frames: Vec<Arc<[u8]>>, end: Instant) -> Latency {
+async fn client(sender: mpsc::Sender<Append>, commits: Vec<Commit>, end: Instant) -> Latency {
     let mut times = Latency::default();
     while Instant::now() < end {
         let begin = Instant::now();
-        for frame in &frames {
+        for commit in &commits {
             let (done, durable) = oneshot::channel();
-            if sender.send((Arc::clone(frame), done)).await.is_err() || durable.await.is_err() {
+            if sender.send((Arc::clone(commit), done)).await.is_err() || durable.await.is_err() {
                 return times;
             }
         }
@@ -69,26 +126,14 @@ async fn client(sender: mpsc::Sender<Append>, frames: Vec<Arc<[u8]>>, end: Insta
     times
 }
 
-fn write(file: &File, mut receiver: mpsc::Receiver<Append>) -> std::io::Result<Latency> {
-    let (mut times, mut offset) = (Latency::default(), 0);
-    let (mut buffer, mut waiting) = (Vec::new(), Vec::new());
-    while let Some(first) = receiver.blocking_recv() {
-        let mut next = Some(first);
-        while let Some((bytes, done)) = next {
-            buffer.extend_from_slice(&bytes);
-            waiting.push(done);
-            next = if waiting.len() < BATCH_MAX { receiver.try_recv().ok() } else { None };
-        }
-        if offset + buffer.len() as u64 > FILE_BYTES {
-            offset = 0;
-        }
+fn write(mut sink: impl Sink, mut receiver: mpsc::Receiver<Append>) -> Result<Latency, Failure> {
+    let mut times = Latency::default();
+    let mut batch = Vec::new();
+    while receiver.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
         let begin = Instant::now();
-        file.write_all_at(&buffer, offset)?;
-        file.sync_data()?;
+        sink.append(&batch)?;
         times.add(begin.elapsed());
-        offset += buffer.len() as u64;
-        buffer.clear();
-        for done in waiting.drain(..) {
+        for (_, done) in batch.drain(..) {
             // A client that has ended needs no answer.
             let _ = done.send(());
         }
@@ -125,14 +170,15 @@ impl Floor {
         self.cpu_seconds * 1e6 / self.intents.count().max(1) as f64
     }
     /// Returns its figures.
-    pub fn rows(&mut self, in_flight: u32) -> Vec<Row> {
-        vec![
-            Row::new("floor", in_flight, self.rate(), "intents/s"),
-            Row::new("floor p50", in_flight, self.p50_us(), "us"),
-            Row::new("floor p99", in_flight, self.p99_us(), "us"),
-            Row::new("floor commit p50", in_flight, self.commit_us(), "us"),
-            Row::new("floor commit p99", in_flight, self.commits.quantile_us(0.99), "us"),
-            Row::new("floor cpu", in_flight, self.cpu_us(), "us/intent"),
-        ]
+    pub fn rows(&mut self, name: &str, in_flight: u32) -> Vec<Row> {
+        let figures = [
+            ("", self.rate(), "intents/s"),
+            (" p50", self.p50_us(), "us"),
+            (" p99", self.p99_us(), "us"),
+            (" commit p50", self.commit_us(), "us"),
+            (" commit p99", self.commits.quantile_us(0.99), "us"),
+            (" cpu", self.cpu_us(), "us/intent"),
+        ];
+        figures.map(|(what, value, unit)| Row::new(format!("{name}{what}"), in_flight, value, unit)).into()
     }
 }

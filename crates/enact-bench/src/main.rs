@@ -75,11 +75,13 @@ fn bench(options: &Options) -> Result<Report, Failure> {
 fn load(options: &Options, in_flight: u32, report: &mut Report) -> Result<(), Failure> {
     report.say(&format!("{in_flight} in flight"));
     let half = options.time() / 2;
-    let frames = ring::frames(&options.dir)?;
-    let mut bare = floor::measure(&options.dir, &frames, in_flight, half)?;
-    let hub = options.wants("ring").then(|| ring::measure(&options.dir, in_flight, options.time())).transpose()?;
-    bare.merge(floor::measure(&options.dir, &frames, in_flight, half)?);
-    report.extend(bare.rows(in_flight));
+    let (dir, commits) = (&options.dir, ring::commits(&options.dir)?);
+    let mut disk = floor::bytes(dir, &commits, in_flight, half)?;
+    let mut bare = floor::records(dir, &commits, in_flight, half)?;
+    let hub = options.wants("ring").then(|| ring::measure(dir, in_flight, options.time())).transpose()?;
+    bare.merge(floor::records(dir, &commits, in_flight, half)?);
+    report.extend(disk.rows("disk", in_flight));
+    report.extend(bare.rows("floor", in_flight));
     if let Some(hub) = hub {
         report.extend(hub.rows(in_flight, &mut bare));
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// What was measured.
-    pub name: &'static str,
+    pub name: String,
     /// Under how many intents or calls at once.
     pub in_flight: u32,
     /// The figure.
@@ -21,8 +21,8 @@ pub struct Row {
 
 impl Row {
     /// Makes a row without a ratio.
-    pub fn new(name: &'static str, in_flight: u32, value: f64, unit: &'static str) -> Self {
-        Self { name, in_flight, value, unit, ratio: None }
+    pub fn new(name: impl Into<String>, in_flight: u32, value: f64, unit: &'static str) -> Self {
+        Self { name: name.into(), in_flight, value, unit, ratio: None }
     }
     /// Holds the figure against another.
     #[must_use]

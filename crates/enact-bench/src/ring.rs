@@ -1,15 +1,14 @@
 //! The hub in process: intents through the real ring, judged and settled, beside what the disk alone would do.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enact_model::id::Lsn;
-use enact_model::record::{Record, RecordFilter};
+use enact_model::record::RecordFilter;
 use enact_runtime::api::{Request, Response};
 
 use crate::Failure;
-use crate::floor::Floor;
+use crate::floor::{Commit, Floor};
 use crate::latency::{Latency, cpu_seconds};
 use crate::report::Row;
 use crate::world::World;
@@ -44,8 +43,8 @@ pub fn measure(dir: &Path, in_flight: u32, time: Duration) -> Result<Load, Failu
     })
 }
 
-/// Returns the bytes that one intent appends, one entry for each commit.
-pub fn frames(dir: &Path) -> Result<Vec<Arc<[u8]>>, Failure> {
+/// Returns the records that one intent makes, one entry for each commit.
+pub fn commits(dir: &Path) -> Result<Vec<Commit>, Failure> {
     let store = tempfile::tempdir_in(dir)?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let world = World::open(store.path()).await?;
@@ -63,16 +62,12 @@ pub fn frames(dir: &Path) -> Result<Vec<Arc<[u8]>>, Failure> {
         records.sort_by_key(|record| record.lsn);
         // The command of a commit has one actor: the client's records, then the host's.
         let commits = records.chunk_by(|a, b| a.actor == b.actor && b.lsn == Lsn(a.lsn.0 + 1));
-        let frames: Vec<Arc<[u8]>> = commits.map(|commit| bytes(commit).into()).collect();
-        if frames.len() != 2 {
-            return Err(format!("an intent is {} commits where 2 were expected", frames.len()).into());
+        let commits: Vec<Commit> = commits.map(Into::into).collect();
+        if commits.len() != 2 {
+            return Err(format!("an intent is {} commits where 2 were expected", commits.len()).into());
         }
-        Ok(frames)
+        Ok(commits)
     })
-}
-
-fn bytes(records: &[Record]) -> Vec<u8> {
-    records.iter().flat_map(Record::encode).collect()
 }
 
 impl Load {

@@ -14,6 +14,7 @@ const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh]
     fails:\n      kind: query\n      call: { command: [sh, -c, \"exit 3\"], stdin: empty }\n    \
     slow:\n      kind: command\n      call: { command: [sh, -c, \"sleep 0.7; echo true\"], stdin: empty }\n      \
     emits: [{ type: c.done }]\n    \
+    long:\n      kind: command\n      call: { command: [sleep, \"1000005\"], stdin: empty }\n    \
     never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
 
 struct Store(tempfile::TempDir);
@@ -220,7 +221,7 @@ fn stop_ends_the_hub_and_the_next_command_does_it_by_itself() {
 fn a_hub_that_was_killed_leaves_nothing_that_keeps_the_next_one_out() {
     let store = Store::new();
     let mut hub = store.serve();
-    let id = text(&store.run(&["run", "c.s.slow", "--no-wait"]).stdout);
+    let id = text(&store.run(&["run", "c.s.long", "--no-wait"]).stdout);
     hub.signal(Signal::KILL);
     hub.0.wait().unwrap();
     assert!(store.path().join("hub.sock").exists());
