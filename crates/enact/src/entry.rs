@@ -24,9 +24,8 @@ pub fn enter() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version go to standard output and are no fault; a closed pipe is nobody's.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit_status::USAGE } else { exit_status::OK });
+            let json = std::env::args_os().any(|word| word == "--json");
+            return ExitCode::from(report::report_usage(&error, json));
         }
     };
     let mut out = Output::standard(cli.global.json, cli.global.quiet);

@@ -1,8 +1,9 @@
 //! Shows a failure and returns the exit status that follows from its conclusion.
 
-use enact_model::conclusion::Conclusion;
+use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_model::exit_status;
 use enact_model::intent::InputFault;
+use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 use serde_json::json;
 
 use super::Failure;
@@ -25,9 +26,34 @@ pub fn report(failure: &Failure, out: &mut Output) -> u8 {
                 out.complain(&explain(&conclusion, &faults(failure)));
             }
         }
+        Failure::Rejected(rejection) => {
+            let explained = explain(&conclusion, &faults(failure));
+            out.complain(&format!("enact: {explained}\n  intent: {}", rejection.intent_id));
+        }
         _ => out.complain(&format!("enact: {}", explain(&conclusion, &faults(failure)))),
     }
     exit_status::of(&conclusion)
+}
+
+/// Shows a command line that is wrong, or the help that was asked for, and returns the exit status.
+pub fn report_usage(error: &clap::Error, json: bool) -> u8 {
+    if json && error.use_stderr() {
+        let code = DetailCode {
+            category: Category::Argument,
+            symptom: Symptom::SyntaxError,
+            cause: Cause::Format,
+            interpretation: Interpretation::DomainFailure,
+            disposition: Disposition::FixInput,
+            responsibility: Responsibility::User,
+        };
+        let conclusion = Conclusion::new(code, error.render().to_string().trim_end());
+        // Whoever closed the pipe does not want to know.
+        let _ = Output::standard(true, true).document(&json!({ "refused": { "conclusion": conclusion, "faults": [] } }));
+    } else {
+        // Help and version go to standard output and are no fault; a closed pipe is nobody's.
+        let _ = error.print();
+    }
+    if error.use_stderr() { exit_status::USAGE } else { exit_status::OK }
 }
 
 fn faults(failure: &Failure) -> Vec<InputFault> {
@@ -80,7 +106,8 @@ pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
     if conclusion.may_have_run {
         add("the operation may have run although no answer came".to_owned());
     }
-    if let Some(hint) = &conclusion.hint {
+    let told = |hint: &String| faults.len() > 1 && faults.iter().any(|fault| fault.hint.as_ref() == Some(hint));
+    if let Some(hint) = conclusion.hint.as_ref().filter(|hint| !told(hint)) {
         add(format!("hint: {}", text::one_line(hint)));
     }
     out

@@ -212,6 +212,10 @@ fn a_wrong_command_line_is_2_and_a_store_that_is_not_there_10_and_nothing_is_mad
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("none");
     assert_eq!(enact(folder.path(), &["bogus"]).output().unwrap().status.code(), Some(2));
+    let bogus = enact(folder.path(), &["bogus", "--json"]).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&bogus.stdout).unwrap();
+    assert_eq!((bogus.status.code(), bogus.stderr.len()), (Some(2), 0));
+    assert!(document["refused"]["conclusion"]["message"].as_str().unwrap().contains("bogus"), "{document}");
     assert_eq!(enact(folder.path(), &["execution", "show", "exe_1"]).output().unwrap().status.code(), Some(2));
     let ran = enact(&store, &["execution", "list"]).current_dir(folder.path()).output().unwrap();
     assert_eq!(ran.status.code(), Some(10), "{}", text(&ran.stderr));
