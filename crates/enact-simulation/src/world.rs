@@ -319,6 +319,7 @@ fn policy(random: &mut Random) -> Policy {
         queued_bytes_max: random.between(700, 3_000),
         queued_bytes_max_per_tenant: random.between(500, 2_000),
         running_max: random.between(2, 6) as u32,
+        called_for: None,
         rejections_per_minute: random.between(2, 8) as u32,
         idempotency_keep: std::time::Duration::from_millis(random.between(0, 4_000)),
         default_sinks: vec![crate::cast::sink(crate::cast::DEFAULT_SINK)],
