@@ -22,6 +22,8 @@ use crate::driver::{Driver, Poisoned, Turn};
 const QUEUE_MAX: usize = 4_096;
 /// Commands of one turn: what a single frame group and a single sync carry at most.
 const TURN_MAX: usize = 1_024;
+/// Turns that may wait to be told before the next one has to.
+const TOLD_MAX: usize = 16;
 /// Longest sleep of the ring while nothing is due.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -97,7 +99,7 @@ where
         let catalog = Arc::new(Mutex::new(Arc::clone(driver.catalog())));
         let poisoned = Arc::new(Mutex::new(None));
         let view = driver.view().clone();
-        let (tell, told) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::channel(TOLD_MAX);
         let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters)));
         let turning = Turning {
             driver,
@@ -249,7 +251,7 @@ struct Turning<S: Store> {
     driver: Driver<S>,
     receiver: mpsc::Receiver<Input<S>>,
     publish: watch::Sender<Lsn>,
-    tell: mpsc::UnboundedSender<Told>,
+    tell: mpsc::Sender<Told>,
     catalog: Arc<Mutex<Arc<Catalog>>>,
     poisoned: Arc<Mutex<Option<Poisoned>>>,
     clock: Arc<Clock>,
@@ -347,7 +349,7 @@ impl<S: Store> Turning<S> {
 
     fn tell(&self, told: Told) {
         // The runtime that would tell it is gone, and with it everybody who waits.
-        let _ = self.tell.send(told);
+        let _ = self.tell.blocking_send(told);
     }
 }
 
@@ -359,7 +361,7 @@ enum Told {
 }
 
 /// Gives effects, answers and settlements away until the ring has ended.
-async fn give_away(mut told: mpsc::UnboundedReceiver<Told>, mut perform: Perform, waiters: Arc<Waiters>) {
+async fn give_away(mut told: mpsc::Receiver<Told>, mut perform: Perform, waiters: Arc<Waiters>) {
     while let Some(told) = told.recv().await {
         match told {
             Told::Turn { effects, answers, askers, settled } => {
