@@ -142,6 +142,19 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
+        // Logs in every way there is, and answers after a while.
+        "log" => {
+            let text = argument["text"].as_str().unwrap_or_default();
+            say(wire, &json!({"type": "log", "message": format!("{text} on the wire")}));
+            println!("{text} on standard output");
+            eprintln!("{text} on standard error");
+            std::thread::sleep(Duration::from_millis(argument["ms"].as_u64().unwrap_or(0)));
+            ok(&argument);
+        }
+        "log-and-break" => {
+            say(wire, &json!({"type": "log", "message": argument}));
+            raw(wire, b"\0\0\0\x08not json");
+        }
         // Leaves a child in its process group that has none of its environment.
         "leave-child" => {
             let mut command = std::process::Command::new("/bin/sleep");

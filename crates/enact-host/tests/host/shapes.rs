@@ -120,6 +120,8 @@ const ALL: &[&str] = &[
     "descriptors",
     "environment",
     "leave-child",
+    "log",
+    "log-and-break",
 ];
 
 /// One process for each call.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enact_host::conformance::{call_of, no_port};
+use enact_host::conformance::{call_for, call_of, no_port};
 use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState};
 use enact_model::json::Json;
 use enact_model::observation::FaultKind;
@@ -111,4 +111,58 @@ async fn a_shutdown_stops_calls_and_leaves_no_process() {
     let seen = running.await.unwrap();
     assert_eq!(seen.as_fault().unwrap().kind, FaultKind::Stopped);
     assert_eq!(enact_host::conformance::usage().unwrap().children, 0);
+}
+
+/// Runs one call in a tenant and returns its observation.
+fn in_tenant(
+    bench: &Bench,
+    tenant: &str,
+    target: &enact_host::conformance::Target,
+    argument: serde_json::Value,
+) -> tokio::task::JoinHandle<HostObservation> {
+    let call = call_for(tenant, target, Json::of(&argument), Duration::from_secs(20));
+    let host = bench.host.clone();
+    tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
+}
+
+fn log_tail(seen: &HostObservation) -> String {
+    seen.as_fault().unwrap().evidence.log_tail.clone().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_shows_what_was_logged_in_its_call_and_nothing_of_another_tenant() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    for _ in 0..20 {
+        let secret = serde_json::json!({"text": "SECRET"});
+        let seen = in_tenant(&bench, "alice", &target.at("log"), secret).await.unwrap();
+        assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+        let seen = in_tenant(&bench, "bob", &target.at("log-and-break"), "mine".into()).await.unwrap();
+        assert_eq!(log_tail(&seen), "mine\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_logged_while_two_tenants_are_served_is_shown_to_neither() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |shape| shape.calls_in_flight = 4);
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let secret = serde_json::json!({"text": "SECRET", "ms": 10_000});
+    let alice = in_tenant(&bench, "alice", &target.at("sleep"), secret.clone());
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let bob = in_tenant(&bench, "bob", &target.at("log-and-break"), "of bob".into()).await.unwrap();
+    let alice = alice.await.unwrap();
+    for seen in [&alice, &bob] {
+        assert_eq!((seen.as_fault().unwrap().kind, log_tail(seen)), (FaultKind::LostWithInstance, String::new()));
+    }
+    // Calls of one tenant may see what the other logged.
+    let sleeping = in_tenant(&bench, "alice", &target.at("sleep"), secret);
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let seen = in_tenant(&bench, "alice", &target.at("log-and-break"), "of alice".into()).await.unwrap();
+    assert_eq!((log_tail(&seen), log_tail(&sleeping.await.unwrap())), ("of alice\n".into(), "of alice\n".into()));
 }

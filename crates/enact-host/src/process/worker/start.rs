@@ -16,9 +16,9 @@ use tokio::time::timeout;
 
 use super::drive::Drive;
 use super::instance::Instance;
+use super::log::Log;
 use super::pool::Pool;
 use crate::frames::{FrameError, FrameReader, FromWorker, PROTOCOL, ToWorker, decode};
-use crate::process::capture::Tail;
 use crate::process::package::{self, scratch_fault};
 use crate::process::spawn::{Group, Plan, spawn};
 use crate::process::version::Version;
@@ -45,15 +45,15 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     });
     let started = starting.await.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
     let Spawned { mut group, scratch, mut wire, logs, nonce } = started;
-    let tail = Tail::default();
-    let logs = logs.map(|log| tokio::spawn(tail.clone().follow(log)));
+    let log = Log::new(logs);
+    let logs = log.follow();
     let mut reader = FrameReader::new(FRAME_MAX_BYTES);
     let limit = Duration::from_millis(shape.start_timeout_ms);
-    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &tail)).await;
+    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &log)).await;
     let fault = match ready {
         Ok(Ok(())) => {
             let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
-            return Ok(drive.begin(wire, tail));
+            return Ok(drive.begin(wire, log));
         }
         Ok(Err(Refusal::Fault(fault))) => *fault,
         Ok(Err(Refusal::Closed)) => {
@@ -73,8 +73,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     }
     let ended = group.reap().await.ok();
     let _ = timeout(EXIT_WAIT, async {
-        for log in logs {
-            let _ = log.await;
+        for following in logs {
+            let _ = following.await;
         }
     })
     .await;
@@ -83,7 +83,7 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
         if let Some(ended) = ended {
             ended.evidence(evidence);
         }
-        evidence.log_tail = tail.text();
+        evidence.log_tail = log.since(0);
     }))
 }
 
@@ -129,7 +129,7 @@ async fn greet(
     nonce: &str,
     wire: &mut UnixStream,
     reader: &mut FrameReader,
-    tail: &Tail,
+    log: &Log,
 ) -> Result<(), Refusal> {
     let shape = version.shape();
     let mut greeted = false;
@@ -158,10 +158,7 @@ async fn greet(
             FromWorker::InitError { message } if greeted => {
                 return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));
             }
-            FromWorker::Log { message } => {
-                tail.push(message.as_bytes());
-                tail.push(b"\n");
-            }
+            FromWorker::Log { message } => log.line(&message),
             other => {
                 let text = format!("the worker began with {other:?}");
                 let text: String = text.chars().take(200).collect();
