@@ -8,6 +8,7 @@ mod package;
 mod prepare;
 mod spawn;
 mod template;
+mod sweep;
 mod version;
 mod worker;
 
@@ -30,6 +31,7 @@ use crate::contract::{
 use crate::ledger::{Ledger, LedgerError};
 use crate::reap::{self, ReapReport};
 use version::Version;
+use sweep::Sweep;
 
 /// What the process host is given.
 pub struct ProcessConfig {
@@ -79,6 +81,7 @@ impl ProcessHost {
     pub fn open(config: ProcessConfig) -> Result<(Self, ReapReport), LedgerError> {
         std::fs::create_dir_all(&config.folder)?;
         let (report, ledger) = reap::reap_and_begin(&config.folder, &config.store_id, config.epoch)?;
+        sweep::inherit_orphans();
         let (scratch, packages) = (config.folder.join("scratch"), config.folder.join("packages"));
         for folder in [&scratch, &packages] {
             // Nobody uses what is there any more, except what could not be proven gone; that keeps what it has open.
@@ -194,6 +197,8 @@ impl Drop for ProcessHost {
         for version in self.versions.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
             version.close();
         }
+            // Every instance was swept when it ended; here goes what one of them started in its last moment.
+            Sweep::Hub(self.ground.store_id.clone(), self.ground.epoch.to_string()).finish().await;
     }
 }
 

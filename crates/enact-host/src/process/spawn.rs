@@ -14,6 +14,7 @@ use enact_model::observation::{Evidence, Fault, FaultKind, Reached};
 use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
 use tokio::net::unix::pipe;
 
+use super::sweep::Sweep;
 use super::Ground;
 use crate::ledger::Ledger;
 use crate::proc;
@@ -21,9 +22,6 @@ use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
 
 /// Most open files of a child.
 const FILES_MAX: u64 = 4096;
-
-/// How long the members of a killed group are waited for; those that hang in the kernel end when it lets them.
-const EMPTY_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What is to be started.
 pub(super) struct Plan {
@@ -197,7 +195,7 @@ impl Group {
         self.signal(Signal::KILL);
     }
 
-    /// Waits for the end of the child, kills what is left of its group, and reaps it.
+    /// Waits for the end of the child, kills what is left of its group and what has left it, and reaps all of it.
     ///
     /// # Errors
     /// The child was reaped before.
@@ -210,7 +208,7 @@ impl Group {
         self.signal(Signal::KILL);
         let mut child = self.child.take().ok_or(io::ErrorKind::NotFound)?;
         let status = child.wait()?;
-        self.emptied().await;
+        Sweep::Instance(self.pid, self.nonce.clone()).finish().await;
         self.ledger.gone(&self.nonce);
         let by_hub = self.killed.load(Ordering::Relaxed);
         let killed = status.signal() == Some(Signal::KILL.as_raw());
@@ -219,28 +217,14 @@ impl Group {
     }
 }
 
-impl Group {
-    /// Waits until what was killed with the child is gone, too; that takes no time, but more than none.
-    async fn emptied(&self) {
-        let group = self.pid.as_raw_nonzero().get();
-        let until = tokio::time::Instant::now() + EMPTY_WAIT;
-        // A zombie is still a member; whoever adopted it may never reap it.
-        while rustix::process::test_kill_process_group(self.pid).is_ok()
-            && proc::all().is_ok_and(|all| all.values().any(|facts| facts.group == group && facts.is_alive()))
-            && tokio::time::Instant::now() < until
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    }
-}
-
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
         let Some(mut child) = self.child.take() else { return };
-        let (ledger, nonce) = (self.ledger.clone(), std::mem::take(&mut self.nonce));
+        let (ledger, pid, nonce) = (self.ledger.clone(), self.pid, std::mem::take(&mut self.nonce));
         let reap = move || {
             let _ = child.wait();
+            Sweep::Instance(pid, nonce.clone()).finish_here();
             ledger.gone(&nonce);
         };
         // It was killed, so this takes milliseconds; but not on a thread that drives others.

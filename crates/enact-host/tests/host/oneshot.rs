@@ -15,7 +15,7 @@ use enact_model::digest::Digest;
 use enact_model::json::Json;
 use enact_model::observation::{FaultKind, Reached};
 
-use crate::shapes::{Bench, Oneshot};
+use crate::shapes::{Bench, Oneshot, sleepers};
 
 /// A component of one shell script, changed as a test needs it.
 fn script(text: &str, change: impl FnOnce(&mut Component, &mut Operation)) -> Target {
@@ -322,4 +322,19 @@ async fn packaged_files_are_brought_here_and_drained_versions_take_no_calls() {
     });
     let fault = bench.host.start(lost.component.clone(), lost.digest).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::ArtifactMissing);
+}
+
+#[tokio::test]
+async fn what_left_the_process_group_ends_with_the_attempt() {
+    let bench = Bench::new();
+    let before = enact_host::conformance::usage().unwrap();
+    // A session of its own, with a child in it; both have closed everything that the hub could notice.
+    let leave = "setsid sh -c 'sleep 424241 & sleep 424241' </dev/null >/dev/null 2>&1 & sleep 0.1; echo 1";
+    for text in [leave.to_owned(), leave.replace("echo 1", "kill -9 $$")] {
+        let seen = run(&bench, &script(&text, |_, _| {}), "{}").await;
+        assert_eq!(seen.as_fault().is_some(), text.contains("kill"), "{:?}", seen.seen);
+        assert_eq!(sleepers("424241"), [0; 0]);
+    }
+    let after = enact_host::conformance::usage().unwrap();
+    assert_eq!((after.children, after.zombies), (before.children, before.zombies));
 }

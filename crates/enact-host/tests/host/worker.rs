@@ -9,7 +9,7 @@ use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostSta
 use enact_model::json::Json;
 use enact_model::observation::FaultKind;
 
-use crate::shapes::{Bench, Worker, alive};
+use crate::shapes::{Bench, Worker, alive, sleepers};
 
 fn sleep(bench: &Bench, target: &enact_host::conformance::Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
     let call = call_of(&target.at("sleep"), Json::of(&serde_json::json!({ "ms": ms })), Duration::from_secs(20));
@@ -165,4 +165,19 @@ async fn what_is_logged_while_two_tenants_are_served_is_shown_to_neither() {
     }
     let seen = in_tenant(&bench, "alice", &target.at("log-and-break"), "of alice".into()).await.unwrap();
     assert_eq!((log_tail(&seen), log_tail(&sleeping.await.unwrap())), ("of alice\n".into(), "of alice\n".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_left_the_process_group_ends_with_the_worker() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let leave = |seconds: &str| in_tenant(&bench, "acme", &target.at("leave-session"), seconds.into());
+    assert!(leave("424242").await.unwrap().as_fault().is_none());
+    assert!(!sleepers("424242").is_empty());
+    let crashed = in_tenant(&bench, "acme", &target.at("exit"), serde_json::Value::Null).await.unwrap();
+    assert_eq!((crashed.as_fault().unwrap().kind, sleepers("424242")), (FaultKind::CrashedInCall, vec![]));
+    assert!(leave("424243").await.unwrap().as_fault().is_none());
+    bench.host.shutdown().await;
+    assert_eq!(sleepers("424243"), [0; 0]);
 }
