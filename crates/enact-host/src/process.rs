@@ -3,6 +3,7 @@
 mod answer;
 mod capture;
 mod envelope;
+mod limit;
 mod oneshot;
 mod package;
 mod prepare;

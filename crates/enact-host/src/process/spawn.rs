@@ -11,17 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use enact_model::id::ExecutionId;
 use enact_model::observation::{Evidence, Fault, FaultKind, Reached};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use tokio::net::unix::pipe;
 
 use super::sweep::Sweep;
-use super::Ground;
+use super::{Ground, limit};
 use crate::ledger::Ledger;
 use crate::proc;
 use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
-
-/// Most open files of a child.
-const FILES_MAX: u64 = 4096;
 
 /// What is to be started.
 pub(super) struct Plan {
@@ -65,8 +62,10 @@ pub(super) fn spawn(ground: &Ground, plan: Plan) -> Result<Group, Fault> {
     let unwritable =
         |e: io::Error| FaultKind::ScratchUnavailable.fault(format!("the ledger of instances cannot be written: {e}"));
     ground.ledger.spawning(&plan.nonce, &plan.label, plan.execution).map_err(unwritable)?;
-    let mut command = Command::new(&plan.program);
-    command.args(&plan.args).current_dir(&plan.folder).process_group(0).env_clear();
+    let mut words = limit::before(&plan.program, plan.memory_bytes).unwrap_or_default();
+    words.push(plan.program.clone().into());
+    let mut command = Command::new(words.first().map_or(plan.program.as_os_str(), |word| word.as_os_str()));
+    command.args(words.iter().skip(1)).args(&plan.args).current_dir(&plan.folder).process_group(0).env_clear();
     command.env("PATH", &ground.path).env("LANG", "C.UTF-8").env("HOME", &plan.folder).env("TMPDIR", &plan.folder);
     command.envs(&plan.env);
     // Last: a descriptor must not be able to change what the reaper looks for.
@@ -101,21 +100,7 @@ impl Unwatched {
         let child = self.0.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let raw = i32::try_from(child.id()).map_err(io::Error::other)?;
         let pid = Pid::from_raw(raw).ok_or(io::ErrorKind::InvalidInput)?;
-        // Limits come a moment after the exec: setting them before would need code between fork and exec, which is
-        // unsafe in a program with threads. A child that has ended already needs none.
-        let limit = |resource, value: u64| {
-            let limit = Rlimit { current: Some(value), maximum: Some(value) };
-            match rustix::process::prlimit(Some(pid), resource, limit) {
-                Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
-                Err(error) => Err(io::Error::from(error)),
-            }
-        };
-        if let Some(bytes) = memory_bytes {
-            // Data, not address space: a JVM or Go reserves far more addresses than it ever uses.
-            limit(Resource::Data, bytes)?;
-        }
-        limit(Resource::Core, 0)?;
-        limit(Resource::Nofile, FILES_MAX)?;
+        limit::after(pid, memory_bytes)?;
         let start = proc::facts(raw)?.start;
         ground.ledger.spawned(nonce, raw, start)?;
         let fd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;

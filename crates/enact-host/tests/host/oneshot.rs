@@ -377,3 +377,17 @@ async fn an_answer_with_a_status_of_success_counts_although_the_program_was_aske
         assert_eq!(kind(&stopped(text, StopKind::Cancel).await), FaultKind::Stopped, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_child_that_is_forked_at_once_has_the_limits_too() {
+    let bench = Bench::new();
+    let target = script("sh -c 'ulimit -d; ulimit -n; ulimit -c; true'; true", |c, o| {
+        let Shape::Process(shape) = &mut c.shape;
+        shape.memory_bytes = Some(64 << 20);
+        o.call.stdout = Stdout::Text;
+    });
+    for _ in 0..20 {
+        let seen = run(&bench, &target, "{}").await;
+        assert_eq!(reply(&seen).output.to::<String>().unwrap(), "65536\n4096\n0\n");
+    }
+}
