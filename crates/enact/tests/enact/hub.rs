@@ -14,6 +14,7 @@ const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh]
     fails:\n      kind: query\n      call: { command: [sh, -c, \"exit 3\"], stdin: empty }\n    \
     slow:\n      kind: command\n      call: { command: [sh, -c, \"sleep 0.7; echo true\"], stdin: empty }\n      \
     emits: [{ type: c.done }]\n    \
+    inherited:\n      kind: query\n      call: { command: [sh, -c, \"readlink /proc/$$/fd/7 || echo nothing\"], stdin: empty, stdout: text }\n    \
     never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
 
 struct Store(tempfile::TempDir);
@@ -156,6 +157,17 @@ fn a_signal_lets_what_runs_finish_and_refuses_new_work() {
         "{}",
         text(&outcome.stderr)
     );
+}
+
+#[test]
+fn a_descriptor_that_the_hub_was_started_with_is_not_the_programs() {
+    let store = Store::new();
+    let run = store.command(&["run", "c.s.inherited"]);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec 7</etc/passwd; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    shell.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = shell.current_dir(run.get_current_dir().unwrap_or(store.path())).output().unwrap();
+    assert_eq!(text(&ran.stdout), "\"nothing\\n\"\n", "{}", text(&ran.stderr));
 }
 
 #[test]
