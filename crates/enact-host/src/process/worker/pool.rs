@@ -218,7 +218,8 @@ impl Pool {
             (Some(reason), Permit::Open(_)) => HostState::Failed(reason),
             (Some(reason), Permit::At(until)) => HostState::BackingOff { until: wall(until), reason },
             (Some(_), Permit::Now) | (None, _) if state.starting > 0 && instances.is_empty() => HostState::Probing,
-            (Some(reason), Permit::Now) => HostState::BackingOff { until: crate::process::now(), reason },
+            // The pause is over: the next call starts an instance.
+            (Some(reason), Permit::Now) => HostState::Degraded(reason),
             (None, _) if instances.is_empty() => HostState::Registered,
             (None, _) => HostState::Ready,
         };
