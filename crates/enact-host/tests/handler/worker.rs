@@ -37,6 +37,9 @@ pub fn run(mode: &str) {
             let frame: Value = serde_json::from_slice(&body).expect("a frame is JSON");
             match frame["type"].as_str().unwrap_or_default() {
                 "init" if mode == "refuses" => say(&wire, &json!({"type": "init_error", "message": "no database"})),
+                "init" if mode == "knows" => {
+                    say(&wire, &json!({"type": "ready", "operations": ["probe.echo", "Sleep"]}))
+                }
                 "init" => say(&wire, &json!({"type": "ready", "operations": []})),
                 "call" => {
                     let (wire, slot) = (wire.clone(), Arc::new(Mutex::new(None)));
@@ -162,9 +165,6 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
             let child = command.spawn().expect("sleep starts");
             ok(&json!(child.id()));
         }
-        other => super::misbehave(other, &argument),
-    }
-}
         // Leaves a child in a session of its own, and that one leaves another.
         "leave-session" => {
             let seconds = argument.as_str().unwrap_or_default();
@@ -172,3 +172,6 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
             let _ = std::process::Command::new("sh").args(["-c", &script]).status();
             ok(&argument);
         }
+        other => super::misbehave(other, &argument),
+    }
+}

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enact_host::conformance::{call_for, call_of, no_port};
+use enact_host::conformance::{Target, call_for, call_of, no_port};
 use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState};
+use enact_model::descriptor::{ProcessShape, Shape};
 use enact_model::json::Json;
 use enact_model::observation::FaultKind;
 
 use crate::shapes::{Bench, Worker, alive, sleepers};
 
-fn sleep(bench: &Bench, target: &enact_host::conformance::Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
+fn sleep(bench: &Bench, target: &Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
     let call = call_of(&target.at("sleep"), Json::of(&serde_json::json!({ "ms": ms })), Duration::from_secs(20));
     let host = bench.host.clone();
     tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
@@ -117,7 +118,7 @@ async fn a_shutdown_stops_calls_and_leaves_no_process() {
 fn in_tenant(
     bench: &Bench,
     tenant: &str,
-    target: &enact_host::conformance::Target,
+    target: &Target,
     argument: serde_json::Value,
 ) -> tokio::task::JoinHandle<HostObservation> {
     let call = call_for(tenant, target, Json::of(&argument), Duration::from_secs(20));
@@ -180,4 +181,50 @@ async fn what_left_the_process_group_ends_with_the_worker() {
     assert!(leave("424243").await.unwrap().as_fault().is_none());
     bench.host.shutdown().await;
     assert_eq!(sleepers("424243"), [0; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_keeps_its_instance_or_says_why_there_is_none() {
+    let bench = Bench::new();
+    let probe = async |target: &Target| {
+        bench.host.start(target.component.clone(), target.digest).await.unwrap();
+        bench.host.probe(&target.component.name, "1.0.0").await
+    };
+    let target = Worker::component("pricing", "plain", |_| {});
+    for _ in 0..2 {
+        probe(&target).await.unwrap();
+        let stats = &bench.host.stats()[0];
+        assert_eq!((&stats.state, stats.started, stats.instances.len()), (&HostState::Ready, 1, 1));
+    }
+    let failing =
+        [("dies", FaultKind::StartDied), ("silent", FaultKind::StartTimedOut), ("refuses", FaultKind::InitRefused)];
+    for (mode, wanted) in failing {
+        let target = Worker::component(mode, mode, |shape| shape.start_timeout_ms = 300);
+        assert_eq!(probe(&target).await.unwrap_err().kind, wanted);
+    }
+    // It has failed once; the first retry comes at once, so there is nothing to wait for.
+    let stats = bench.host.stats();
+    let dies = stats.iter().find(|stats| stats.component.as_str() == "dies").unwrap();
+    assert!(matches!(dies.state, HostState::Degraded(_)), "{:?}", dies.state);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_names_its_operations_must_name_every_one_that_is_called() {
+    let bench = Bench::new();
+    let shape = |shape: &mut ProcessShape| shape.calls_in_flight = 1;
+    let Shape::Process(process) = Worker::component("knows", "knows", shape).component.shape.clone();
+    for (name, operations, wanted) in [
+        ("knows", &["echo", "sleep"][..], None),
+        (
+            "knows-less",
+            &["echo", "exit", "sleep", "kill"],
+            Some("does not know the operations exit, kill; those it knows are probe.echo, Sleep"),
+        ),
+    ] {
+        let target = Target::of(name, process.clone(), operations, "echo");
+        bench.host.start(target.component.clone(), target.digest).await.unwrap();
+        let fault = bench.host.probe(&target.component.name, "1.0.0").await.err();
+        assert_eq!(fault.as_ref().map(|fault| fault.kind), wanted.map(|_| FaultKind::InitRefused), "{fault:?}");
+        assert!(wanted.is_none_or(|text| fault.unwrap().message.contains(text)));
+    }
 }

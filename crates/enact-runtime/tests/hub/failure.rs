@@ -42,7 +42,10 @@ services:
     effect_unfit: { kind: query, call: { command: [echo, "[1]"] }, emits: [{ type: t, key: /output }] }
 "#;
 
-fn worker(name: &str, program: &str) -> String {
+/// What a worker in the shell says until it is ready, but for the operations that it knows.
+pub const READY: &str = r#"f() { printf "\000\000\000\\$(printf %03o ${#1})%s" "$1" >&0; }; f "{\"type\":\"hello\",\"protocol\":1,\"nonce\":\"$ENACT_INSTANCE\"}"; f "{\"type\":\"ready\",\"operations\":[OPERATIONS]}"; exec cat >/dev/null"#;
+
+pub fn worker(name: &str, program: &str) -> String {
     format!(
         r#"
 component: {name}
@@ -59,15 +62,20 @@ fn kind_of(view: &ExecutionView) -> FaultKind {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_in_which_a_program_fails_has_its_own_code_and_says_which_execution() {
-    let bed = Bed::open().await;
+    let mut bed = Bed::open().await;
     bed.add(PROGRAMS).await;
+    let broken = bed.path("broken");
     for (name, program) in [
         ("dies", "exit 1"),
         ("sleeps", "sleep 1000"),
         ("garbage", "printf \"\\000\\000\\000\\003{x}\" >&0; sleep 1000"),
     ] {
-        bed.add(&worker(name, program)).await;
+        // It can work when it is added, and no more after that.
+        let program = format!("test -e {} && {{ {program}; exit; }}; {READY}", broken.display());
+        bed.add(&worker(name, &program.replace("OPERATIONS", ""))).await;
     }
+    std::fs::write(&broken, "").unwrap();
+    bed.restart().await;
     let mut codes = BTreeMap::new();
     let mut see = |view: &ExecutionView, wanted: FaultKind| {
         assert_eq!(kind_of(view), wanted, "{}", failure(view));

@@ -1,5 +1,6 @@
 //! Starting a worker: spawn, `hello`, `init`, `ready`, all of it before a deadline.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -7,6 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enact_model::id::Name;
 use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +28,9 @@ use crate::scratch::Scratch;
 
 /// How long a worker that closed its wire may take to end before that counts as a broken protocol.
 pub(super) const EXIT_WAIT: Duration = Duration::from_millis(100);
+
+/// How much of a worker's own list of operations is shown, in characters.
+const NAMES_SHOWN_MAX: usize = 500;
 
 /// A worker that was spawned, before it has said anything.
 struct Spawned {
@@ -154,7 +159,9 @@ async fn greet(
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
-            FromWorker::Ready { .. } if greeted => return Ok(()),
+            FromWorker::Ready { operations } if greeted => {
+                return unknown(version, &operations).map_or(Ok(()), |fault| Err(Refusal::Fault(Box::new(fault))));
+            }
             FromWorker::InitError { message } if greeted => {
                 return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));
             }
@@ -166,6 +173,30 @@ async fn greet(
             }
         }
     }
+}
+
+/// The fault of a worker that names its operations and does not name all that the descriptor calls. Names are compared as
+/// names, so that `total_price` is `total-price`.
+fn unknown(version: &Version, said: &[String]) -> Option<Fault> {
+    let name = |text: &str| text.parse::<Name>().map_or_else(|_| text.to_owned(), |name| name.to_string());
+    let known: BTreeSet<String> = said.iter().map(|text| name(text)).collect();
+    let missing: Vec<String> = version
+        .component
+        .operations()
+        .filter_map(|(selector, operation)| {
+            let called = operation.call.operation.as_deref().unwrap_or(selector.operation.as_str());
+            let full = format!("{}.{called}", selector.service);
+            let knows = known.contains(&name(called)) || said.contains(&full);
+            (!knows).then(|| called.to_owned())
+        })
+        .collect();
+    if said.is_empty() || missing.is_empty() {
+        return None;
+    }
+    let (missing, said) = (missing.join(", "), said.join(", "));
+    let said: String = said.chars().take(NAMES_SHOWN_MAX).collect();
+    let text = format!("the worker does not know the operations {missing}; those it knows are {said}");
+    Some(FaultKind::InitRefused.fault(text))
 }
 
 async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWorker, Refusal> {
