@@ -252,3 +252,23 @@ async fn a_deadline_of_zero_is_refused_and_one_of_a_year_is_kept() {
     let Response::Rejected(rejection) = bed.submit_as("default", late, Duration::ZERO).await else { panic!() };
     assert_eq!(rejection.faults[0].at, "deadline");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_text_is_not_told_to_be_read_as_text() {
+    let bed = Bed::open().await;
+    let yaml = r#"
+component: bytes
+version: 1.0.0
+process: { command: [sh] }
+services:
+  s:
+    text: { kind: query, call: { command: [printf, '\377'], stdout: text } }
+    json: { kind: query, call: { command: [printf, '\377'] } }
+"#;
+    bed.add(yaml).await;
+    for (operation, hinted) in [("text", false), ("json", true)] {
+        let view = bed.run(&format!("bytes.s.{operation}"), json!({})).await;
+        assert_eq!(kind_of(&view), FaultKind::OutputNotJson);
+        assert_eq!(failure(&view).hint.as_ref().unwrap().contains("call.stdout: text"), hinted);
+    }
+}
