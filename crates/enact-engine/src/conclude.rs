@@ -1,7 +1,7 @@
 //! The only judge: what an observation means for an operation.
 
 use enact_model::conclusion::{Conclusion, DetailCode};
-use enact_model::descriptor::Operation;
+use enact_model::descriptor::{Operation, Stdout};
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 
@@ -20,7 +20,7 @@ pub fn conclude(fault: &Fault, operation: &Operation) -> Conclusion {
         code,
         kind: Some(fault.kind),
         message: fault.message.clone(),
-        hint: hint(fault.kind).map(str::to_owned),
+        hint: hint(fault.kind, operation).map(str::to_owned),
         may_have_run: fault.reached == Reached::Unknown,
         evidence: Box::new(fault.evidence.clone()),
     }
@@ -76,13 +76,16 @@ fn handler_asks(fault: &Fault) -> Disposition {
     if retryable { Disposition::RetryLater } else { Disposition::FixInput }
 }
 
-fn hint(kind: FaultKind) -> Option<&'static str> {
+fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
     use FaultKind as F;
     Some(match kind {
         F::ProgramMissing => "install the program on the hub's machine, or name its path in `process.command`",
         F::ProgramNotExecutable => "make the file executable and readable for the hub's user",
         F::DeadlineExceeded => "raise `timeout` of the operation if the work is long by nature",
         F::OutputTooLarge => "raise `call.output_max`, or let the program write a file that `produces` takes",
+        F::OutputNotJson if operation.call.stdout == Stdout::Text => {
+            "let the program print text in UTF-8, or take what it prints as an artifact with `produces`"
+        }
         F::OutputNotJson => "set `call.stdout: text`, or let the program print one JSON value and nothing else",
         F::OutputInvalid => "mend the program or the `output` schema; what it printed is kept as an artifact",
         F::EnvelopeInvalid => {

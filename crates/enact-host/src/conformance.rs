@@ -252,6 +252,14 @@ fn operation_named(name: &str) -> Operation {
 /// # Panics
 /// Never: its ids are written here.
 pub fn call_of(target: &Target, argument: Json, budget: Duration) -> Call {
+    call_for("acme", target, argument, budget)
+}
+
+/// Makes the call of an operation in a tenant and the session `s-1`.
+///
+/// # Panics
+/// A tenant that is none.
+pub fn call_for(tenant: &str, target: &Target, argument: Json, budget: Duration) -> Call {
     let selector = Selector {
         component: target.component.name.clone(),
         service: target.service.clone(),
@@ -260,7 +268,7 @@ pub fn call_of(target: &Target, argument: Json, budget: Duration) -> Call {
     let intent = Intent {
         intent_id: IntentId::from_u128(7),
         intent_type: selector.intent_type(),
-        tenant_id: "acme".parse().expect("a tenant"),
+        tenant_id: tenant.parse().expect("a tenant"),
         session_id: "s-1".parse().expect("a session"),
         solution_id: SolutionId::default_solution(),
         parameters: Payload::Inline(argument.clone()),

@@ -115,6 +115,15 @@ pub trait Host: Send + Sync {
     /// not an error here: it shows in [`Host::stats`] and as the observation of a call.
     fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>>;
 
+    /// Finds out whether a started version can work: where instances are kept it starts one and keeps it for the first
+    /// call. It takes at most as long as a start may.
+    ///
+    /// # Errors
+    /// Why the instance did not start.
+    fn probe<'a>(&'a self, _name: &'a Name, _version: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Runs one attempt to its end. It is over within the budget, or the stop's grace, plus the time a kill takes.
     ///
     /// # Cancel safety

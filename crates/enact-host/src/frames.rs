@@ -127,6 +127,59 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_exchange_is_what_is_said_and_read() {
+        let page = include_str!("../../../docs/descriptor.md");
+        let (_, rest) = page.split_once("```frames\n").unwrap();
+        let (exchange, tables) = rest.split_once("\n```").unwrap();
+        let mut said = std::collections::BTreeSet::new();
+        for line in exchange.lines() {
+            if let Some(frame) = line.strip_prefix("← ") {
+                decode(frame.as_bytes()).unwrap_or_else(|error| panic!("{error}: {frame}"));
+            } else {
+                let frame: serde_json::Value = serde_json::from_str(line.strip_prefix("→ ").unwrap()).unwrap();
+                said.insert(frame["type"].as_str().unwrap().to_owned());
+            }
+        }
+        assert_eq!(said.into_iter().collect::<Vec<_>>(), ["call", "cancel", "context_ok", "drain", "init"]);
+        let (value, files) = (enact_model::json::Json::null(), Default::default());
+        let init = ToWorker::Init {
+            component: "pricing",
+            version: "1.4.0",
+            config: Some(&value),
+            frame_max_bytes: 1,
+            calls_in_flight: 4,
+            budget_ms: 1,
+        };
+        let call = crate::conformance::Target::oneshot("c", &["x"], "o");
+        let call = crate::conformance::call_of(&call, value.clone(), std::time::Duration::ZERO);
+        let call = ToWorker::Call {
+            id: 1,
+            service: "quote",
+            operation: "total_price",
+            argument: &value,
+            context: &call.context,
+            budget_ms: 1,
+            trace: "",
+            scratch: None,
+            files,
+        };
+        let answer = ToWorker::ContextOk { request: 1, value: &value, version: Some(3) };
+        for frame in [init, call, ToWorker::Cancel { id: 2, reason: "deadline" }, answer, ToWorker::Drain] {
+            let body = frame.encode(100_000).unwrap().split_off(HEADER_BYTES);
+            let frame: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let named = |line: &&str| line.starts_with("→ ") && line.contains(&format!("\"type\": {}", frame["type"]));
+            let shown = exchange.lines().find(named).unwrap().strip_prefix("→ ").unwrap();
+            let shown: serde_json::Value = serde_json::from_str(shown).unwrap();
+            let names = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(names(&shown), names(&frame));
+        }
+        for name in ["hello", "ready", "init_error", "ok", "error", "state_get", "reference_get", "log_get", "exiting"]
+        {
+            assert!(tables.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
     fn half_a_frame_is_no_frame() {
         let mut reader = FrameReader::new(1000);
         reader.push(&[0, 0, 0, 9, b'{']);

@@ -3,10 +3,12 @@
 mod answer;
 mod capture;
 mod envelope;
+mod limit;
 mod oneshot;
 mod package;
 mod prepare;
 mod spawn;
+mod sweep;
 mod template;
 mod version;
 mod worker;
@@ -29,6 +31,7 @@ use crate::contract::{
 };
 use crate::ledger::{Ledger, LedgerError};
 use crate::reap::{self, ReapReport};
+use sweep::Sweep;
 use version::Version;
 
 /// What the process host is given.
@@ -78,6 +81,7 @@ impl ProcessHost {
     /// Another hub uses the folder, or it cannot be written.
     pub fn open(config: ProcessConfig) -> Result<(Self, ReapReport), LedgerError> {
         std::fs::create_dir_all(&config.folder)?;
+        sweep::inherit_orphans();
         let (report, ledger) = reap::reap_and_begin(&config.folder, &config.store_id, config.epoch)?;
         let (scratch, packages) = (config.folder.join("scratch"), config.folder.join("packages"));
         for folder in [&scratch, &packages] {
@@ -146,6 +150,15 @@ impl Host for ProcessHost {
         })
     }
 
+    fn probe<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            match self.version(name, version) {
+                Some(version) => version.probe().await,
+                None => Err(FaultKind::HostGone.fault(format!("{name} {version} was not started here"))),
+            }
+        })
+    }
+
     fn invoke<'a>(
         &'a self,
         call: Call,
@@ -184,6 +197,8 @@ impl Host for ProcessHost {
             for version in versions {
                 version.shutdown().await;
             }
+            // Every instance was swept when it ended; here goes what one of them started in its last moment.
+            Sweep::Hub(self.ground.store_id.clone(), self.ground.epoch.to_string()).finish().await;
         })
     }
 }

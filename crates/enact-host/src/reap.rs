@@ -160,7 +160,7 @@ impl Search<'_> {
 }
 
 /// Kills the process that these facts name and no other that has its id by now.
-fn kill_exactly(facts: &ProcessFacts) {
+pub(crate) fn kill_exactly(facts: &ProcessFacts) {
     let Some(pid) = Pid::from_raw(facts.pid) else { return };
     let Ok(fd) = rustix::process::pidfd_open(pid, PidfdFlags::empty()) else { return };
     // The descriptor holds one process; if the start time is still the one that was seen, it is that process.

@@ -21,6 +21,8 @@ const BLOCKING_MAX: usize = 64;
 
 /// Reads the command line, carries it out, and returns the exit status.
 pub fn enter() -> ExitCode {
+    // What this process was started with besides its three streams is nothing for the programs that it starts.
+    close_fds::set_fds_cloexec(3, &[]);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -224,6 +224,16 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_envelope_is_read() {
+        let page = include_str!("../../../../docs/descriptor.md");
+        let (_, rest) = page.split_once("```json envelope\n").unwrap();
+        let (output, envelope) = check(rest.split_once("\n```").unwrap().0).unwrap();
+        assert_eq!(output.as_str(), r#"{"pages":2}"#);
+        let counts = (envelope.state.len(), envelope.events.len(), envelope.artifacts.len());
+        assert_eq!((counts, envelope.references.len(), envelope.derived.len()), ((2, 1, 2), 1, 1));
+    }
+
+    #[test]
     fn base64_is_decoded_strictly() {
         assert_eq!(base64("aGVsbG8=").as_deref(), Some(&b"hello"[..]));
         assert_eq!(base64("aGVs\nbG8h").as_deref(), Some(&b"hello!"[..]));

@@ -161,8 +161,16 @@ fn now_plus(budget: Duration) -> Timestamp {
 /// How the wait for the program ended.
 enum Over {
     Exited,
-    Stopped(Stop),
+    /// It was asked to stop, and ended by itself or was killed.
+    Stopped(Stop, EndedBy),
     Capture(CaptureError),
+}
+
+/// Who ended a program that was asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EndedBy {
+    Itself,
+    Hub,
 }
 
 async fn follow(
@@ -205,14 +213,16 @@ async fn follow(
         biased;
         () = group.exited() => Over::Exited,
         Ok(error) = &mut overflow => Over::Capture(error),
-        stop = stop => Over::Stopped(stop),
+        stop = stop => Over::Stopped(stop, EndedBy::Itself),
     };
-    match &over {
+    let mut over = over;
+    match &mut over {
         Over::Exited => {}
         Over::Capture(_) => group.kill(),
-        Over::Stopped(stop) => {
+        Over::Stopped(stop, by) => {
             group.signal(Signal::TERM);
             if timeout(stop.grace.min(STOP_GRACE), group.exited()).await.is_err() {
+                *by = EndedBy::Hub;
                 group.kill();
             }
         }
@@ -267,9 +277,18 @@ fn seen(
             return Err(evident(FaultKind::OutputTooLarge.fault(text)));
         }
         Over::Capture(CaptureError::Io(error)) => return Err(evident(scratch_fault(error).reached(Reached::Yes))),
-        // What a program leaves after it was told to stop may be half of an answer.
-        Over::Stopped(stop) => return Err(evident(stopped(stop.kind, "and its program was stopped"))),
-        Over::Exited => {}
+        // What it has done it has done: a whole answer with a status of success is one, asked to stop or not.
+        Over::Stopped(_, EndedBy::Itself)
+            if ended.is_some_and(|ended| succeeded(answer.operation, ended)) && left_something(answer, held) =>
+        {
+            if let Ok(reply) = answer.of_program(held) {
+                return Ok(reply);
+            }
+        }
+        Over::Stopped(..) | Over::Exited => {}
+    }
+    if let Over::Stopped(stop, _) = over {
+        return Err(evident(stopped(stop.kind, "and its program was stopped")));
     }
     let Some(ended) = ended else {
         return Err(FaultKind::StartFailed.fault("the program could not be reaped").reached(Reached::Unknown));
@@ -280,14 +299,25 @@ fn seen(
     }
     match ended.status.code() {
         None => Err(evident(FaultKind::Signalled.fault(format!("the program failed: {}", ended.words())))),
-        Some(code) if code == 0 && answer.operation.call.success.is_empty() => answer.of_program(held),
-        Some(code) if answer.operation.call.success.contains(&code) => answer.of_program(held),
+        Some(_) if succeeded(answer.operation, ended) => answer.of_program(held),
         Some(code) => {
             let text = format!("the program ended with status {code}");
             Err(evident(FaultKind::ExitedNonZero.fault(text)))
         }
     }
     .map_err(evident)
+}
+
+/// Returns whether there is something that can be an answer. A program that prints nothing and is asked for nothing may
+/// end with success because it was told to end.
+fn left_something(answer: &Answer<'_>, held: &Captured) -> bool {
+    held.size() > 0 || !answer.operation.produces.is_empty()
+}
+
+/// Returns whether a program ended with a status that its descriptor counts as success.
+fn succeeded(operation: &Operation, ended: Ended) -> bool {
+    let success = &operation.call.success;
+    ended.status.code().is_some_and(|code| success.contains(&code) || (success.is_empty() && code == 0))
 }
 
 /// Returns what the program printed, to be kept as evidence.

@@ -11,19 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use enact_model::id::ExecutionId;
 use enact_model::observation::{Evidence, Fault, FaultKind, Reached};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use tokio::net::unix::pipe;
 
-use super::Ground;
+use super::sweep::Sweep;
+use super::{Ground, limit};
 use crate::ledger::Ledger;
 use crate::proc;
 use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
-
-/// Most open files of a child.
-const FILES_MAX: u64 = 4096;
-
-/// How long the members of a killed group are waited for; those that hang in the kernel end when it lets them.
-const EMPTY_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// What is to be started.
 pub(super) struct Plan {
@@ -67,8 +62,10 @@ pub(super) fn spawn(ground: &Ground, plan: Plan) -> Result<Group, Fault> {
     let unwritable =
         |e: io::Error| FaultKind::ScratchUnavailable.fault(format!("the ledger of instances cannot be written: {e}"));
     ground.ledger.spawning(&plan.nonce, &plan.label, plan.execution).map_err(unwritable)?;
-    let mut command = Command::new(&plan.program);
-    command.args(&plan.args).current_dir(&plan.folder).process_group(0).env_clear();
+    let mut words = limit::before(&plan.program, plan.memory_bytes).unwrap_or_default();
+    words.push(plan.program.clone().into());
+    let mut command = Command::new(words.first().map_or(plan.program.as_os_str(), |word| word.as_os_str()));
+    command.args(words.iter().skip(1)).args(&plan.args).current_dir(&plan.folder).process_group(0).env_clear();
     command.env("PATH", &ground.path).env("LANG", "C.UTF-8").env("HOME", &plan.folder).env("TMPDIR", &plan.folder);
     command.envs(&plan.env);
     // Last: a descriptor must not be able to change what the reaper looks for.
@@ -103,21 +100,7 @@ impl Unwatched {
         let child = self.0.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let raw = i32::try_from(child.id()).map_err(io::Error::other)?;
         let pid = Pid::from_raw(raw).ok_or(io::ErrorKind::InvalidInput)?;
-        // Limits come a moment after the exec: setting them before would need code between fork and exec, which is
-        // unsafe in a program with threads. A child that has ended already needs none.
-        let limit = |resource, value: u64| {
-            let limit = Rlimit { current: Some(value), maximum: Some(value) };
-            match rustix::process::prlimit(Some(pid), resource, limit) {
-                Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
-                Err(error) => Err(io::Error::from(error)),
-            }
-        };
-        if let Some(bytes) = memory_bytes {
-            // Data, not address space: a JVM or Go reserves far more addresses than it ever uses.
-            limit(Resource::Data, bytes)?;
-        }
-        limit(Resource::Core, 0)?;
-        limit(Resource::Nofile, FILES_MAX)?;
+        limit::after(pid, memory_bytes)?;
         let start = proc::facts(raw)?.start;
         ground.ledger.spawned(nonce, raw, start)?;
         let fd = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
@@ -197,7 +180,7 @@ impl Group {
         self.signal(Signal::KILL);
     }
 
-    /// Waits for the end of the child, kills what is left of its group, and reaps it.
+    /// Waits for the end of the child, kills what is left of its group and what has left it, and reaps all of it.
     ///
     /// # Errors
     /// The child was reaped before.
@@ -210,7 +193,7 @@ impl Group {
         self.signal(Signal::KILL);
         let mut child = self.child.take().ok_or(io::ErrorKind::NotFound)?;
         let status = child.wait()?;
-        self.emptied().await;
+        Sweep::Instance(self.pid, self.nonce.clone()).finish().await;
         self.ledger.gone(&self.nonce);
         let by_hub = self.killed.load(Ordering::Relaxed);
         let killed = status.signal() == Some(Signal::KILL.as_raw());
@@ -219,28 +202,14 @@ impl Group {
     }
 }
 
-impl Group {
-    /// Waits until what was killed with the child is gone, too; that takes no time, but more than none.
-    async fn emptied(&self) {
-        let group = self.pid.as_raw_nonzero().get();
-        let until = tokio::time::Instant::now() + EMPTY_WAIT;
-        // A zombie is still a member; whoever adopted it may never reap it.
-        while rustix::process::test_kill_process_group(self.pid).is_ok()
-            && proc::all().is_ok_and(|all| all.values().any(|facts| facts.group == group && facts.is_alive()))
-            && tokio::time::Instant::now() < until
-        {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-        }
-    }
-}
-
 impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
         let Some(mut child) = self.child.take() else { return };
-        let (ledger, nonce) = (self.ledger.clone(), std::mem::take(&mut self.nonce));
+        let (ledger, pid, nonce) = (self.ledger.clone(), self.pid, std::mem::take(&mut self.nonce));
         let reap = move || {
             let _ = child.wait();
+            Sweep::Instance(pid, nonce.clone()).finish_here();
             ledger.gone(&nonce);
         };
         // It was killed, so this takes milliseconds; but not on a thread that drives others.

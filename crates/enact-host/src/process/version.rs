@@ -128,6 +128,14 @@ impl Version {
         observation
     }
 
+    /// Starts a worker if none is there. A oneshot program is not run without a call.
+    pub async fn probe(self: &Arc<Self>) -> Result<(), Fault> {
+        match &self.pool {
+            Some(pool) => pool.probe(self).await,
+            None => Ok(()),
+        }
+    }
+
     fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Operation, Fault> {
         if !self.takes_calls() {
             return Err(FaultKind::HostGone.fault(format!("{} is being drained or is gone", self.label())));

@@ -4,6 +4,7 @@ mod circuit;
 mod context;
 mod drive;
 mod instance;
+mod log;
 mod pool;
 mod start;
 
@@ -90,13 +91,13 @@ impl Attempt {
                 Ok(acquired) => acquired,
                 Err(fault) => return failed(fault, self.started_at, None),
             };
-            let name = format!("process {}", instance.pid());
+            let (name, id) = (format!("process {}", instance.pid()), open.id);
             match self.call(&instance, open, prepared.as_ref()).await {
                 // It ended before the call was on its wire: another one takes it.
                 Ok(None) => {}
                 Ok(Some(text)) => return self.answered(text, prepared, name).await,
                 Err(fault) => {
-                    let fault = fault.with(|e| e.log_tail = e.log_tail.take().or_else(|| instance.tail().text()));
+                    let fault = fault.with(|e| e.log_tail = e.log_tail.take().or_else(|| instance.log_of(id)));
                     let mut observation = failed(fault, self.started_at, Some(name));
                     observation.scratch = prepared.map(|prepared| prepared.scratch);
                     return observation;
@@ -174,10 +175,11 @@ impl Attempt {
         match timeout_at(until, &mut open.answer).await {
             // What it has done it has done: a success that comes while it is being stopped is a success.
             Ok(Ok(Given::Ok(text))) => return self.read(instance, Given::Ok(text)),
-            Ok(Ok(Given::Error(error))) => {
+            Ok(Ok(Given::Error(error, log_tail))) => {
                 let fault = stopped(stop.kind, "and its handler stopped").reached(Reached::Yes);
                 return Err(fault.with(|e| {
                     (e.exception, e.stack, e.detail) = (error.exception, error.stack, error.detail);
+                    e.log_tail = log_tail;
                 }));
             }
             Ok(Ok(Given::Lost(lost))) => return Err(self.ended_by_stop(stop, lost)),
@@ -203,7 +205,7 @@ impl Attempt {
     fn read(&self, instance: &Instance, given: Given) -> Result<Option<String>, Fault> {
         match given {
             Given::Ok(text) => Ok(Some(text)),
-            Given::Error(error) => Err(handler_fault(error)),
+            Given::Error(error, log_tail) => Err(handler_fault(error).with(|e| e.log_tail = log_tail)),
             Given::Lost(Lost::With(fault)) => Err(*fault),
             Given::Lost(Lost::Unseen) => {
                 Err(FaultKind::CrashedInCall.fault(format!("process {} is gone, nobody saw how", instance.pid())))

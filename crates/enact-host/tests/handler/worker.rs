@@ -37,6 +37,9 @@ pub fn run(mode: &str) {
             let frame: Value = serde_json::from_slice(&body).expect("a frame is JSON");
             match frame["type"].as_str().unwrap_or_default() {
                 "init" if mode == "refuses" => say(&wire, &json!({"type": "init_error", "message": "no database"})),
+                "init" if mode == "knows" => {
+                    say(&wire, &json!({"type": "ready", "operations": ["probe.echo", "Sleep"]}))
+                }
                 "init" => say(&wire, &json!({"type": "ready", "operations": []})),
                 "call" => {
                     let (wire, slot) = (wire.clone(), Arc::new(Mutex::new(None)));
@@ -142,12 +145,32 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
+        // Logs in every way there is, and answers after a while.
+        "log" => {
+            let text = argument["text"].as_str().unwrap_or_default();
+            say(wire, &json!({"type": "log", "message": format!("{text} on the wire")}));
+            println!("{text} on standard output");
+            eprintln!("{text} on standard error");
+            std::thread::sleep(Duration::from_millis(argument["ms"].as_u64().unwrap_or(0)));
+            ok(&argument);
+        }
+        "log-and-break" => {
+            say(wire, &json!({"type": "log", "message": argument}));
+            raw(wire, b"\0\0\0\x08not json");
+        }
         // Leaves a child in its process group that has none of its environment.
         "leave-child" => {
             let mut command = std::process::Command::new("/bin/sleep");
             command.env_clear().arg("1000");
             let child = command.spawn().expect("sleep starts");
             ok(&json!(child.id()));
+        }
+        // Leaves a child in a session of its own, and that one leaves another.
+        "leave-session" => {
+            let seconds = argument.as_str().unwrap_or_default();
+            let script = format!("setsid sh -c 'sleep {seconds} & sleep {seconds}' </dev/null >/dev/null 2>&1 &");
+            let _ = std::process::Command::new("sh").args(["-c", &script]).status();
+            ok(&argument);
         }
         other => super::misbehave(other, &argument),
     }

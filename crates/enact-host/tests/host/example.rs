@@ -35,8 +35,10 @@ async fn the_python_worker_answers_fails_and_reads_its_state() {
     let mut count = operations[&operation].clone();
     count.returns = Returns::Effects;
     operations.insert("count".parse().unwrap(), count.clone());
-    count.returns = Returns::Output;
-    operations.insert("nothing".parse().unwrap(), count);
+    let mut more = component.clone();
+    more.version = "2.0.0".to_owned();
+    more.services.get_mut(&service).unwrap().insert("nothing".parse().unwrap(), count);
+    let more = Arc::new(more);
     let target = Target { component: Arc::new(component), digest, service, operation };
     bench.host.start(target.component.clone(), target.digest).await.unwrap();
     let invoke = async |operation: &str, argument: serde_json::Value| {
@@ -54,8 +56,11 @@ async fn the_python_worker_answers_fails_and_reads_its_state() {
     let HostSeen::Replied(reply) = invoke("count", serde_json::json!({})).await else { panic!("a reply was expected") };
     let envelope = reply.envelope.unwrap();
     assert_eq!((reply.output.as_str(), envelope.state[0].if_version), (r#"{"count":1}"#, Some(0)));
-    let HostSeen::Fault(fault) = invoke("nothing", serde_json::json!({})).await else { panic!("a fault was expected") };
-    assert_eq!(fault.kind, FaultKind::UnknownOperation);
+    // A version with an operation that the program does not have is not begun at all.
+    bench.host.start(more.clone(), digest).await.unwrap();
+    let fault = bench.host.probe(&more.name, &more.version).await.unwrap_err();
+    assert_eq!(fault.kind, FaultKind::InitRefused);
+    assert!(fault.message.contains("does not know the operations nothing"), "{}", fault.message);
     bench.host.shutdown().await;
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_host::conformance::{Target, call_of, no_port};
-use enact_host::contract::{CancelToken, Host, HostObservation, HostReply, HostSeen, ResolvedFile};
+use enact_host::contract::{
+    CancelSource, CancelToken, Host, HostObservation, HostReply, HostSeen, ResolvedFile, Stop, StopKind,
+};
 use enact_model::descriptor::{
     Argument, Component, Operation, Pointer, Produce, ProduceFrom, Returns, Shape, Stdin, Stdout,
 };
@@ -15,7 +17,7 @@ use enact_model::digest::Digest;
 use enact_model::json::Json;
 use enact_model::observation::{FaultKind, Reached};
 
-use crate::shapes::{Bench, Oneshot};
+use crate::shapes::{Bench, Oneshot, sleepers};
 
 /// A component of one shell script, changed as a test needs it.
 fn script(text: &str, change: impl FnOnce(&mut Component, &mut Operation)) -> Target {
@@ -322,4 +324,70 @@ async fn packaged_files_are_brought_here_and_drained_versions_take_no_calls() {
     });
     let fault = bench.host.start(lost.component.clone(), lost.digest).await.unwrap_err();
     assert_eq!(fault.kind, FaultKind::ArtifactMissing);
+}
+
+#[tokio::test]
+async fn what_left_the_process_group_ends_with_the_attempt() {
+    let bench = Bench::new();
+    let before = enact_host::conformance::usage().unwrap();
+    // A session of its own, with a child in it; both have closed everything that the hub could notice.
+    let leave = "setsid sh -c 'sleep 424241 & sleep 424241' </dev/null >/dev/null 2>&1 & sleep 0.1; echo 1";
+    for text in [leave.to_owned(), leave.replace("echo 1", "kill -9 $$")] {
+        let seen = run(&bench, &script(&text, |_, _| {}), "{}").await;
+        assert_eq!(seen.as_fault().is_some(), text.contains("kill"), "{:?}", seen.seen);
+        assert_eq!(sleepers("424241"), [0; 0]);
+    }
+    let after = enact_host::conformance::usage().unwrap();
+    assert_eq!((after.children, after.zombies), (before.children, before.zombies));
+}
+
+/// Runs a script that says that it is ready by a file, stops it then, and returns what was seen.
+async fn stopped(text: &str, kind: StopKind) -> HostObservation {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let ready = folder.path().join("ready");
+    let target = script(&format!("{text}; : > {}; while :; do sleep 0.01; done", ready.display()), |_, _| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let (source, token) = CancelSource::new();
+    let call = call_of(&target, Json::null(), Duration::from_secs(20));
+    let stop = async {
+        let listed = || bench.host.stats().iter().any(|stats| !stats.instances.is_empty());
+        while !(ready.exists() && listed()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        source.stop(Stop { kind, grace: Duration::from_millis(500) });
+    };
+    tokio::join!(bench.host.invoke(call, no_port(), token), stop).0
+}
+
+#[tokio::test]
+async fn an_answer_with_a_status_of_success_counts_although_the_program_was_asked_to_stop() {
+    for kind in [StopKind::Cancel, StopKind::Deadline] {
+        let seen = stopped("trap 'echo 42; exit 0' TERM", kind).await;
+        assert_eq!(reply(&seen).output.as_str(), "42");
+    }
+    for text in [
+        // Half of an answer, none, one with another status, one of a program that had to be killed.
+        "trap 'echo \"{\"; exit 0' TERM",
+        "trap 'exit 0' TERM",
+        "trap 'echo 42; exit 1' TERM",
+        "echo 42; trap '' TERM",
+        "echo 42",
+    ] {
+        assert_eq!(kind(&stopped(text, StopKind::Cancel).await), FaultKind::Stopped, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_is_forked_at_once_has_the_limits_too() {
+    let bench = Bench::new();
+    let target = script("sh -c 'ulimit -d; ulimit -n; ulimit -c; true'; true", |c, o| {
+        let Shape::Process(shape) = &mut c.shape;
+        shape.memory_bytes = Some(64 << 20);
+        o.call.stdout = Stdout::Text;
+    });
+    for _ in 0..20 {
+        let seen = run(&bench, &target, "{}").await;
+        assert_eq!(reply(&seen).output.to::<String>().unwrap(), "65536\n4096\n0\n");
+    }
 }

@@ -120,6 +120,9 @@ const ALL: &[&str] = &[
     "descriptors",
     "environment",
     "leave-child",
+    "leave-session",
+    "log",
+    "log-and-break",
 ];
 
 /// One process for each call.
@@ -220,4 +223,15 @@ pub fn alive(instance: &str) -> bool {
     let pid: i32 = instance.strip_prefix("process ").and_then(|pid| pid.parse().ok()).unwrap();
     let all = enact_host::proc::all().unwrap();
     all.contains_key(&pid) || all.values().any(|facts| facts.group == pid && facts.is_alive())
+}
+
+/// Returns the living processes that sleep for a number of seconds which only one test uses.
+pub fn sleepers(seconds: &str) -> Vec<i32> {
+    let all = enact_host::proc::all().unwrap();
+    let living = all.values().filter(|facts| facts.is_alive()).map(|facts| facts.pid);
+    living
+        .filter(|pid| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.contains(seconds))
+        })
+        .collect()
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enact_host::conformance::{call_of, no_port};
+use enact_host::conformance::{Target, call_for, call_of, no_port};
 use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState};
+use enact_model::descriptor::{ProcessShape, Shape};
 use enact_model::json::Json;
 use enact_model::observation::FaultKind;
 
-use crate::shapes::{Bench, Worker, alive};
+use crate::shapes::{Bench, Worker, alive, sleepers};
 
-fn sleep(bench: &Bench, target: &enact_host::conformance::Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
+fn sleep(bench: &Bench, target: &Target, ms: u64) -> tokio::task::JoinHandle<HostObservation> {
     let call = call_of(&target.at("sleep"), Json::of(&serde_json::json!({ "ms": ms })), Duration::from_secs(20));
     let host = bench.host.clone();
     tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
@@ -111,4 +112,119 @@ async fn a_shutdown_stops_calls_and_leaves_no_process() {
     let seen = running.await.unwrap();
     assert_eq!(seen.as_fault().unwrap().kind, FaultKind::Stopped);
     assert_eq!(enact_host::conformance::usage().unwrap().children, 0);
+}
+
+/// Runs one call in a tenant and returns its observation.
+fn in_tenant(
+    bench: &Bench,
+    tenant: &str,
+    target: &Target,
+    argument: serde_json::Value,
+) -> tokio::task::JoinHandle<HostObservation> {
+    let call = call_for(tenant, target, Json::of(&argument), Duration::from_secs(20));
+    let host = bench.host.clone();
+    tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
+}
+
+fn log_tail(seen: &HostObservation) -> String {
+    seen.as_fault().unwrap().evidence.log_tail.clone().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_shows_what_was_logged_in_its_call_and_nothing_of_another_tenant() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    for _ in 0..20 {
+        let secret = serde_json::json!({"text": "SECRET"});
+        let seen = in_tenant(&bench, "alice", &target.at("log"), secret).await.unwrap();
+        assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+        let seen = in_tenant(&bench, "bob", &target.at("log-and-break"), "mine".into()).await.unwrap();
+        assert_eq!(log_tail(&seen), "mine\n");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_logged_while_two_tenants_are_served_is_shown_to_neither() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |shape| shape.calls_in_flight = 4);
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let secret = serde_json::json!({"text": "SECRET", "ms": 10_000});
+    let alice = in_tenant(&bench, "alice", &target.at("sleep"), secret.clone());
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let bob = in_tenant(&bench, "bob", &target.at("log-and-break"), "of bob".into()).await.unwrap();
+    let alice = alice.await.unwrap();
+    for seen in [&alice, &bob] {
+        assert_eq!((seen.as_fault().unwrap().kind, log_tail(seen)), (FaultKind::LostWithInstance, String::new()));
+    }
+    // Calls of one tenant may see what the other logged.
+    let sleeping = in_tenant(&bench, "alice", &target.at("sleep"), secret);
+    while bench.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let seen = in_tenant(&bench, "alice", &target.at("log-and-break"), "of alice".into()).await.unwrap();
+    assert_eq!((log_tail(&seen), log_tail(&sleeping.await.unwrap())), ("of alice\n".into(), "of alice\n".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_left_the_process_group_ends_with_the_worker() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {});
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let leave = |seconds: &str| in_tenant(&bench, "acme", &target.at("leave-session"), seconds.into());
+    assert!(leave("424242").await.unwrap().as_fault().is_none());
+    assert!(!sleepers("424242").is_empty());
+    let crashed = in_tenant(&bench, "acme", &target.at("exit"), serde_json::Value::Null).await.unwrap();
+    assert_eq!((crashed.as_fault().unwrap().kind, sleepers("424242")), (FaultKind::CrashedInCall, vec![]));
+    assert!(leave("424243").await.unwrap().as_fault().is_none());
+    bench.host.shutdown().await;
+    assert_eq!(sleepers("424243"), [0; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_keeps_its_instance_or_says_why_there_is_none() {
+    let bench = Bench::new();
+    let probe = async |target: &Target| {
+        bench.host.start(target.component.clone(), target.digest).await.unwrap();
+        bench.host.probe(&target.component.name, "1.0.0").await
+    };
+    let target = Worker::component("pricing", "plain", |_| {});
+    for _ in 0..2 {
+        probe(&target).await.unwrap();
+        let stats = &bench.host.stats()[0];
+        assert_eq!((&stats.state, stats.started, stats.instances.len()), (&HostState::Ready, 1, 1));
+    }
+    let failing =
+        [("dies", FaultKind::StartDied), ("silent", FaultKind::StartTimedOut), ("refuses", FaultKind::InitRefused)];
+    for (mode, wanted) in failing {
+        let target = Worker::component(mode, mode, |shape| shape.start_timeout_ms = 300);
+        assert_eq!(probe(&target).await.unwrap_err().kind, wanted);
+    }
+    // It has failed once; the first retry comes at once, so there is nothing to wait for.
+    let stats = bench.host.stats();
+    let dies = stats.iter().find(|stats| stats.component.as_str() == "dies").unwrap();
+    assert!(matches!(dies.state, HostState::Degraded(_)), "{:?}", dies.state);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_names_its_operations_must_name_every_one_that_is_called() {
+    let bench = Bench::new();
+    let shape = |shape: &mut ProcessShape| shape.calls_in_flight = 1;
+    let Shape::Process(process) = Worker::component("knows", "knows", shape).component.shape.clone();
+    for (name, operations, wanted) in [
+        ("knows", &["echo", "sleep"][..], None),
+        (
+            "knows-less",
+            &["echo", "exit", "sleep", "kill"],
+            Some("does not know the operations exit, kill; those it knows are probe.echo, Sleep"),
+        ),
+    ] {
+        let target = Target::of(name, process.clone(), operations, "echo");
+        bench.host.start(target.component.clone(), target.digest).await.unwrap();
+        let fault = bench.host.probe(&target.component.name, "1.0.0").await.err();
+        assert_eq!(fault.as_ref().map(|fault| fault.kind), wanted.map(|_| FaultKind::InitRefused), "{fault:?}");
+        assert!(wanted.is_none_or(|text| fault.unwrap().message.contains(text)));
+    }
 }

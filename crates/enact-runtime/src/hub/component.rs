@@ -12,6 +12,8 @@ use enact_engine::conclude as code;
 use enact_engine::view::rows;
 use enact_host::contract::HostState;
 use enact_model::conclusion::Conclusion;
+use enact_model::descriptor::Component;
+use enact_model::digest::Digest;
 use enact_model::id::{ExecutionId, Name, TenantId};
 use enact_model::intent::InputFault;
 use enact_model::json::Json;
@@ -40,19 +42,45 @@ impl Hub {
         let component = Arc::new(package.component);
         let catalog = self.ring.catalog();
         // What the catalog refuses must not take the place of what is running under the same version.
-        if catalog.check_add(&component).is_ok()
-            && let Some(host) = self.performer.hosts().get(component.shape.key())
-            && let Err(fault) = host.start(Arc::clone(&component), package.digest).await
-        {
-            return Err(cannot_run(&component.name, &fault));
+        if catalog.check_add(&component).is_ok() {
+            self.try_out(&component, package.digest).await?;
         }
         let former = catalog.active(&component.name).map(|entry| entry.component().version.clone());
         let body = CommandBody::AddComponent { component: Arc::clone(&component), digest: package.digest };
-        let response = self.operate(caller, body).await?;
+        let response = match self.operate(caller, body).await {
+            Ok(response) => response,
+            Err(refusal) => {
+                self.let_go(&component).await;
+                return Err(refusal);
+            }
+        };
         if let Some(former) = former.filter(|former| *former != component.version) {
             self.drain_when_idle(component.name.clone(), former);
         }
         Ok(response)
+    }
+
+    /// Starts a component and finds out whether it can work, before it is in the catalog.
+    async fn try_out(&self, component: &Arc<Component>, digest: Digest) -> refusal::Result<()> {
+        let Some(host) = self.performer.hosts().get(component.shape.key()) else { return Ok(()) };
+        if let Err(fault) = host.start(Arc::clone(component), digest).await {
+            return Err(cannot_run(&component.name, &fault));
+        }
+        if let Err(fault) = host.probe(&component.name, &component.version).await {
+            self.let_go(component).await;
+            return Err(cannot_work(&component.name, &fault));
+        }
+        Ok(())
+    }
+
+    /// Ends what was started of a component that is not in the catalog after all.
+    async fn let_go(&self, component: &Component) {
+        let catalog = self.ring.catalog();
+        if catalog.entry(&component.name, &component.version).is_none()
+            && let Some(host) = self.performer.hosts().get(component.shape.key())
+        {
+            host.drain(&component.name, &component.version).await;
+        }
     }
 
     pub(super) async fn component_check(&self, path: String) -> refusal::Result<Response> {
@@ -214,6 +242,21 @@ impl Hub {
 fn cannot_run(name: &Name, fault: &Fault) -> Box<Refusal> {
     let message = format!("component {name} cannot run here: {}", fault.message);
     let hint = "install what it needs on the hub's machine, or name its path";
+    refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
+}
+
+/// A worker that was started and is not ready for calls, with what was seen of it.
+fn cannot_work(name: &Name, fault: &Fault) -> Box<Refusal> {
+    let evidence = &fault.evidence;
+    let mut message = format!("component {name} cannot run here: {}", fault.message);
+    if let Some(code) = evidence.exit_code {
+        message.push_str(&format!(" (exit status {code})"));
+    }
+    if let Some(line) = evidence.log_tail.as_deref().and_then(|tail| tail.trim_end().lines().next_back()) {
+        message.push_str(&format!("; the last line of its log: {line}"));
+    }
+    let hint =
+        "run its command by hand; a worker must say `hello` and `ready` within `start_timeout`, see docs/descriptor.md";
     refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
 }
 

@@ -5,6 +5,7 @@ use enact_runtime::api::{ComponentView, Request, Response};
 use serde_json::json;
 
 use crate::bed::{Bed, draft, eventually, output, refusal};
+use crate::failure::{READY, worker};
 
 fn one(name: &str, version: &str, handles: &str) -> String {
     format!(
@@ -89,6 +90,31 @@ async fn a_component_that_cannot_run_here_is_not_added_and_says_why() {
     assert!(refused_five.faults.len() >= 5, "{refused_five:?}");
     assert!(refused_five.faults.iter().all(|fault| fault.at.contains("component.yaml")), "{refused_five:?}");
     assert_eq!(components(&bed).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_work_is_not_added_and_says_why() {
+    let bed = Bed::open().await;
+    let knows = |names: &str| READY.replace("OPERATIONS", names);
+    let refusal = r#"f "{\"type\":\"init_error\",\"message\":\"no database\"}""#;
+    let refuses = knows("").replace(r#"f "{\"type\":\"ready\",\"operations\":[]}""#, refusal);
+    assert!(refuses.contains("no database"));
+    for (program, said) in [
+        ("echo no licence >&2; exit 7", vec!["before it was ready", "exit status 7", "no licence"]),
+        ("sleep 1000", vec!["was not ready after 300 ms"]),
+        (&refuses, vec!["no database"]),
+        (&knows(r#"\"other\",\"more\""#), vec!["does not know the operations o", "other, more"]),
+    ] {
+        let refused = refused(&bed, &worker("delta", program)).await;
+        assert_eq!(refused.conclusion.code, enact_engine::conclude::DESCRIPTOR_INVALID, "{refused:?}");
+        let message = &refused.conclusion.message;
+        assert!(said.iter().all(|part| message.contains(part)), "{message}");
+        assert!(refused.conclusion.hint.is_some());
+        assert_eq!(components(&bed).await, []);
+    }
+    // The same version can be added once it works, and its first instance is kept for the first call.
+    bed.add(&worker("delta", &knows(r#"\"o\",\"more\""#))).await;
+    assert_eq!(components(&bed).await[0].host, "ready");
 }
 
 #[tokio::test(flavor = "multi_thread")]

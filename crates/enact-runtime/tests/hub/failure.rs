@@ -42,7 +42,10 @@ services:
     effect_unfit: { kind: query, call: { command: [echo, "[1]"] }, emits: [{ type: t, key: /output }] }
 "#;
 
-fn worker(name: &str, program: &str) -> String {
+/// What a worker in the shell says until it is ready, but for the operations that it knows.
+pub const READY: &str = r#"f() { printf "\000\000\000\\$(printf %03o ${#1})%s" "$1" >&0; }; f "{\"type\":\"hello\",\"protocol\":1,\"nonce\":\"$ENACT_INSTANCE\"}"; f "{\"type\":\"ready\",\"operations\":[OPERATIONS]}"; exec cat >/dev/null"#;
+
+pub fn worker(name: &str, program: &str) -> String {
     format!(
         r#"
 component: {name}
@@ -59,15 +62,20 @@ fn kind_of(view: &ExecutionView) -> FaultKind {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_in_which_a_program_fails_has_its_own_code_and_says_which_execution() {
-    let bed = Bed::open().await;
+    let mut bed = Bed::open().await;
     bed.add(PROGRAMS).await;
+    let broken = bed.path("broken");
     for (name, program) in [
         ("dies", "exit 1"),
         ("sleeps", "sleep 1000"),
         ("garbage", "printf \"\\000\\000\\000\\003{x}\" >&0; sleep 1000"),
     ] {
-        bed.add(&worker(name, program)).await;
+        // It can work when it is added, and no more after that.
+        let program = format!("test -e {} && {{ {program}; exit; }}; {READY}", broken.display());
+        bed.add(&worker(name, &program.replace("OPERATIONS", ""))).await;
     }
+    std::fs::write(&broken, "").unwrap();
+    bed.restart().await;
     let mut codes = BTreeMap::new();
     let mut see = |view: &ExecutionView, wanted: FaultKind| {
         assert_eq!(kind_of(view), wanted, "{}", failure(view));
@@ -243,4 +251,24 @@ async fn a_deadline_of_zero_is_refused_and_one_of_a_year_is_kept() {
     late.deadline = Some("800d".into());
     let Response::Rejected(rejection) = bed.submit_as("default", late, Duration::ZERO).await else { panic!() };
     assert_eq!(rejection.faults[0].at, "deadline");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_text_is_not_told_to_be_read_as_text() {
+    let bed = Bed::open().await;
+    let yaml = r#"
+component: bytes
+version: 1.0.0
+process: { command: [sh] }
+services:
+  s:
+    text: { kind: query, call: { command: [printf, '\377'], stdout: text } }
+    json: { kind: query, call: { command: [printf, '\377'] } }
+"#;
+    bed.add(yaml).await;
+    for (operation, hinted) in [("text", false), ("json", true)] {
+        let view = bed.run(&format!("bytes.s.{operation}"), json!({})).await;
+        assert_eq!(kind_of(&view), FaultKind::OutputNotJson);
+        assert_eq!(failure(&view).hint.as_ref().unwrap().contains("call.stdout: text"), hinted);
+    }
 }

@@ -15,7 +15,7 @@ use crate::socket::server::Server;
 
 /// Run a hub that listens on the socket of its store, until it is told to end.
 ///
-/// When it is ready it prints one line with where it listens. SIGTERM, SIGINT or `enact stop` ends it: what was
+/// When it is ready it prints one line with where it listens. SIGTERM, SIGINT, SIGHUP or `enact stop` ends it: what was
 /// acknowledged is finished within `shutdown.grace` or waits durably, and new work is refused; a second signal ends it at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  enact serve\n  enact serve --store /var/lib/enact --json")]

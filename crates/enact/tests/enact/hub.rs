@@ -15,6 +15,7 @@ const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh]
     slow:\n      kind: command\n      call: { command: [sh, -c, \"sleep 0.7; echo true\"], stdin: empty }\n      \
     emits: [{ type: c.done }]\n    \
     long:\n      kind: command\n      call: { command: [sleep, \"1000005\"], stdin: empty }\n    \
+    inherited:\n      kind: query\n      call: { command: [sh, -c, \"readlink /proc/$$/fd/7 || echo nothing\"], stdin: empty, stdout: text }\n    \
     never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
 
 struct Store(tempfile::TempDir);
@@ -171,10 +172,36 @@ fn watch_follows_an_execution_to_its_end() {
 
 #[test]
 fn a_signal_lets_what_runs_finish_and_refuses_new_work() {
+    for signal in [Signal::TERM, Signal::HUP] {
+        if signal == Signal::HUP && ignores_hang_up() {
+            // So does the hub, as it must: the tests run under `nohup`.
+            continue;
+        }
+        let store = Store::new();
+        ends_by(signal, &store, store.serve());
+    }
+}
+
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1
+}
+
+#[test]
+fn a_descriptor_that_the_hub_was_started_with_is_not_the_programs() {
     let store = Store::new();
-    let mut hub = store.serve();
+    let run = store.command(&["run", "c.s.inherited"]);
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "exec 7</etc/passwd; exec \"$@\"", "sh"]).arg(run.get_program()).args(run.get_args());
+    shell.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = shell.current_dir(run.get_current_dir().unwrap_or(store.path())).output().unwrap();
+    assert_eq!(text(&ran.stdout), "\"nothing\\n\"\n", "{}", text(&ran.stderr));
+}
+
+fn ends_by(signal: Signal, store: &Store, mut hub: Hub) {
     let id = text(&store.run(&["run", "c.s.slow", "--no-wait"]).stdout);
-    hub.signal(Signal::TERM);
+    hub.signal(signal);
     let refused = loop {
         let ran = store.run(&["run", "c.s.echo", "-q"]);
         if ran.status.code() != Some(0) {

@@ -16,10 +16,10 @@ use tokio::time::{Instant, timeout};
 
 use super::context;
 use super::instance::{Given, Instance, Lost, OUTGOING_MAX};
+use super::log::{Log, Whose};
 use super::pool::Pool;
 use super::start::{EXIT_WAIT, wire_fault};
-use crate::frames::{FrameError, FrameReader, FromWorker, decode};
-use crate::process::capture::Tail;
+use crate::frames::{FrameError, FrameReader, FromWorker, HandlerError, decode};
 use crate::process::spawn::{Ended, Group};
 use crate::process::version::Version;
 use crate::scratch::Scratch;
@@ -54,9 +54,10 @@ pub(super) struct Drive {
 
 impl Drive {
     /// Begins to drive it in the background.
-    pub fn begin(self, wire: UnixStream, tail: Tail) -> Arc<Instance> {
+    pub fn begin(self, wire: UnixStream, log: Arc<Log>) -> Arc<Instance> {
+        log.turn(Whose::Nobody);
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
-        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, tail, self.pool.freed()));
+        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
         let (read, write) = wire.into_split();
         let writer = tokio::spawn(write_frames(write, queue));
         tokio::spawn(self.run(instance.clone(), read, writer));
@@ -124,17 +125,14 @@ impl Drive {
         while let Some(body) = self.reader.next_frame().map_err(broken)? {
             match decode(&body).map_err(broken)? {
                 FromWorker::Ok { id, output } => {
-                    answer(instance, id, Given::Ok(String::from(Box::<str>::from(output))))?;
+                    answer(instance, id, Ok(String::from(Box::<str>::from(output))))?;
                 }
-                FromWorker::Error { id, error } => answer(instance, id, Given::Error(error))?,
-                FromWorker::Log { message } => {
-                    instance.tail().push(message.as_bytes());
-                    instance.tail().push(b"\n");
-                }
+                FromWorker::Error { id, error } => answer(instance, id, Err(error))?,
+                FromWorker::Log { message } => instance.log().line(&message),
                 FromWorker::Stats { figures } => tracing::debug!(pid = instance.pid(), %figures, "figures of a worker"),
                 FromWorker::Pong { .. } => {}
                 FromWorker::Exiting { culprits, message } => {
-                    instance.tail().push(message.as_bytes());
+                    instance.log().line(&message);
                     let mut calls = instance.calls();
                     calls.culprits = culprits;
                     calls.draining = true;
@@ -166,10 +164,9 @@ impl Drive {
             None if culprits.is_empty() => sole,
             None => culprits.contains(&id),
         };
-        let log_tail = instance.tail().text();
         for (id, entry) in open {
             let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid()).with(|evidence| {
-                evidence.log_tail.clone_from(&log_tail);
+                evidence.log_tail = instance.log().since(entry.log_from);
                 if let Some(ended) = ended {
                     ended.evidence(evidence);
                 }
@@ -187,7 +184,7 @@ impl Drive {
     }
 }
 
-fn answer(instance: &Instance, id: u64, given: Given) -> Result<(), Doom> {
+fn answer(instance: &Instance, id: u64, given: Result<String, HandlerError>) -> Result<(), Doom> {
     if instance.give(id, given) {
         return Ok(());
     }
@@ -212,7 +209,11 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
             FaultKind::LostWithInstance.fault(text)
         }
         Some(Doom::Wire(error, _)) if culprit => wire_fault(error),
-        Some(Doom::Wire(error, _)) => FaultKind::LostWithInstance.fault(format!("process {pid} was ended: {error}")),
+        // In words of the hub's own: what the error says was written by a handler, maybe for another tenant.
+        Some(Doom::Wire(error, _)) => {
+            let text = format!("process {pid} was ended because another call in it {}", broke(error));
+            FaultKind::LostWithInstance.fault(text)
+        }
         Some(Doom::Closed) => FaultKind::Stopped.fault("the component is being ended"),
         None if culprit && ended.is_some_and(|ended| ended.oom) => {
             let text = "the worker was killed, and the kernel's count of kills for want of memory rose while it ran";
@@ -222,6 +223,15 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
         None => {
             FaultKind::LostWithInstance.fault(format!("process {pid}, which served other calls too, is gone: {how}"))
         }
+    }
+}
+
+/// Says what was done to a wire.
+fn broke(error: &FrameError) -> &'static str {
+    match error {
+        FrameError::TooLarge { .. } => "sent too large a frame",
+        FrameError::Garbage(_) => "sent something that is no frame",
+        FrameError::Protocol(_) => "broke the protocol",
     }
 }
 

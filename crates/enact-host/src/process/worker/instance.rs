@@ -10,9 +10,9 @@ use enact_model::time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::drive::Doom;
+use super::log::{Log, Whose};
 use crate::contract::ContextPort;
 use crate::frames::{HandlerError, ToWorker};
-use crate::process::capture::Tail;
 
 /// Frames that wait to be written; more would only hide that the worker does not read.
 pub(super) const OUTGOING_MAX: usize = 64;
@@ -22,8 +22,8 @@ pub(super) const OUTGOING_MAX: usize = 64;
 pub(super) enum Given {
     /// The text of its output.
     Ok(String),
-    /// The handler's own failure.
-    Error(HandlerError),
+    /// The handler's own failure, and what was logged for the call.
+    Error(HandlerError, Option<String>),
     /// The instance is gone.
     Lost(Lost),
 }
@@ -49,6 +49,8 @@ pub(super) struct Entry {
     pub give: oneshot::Sender<Given>,
     pub context: ExecutionContext,
     pub port: Arc<dyn ContextPort>,
+    /// Where the log was when it was opened.
+    pub log_from: u64,
 }
 
 /// The calls of one instance.
@@ -65,6 +67,17 @@ pub(super) struct Calls {
     pub draining: bool,
 }
 
+impl Calls {
+    /// Tells whose a line is that is logged while exactly these calls are in flight.
+    fn whose(&self) -> Whose {
+        let mut tenants = self.open.values().map(|entry| entry.context.tenant_id());
+        match tenants.next() {
+            Some(first) if tenants.all(|tenant| tenant == first) => Whose::Tenant(first.clone()),
+            _ => Whose::Nobody,
+        }
+    }
+}
+
 /// One running worker.
 pub(super) struct Instance {
     pid: u32,
@@ -73,13 +86,13 @@ pub(super) struct Instance {
     calls: Mutex<Calls>,
     doomed: Notify,
     over: watch::Sender<bool>,
-    tail: Tail,
+    log: Arc<Log>,
     /// Told whenever there is room for another call.
     freed: Arc<Notify>,
 }
 
 impl Instance {
-    pub fn new(pid: u32, outgoing: mpsc::Sender<Vec<u8>>, tail: Tail, freed: Arc<Notify>) -> Self {
+    pub fn new(pid: u32, outgoing: mpsc::Sender<Vec<u8>>, log: Arc<Log>, freed: Arc<Notify>) -> Self {
         Self {
             pid,
             since: crate::process::now(),
@@ -87,7 +100,7 @@ impl Instance {
             calls: Mutex::default(),
             doomed: Notify::new(),
             over: watch::channel(false).0,
-            tail,
+            log,
             freed,
         }
     }
@@ -98,8 +111,8 @@ impl Instance {
     pub fn since(&self) -> Timestamp {
         self.since
     }
-    pub fn tail(&self) -> &Tail {
-        &self.tail
+    pub fn log(&self) -> &Log {
+        &self.log
     }
     pub fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
@@ -123,13 +136,22 @@ impl Instance {
         }
         calls.last += 1;
         let id = calls.last;
-        calls.open.insert(id, Entry { give, context: context.clone(), port: port.clone() });
+        let entry = Entry { give, context: context.clone(), port: port.clone(), log_from: 0 };
+        calls.open.insert(id, entry);
+        let log_from = self.log.turn(calls.whose());
+        if let Some(entry) = calls.open.get_mut(&id) {
+            entry.log_from = log_from;
+        }
         Some(OpenCall { id, answer })
     }
 
     /// Gives a call its answer; returns whether it was in flight.
-    pub fn give(&self, id: u64, given: Given) -> bool {
-        let Some(entry) = self.calls().open.remove(&id) else { return false };
+    pub fn give(&self, id: u64, answer: Result<String, HandlerError>) -> bool {
+        let Some(entry) = self.close(id) else { return false };
+        let given = match answer {
+            Ok(text) => Given::Ok(text),
+            Err(error) => Given::Error(error, self.log.since(entry.log_from)),
+        };
         // Nobody may be waiting any more.
         let _ = entry.give.send(given);
         self.freed.notify_one();
@@ -138,8 +160,22 @@ impl Instance {
 
     /// Forgets a call that never got onto the wire.
     pub fn forget(&self, id: u64) {
-        self.calls().open.remove(&id);
+        self.close(id);
         self.freed.notify_one();
+    }
+
+    /// Takes a call out of those in flight.
+    fn close(&self, id: u64) -> Option<Entry> {
+        let mut calls = self.calls();
+        let entry = calls.open.remove(&id);
+        self.log.turn(calls.whose());
+        entry
+    }
+
+    /// Returns what was logged while a call was in flight and no other tenant had one, if it still is.
+    pub fn log_of(&self, id: u64) -> Option<String> {
+        let from = self.calls().open.get(&id)?.log_from;
+        self.log.since(from)
     }
 
     /// Queues a frame; returns whether the wire still takes any.

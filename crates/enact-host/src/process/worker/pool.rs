@@ -101,6 +101,28 @@ impl Pool {
         }
     }
 
+    /// Starts an instance if none is there, and keeps it for the first call.
+    ///
+    /// # Errors
+    /// The start failed, or the pool is closed.
+    ///
+    /// # Cancel safety
+    /// It may be dropped; the start goes on.
+    pub(in crate::process) async fn probe(self: &Arc<Self>, version: &Arc<Version>) -> Result<(), Fault> {
+        {
+            let mut state = self.state();
+            if state.closed {
+                return Err(FaultKind::HostGone.fault(format!("{} is gone", version.label())));
+            }
+            if !state.instances.is_empty() {
+                return Ok(());
+            }
+            state.starting += 1;
+        }
+        let started = tokio::spawn(start_one(self.clone(), version.clone())).await;
+        started.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))?
+    }
+
     fn look(
         self: &Arc<Self>,
         version: &Arc<Version>,
@@ -218,7 +240,8 @@ impl Pool {
             (Some(reason), Permit::Open(_)) => HostState::Failed(reason),
             (Some(reason), Permit::At(until)) => HostState::BackingOff { until: wall(until), reason },
             (Some(_), Permit::Now) | (None, _) if state.starting > 0 && instances.is_empty() => HostState::Probing,
-            (Some(reason), Permit::Now) => HostState::BackingOff { until: crate::process::now(), reason },
+            // The pause is over: the next call starts an instance.
+            (Some(reason), Permit::Now) => HostState::Degraded(reason),
             (None, _) if instances.is_empty() => HostState::Registered,
             (None, _) => HostState::Ready,
         };
@@ -230,7 +253,7 @@ fn wall(at: Instant) -> Timestamp {
     crate::process::now().plus(at.saturating_duration_since(Instant::now()))
 }
 
-async fn start_one(pool: Arc<Pool>, version: Arc<Version>) {
+async fn start_one(pool: Arc<Pool>, version: Arc<Version>) -> Result<(), Fault> {
     use std::sync::atomic::Ordering;
     let started = start::start(&pool, &version).await;
     let mut state = pool.state();
@@ -250,16 +273,19 @@ async fn start_one(pool: Arc<Pool>, version: Arc<Version>) {
             for _ in 0..pool.calls_max {
                 pool.freed.notify_one();
             }
+            Ok(())
         }
         Err(fault) => {
             tracing::warn!(component = %version.component.name, version = %version.component.version,
                 kind = ?fault.kind, reason = %fault.message, "a worker did not start");
             version.counts.start_failures.fetch_add(1, Ordering::Relaxed);
-            state.circuit.failed(Instant::now(), fault.reached(Reached::No));
+            let fault = fault.reached(Reached::No);
+            state.circuit.failed(Instant::now(), fault.clone());
             state.failures += 1;
             drop(state);
             pool.failed.notify_waiters();
             pool.freed.notify_one();
+            Err(fault)
         }
     }
 }

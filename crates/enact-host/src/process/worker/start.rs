@@ -1,5 +1,6 @@
 //! Starting a worker: spawn, `hello`, `init`, `ready`, all of it before a deadline.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
@@ -7,6 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enact_model::id::Name;
 use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,9 +18,9 @@ use tokio::time::timeout;
 
 use super::drive::Drive;
 use super::instance::Instance;
+use super::log::Log;
 use super::pool::Pool;
 use crate::frames::{FrameError, FrameReader, FromWorker, PROTOCOL, ToWorker, decode};
-use crate::process::capture::Tail;
 use crate::process::package::{self, scratch_fault};
 use crate::process::spawn::{Group, Plan, spawn};
 use crate::process::version::Version;
@@ -26,6 +28,9 @@ use crate::scratch::Scratch;
 
 /// How long a worker that closed its wire may take to end before that counts as a broken protocol.
 pub(super) const EXIT_WAIT: Duration = Duration::from_millis(100);
+
+/// How much of a worker's own list of operations is shown, in characters.
+const NAMES_SHOWN_MAX: usize = 500;
 
 /// A worker that was spawned, before it has said anything.
 struct Spawned {
@@ -45,15 +50,15 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     });
     let started = starting.await.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
     let Spawned { mut group, scratch, mut wire, logs, nonce } = started;
-    let tail = Tail::default();
-    let logs = logs.map(|log| tokio::spawn(tail.clone().follow(log)));
+    let log = Log::new(logs);
+    let logs = log.follow();
     let mut reader = FrameReader::new(FRAME_MAX_BYTES);
     let limit = Duration::from_millis(shape.start_timeout_ms);
-    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &tail)).await;
+    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &log)).await;
     let fault = match ready {
         Ok(Ok(())) => {
             let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
-            return Ok(drive.begin(wire, tail));
+            return Ok(drive.begin(wire, log));
         }
         Ok(Err(Refusal::Fault(fault))) => *fault,
         Ok(Err(Refusal::Closed)) => {
@@ -73,8 +78,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     }
     let ended = group.reap().await.ok();
     let _ = timeout(EXIT_WAIT, async {
-        for log in logs {
-            let _ = log.await;
+        for following in logs {
+            let _ = following.await;
         }
     })
     .await;
@@ -83,7 +88,7 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
         if let Some(ended) = ended {
             ended.evidence(evidence);
         }
-        evidence.log_tail = tail.text();
+        evidence.log_tail = log.since(0);
     }))
 }
 
@@ -129,7 +134,7 @@ async fn greet(
     nonce: &str,
     wire: &mut UnixStream,
     reader: &mut FrameReader,
-    tail: &Tail,
+    log: &Log,
 ) -> Result<(), Refusal> {
     let shape = version.shape();
     let mut greeted = false;
@@ -154,14 +159,13 @@ async fn greet(
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
-            FromWorker::Ready { .. } if greeted => return Ok(()),
+            FromWorker::Ready { operations } if greeted => {
+                return unknown(version, &operations).map_or(Ok(()), |fault| Err(Refusal::Fault(Box::new(fault))));
+            }
             FromWorker::InitError { message } if greeted => {
                 return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));
             }
-            FromWorker::Log { message } => {
-                tail.push(message.as_bytes());
-                tail.push(b"\n");
-            }
+            FromWorker::Log { message } => log.line(&message),
             other => {
                 let text = format!("the worker began with {other:?}");
                 let text: String = text.chars().take(200).collect();
@@ -169,6 +173,30 @@ async fn greet(
             }
         }
     }
+}
+
+/// The fault of a worker that names its operations and does not name all that the descriptor calls. Names are compared as
+/// names, so that `total_price` is `total-price`.
+fn unknown(version: &Version, said: &[String]) -> Option<Fault> {
+    let name = |text: &str| text.parse::<Name>().map_or_else(|_| text.to_owned(), |name| name.to_string());
+    let known: BTreeSet<String> = said.iter().map(|text| name(text)).collect();
+    let missing: Vec<String> = version
+        .component
+        .operations()
+        .filter_map(|(selector, operation)| {
+            let called = operation.call.operation.as_deref().unwrap_or(selector.operation.as_str());
+            let full = format!("{}.{called}", selector.service);
+            let knows = known.contains(&name(called)) || said.contains(&full);
+            (!knows).then(|| called.to_owned())
+        })
+        .collect();
+    if said.is_empty() || missing.is_empty() {
+        return None;
+    }
+    let (missing, said) = (missing.join(", "), said.join(", "));
+    let said: String = said.chars().take(NAMES_SHOWN_MAX).collect();
+    let text = format!("the worker does not know the operations {missing}; those it knows are {said}");
+    Some(FaultKind::InitRefused.fault(text))
 }
 
 async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWorker, Refusal> {
