@@ -45,6 +45,10 @@ impl Io for DiskIo {
         }
         Ok(file)
     }
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path.parent().unwrap_or(path))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }

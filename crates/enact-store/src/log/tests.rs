@@ -9,6 +9,7 @@ use crate::io::{DiskIo, FailKind, Io, SimDisk};
 
 mod damage;
 mod power;
+mod spare;
 
 const DIR: &str = "/store/log";
 
