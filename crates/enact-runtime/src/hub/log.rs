@@ -9,7 +9,7 @@ use enact_model::table::{Key, KeyRange};
 use enact_store::contract::{Order, ReadError, View};
 
 use super::execution::page_limit;
-use super::{Hub, refusal};
+use super::{Hub, OpenError, refusal};
 use crate::api::{Caller, Page, Response, VerifyReport};
 use crate::driver::{describe, read_execution, replay};
 use crate::retention::drop_history;
@@ -37,10 +37,10 @@ impl Hub {
     }
 
     pub(super) async fn wal_verify(&self) -> refusal::Result<Response> {
-        let folder = self.config.store.clone();
-        let verify = move || enact_store::log::verify(&enact_store::io::DiskIo, &folder.join("log"));
+        let (view, folder) = (self.ring.view().clone(), self.config.store.clone());
+        let verify = move || view.verify_log(&enact_store::io::DiskIo, &folder.join("log"));
         let report = tokio::task::spawn_blocking(verify).await.map_err(|error| refusal::internal(&error))?;
-        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        let report = report.map_err(|error| refusal::concluded(OpenError::Store(error).conclusion()))?;
         Ok(Response::Verified(Box::new(VerifyReport {
             records: report.records,
             first: report.first,
