@@ -230,3 +230,17 @@ fn a_log_that_has_lost_what_the_tables_have_and_a_newer_store_do_not_pass_for_so
     assert_eq!(status, Some(13), "{found}");
     assert!(found.contains("it has format 2") && found.contains("install the enact that wrote it"), "{found}");
 }
+
+#[test]
+fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
+    let store = Store::new();
+    assert!(Command::new("mkfifo").arg(store.path().join("fifo")).status().unwrap().success());
+    let mut hub = store.serve();
+    for command in [["artifact", "put", "fifo"], ["component", "check", "fifo"]] {
+        let refused = store.run(&command);
+        assert_eq!(refused.status.code(), Some(10), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains("it is not a regular file"), "{}", text(&refused.stderr));
+    }
+    assert_eq!(store.run(&["stop"]).status.code(), Some(0));
+    assert_eq!(hub.0.wait().unwrap().code(), Some(0));
+}
