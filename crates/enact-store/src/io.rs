@@ -20,7 +20,7 @@ pub trait Io: Clone + Send + Sync + 'static {
     /// Held for as long as this process owns the store.
     type Lock: Send + 'static;
 
-    /// Makes a folder and its parents; one that is there is left alone.
+    /// Makes a folder that only its owner may enter, and its parents; one that is there is left alone.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Self::File>;

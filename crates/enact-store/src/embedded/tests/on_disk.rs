@@ -26,6 +26,18 @@ fn a_second_hub_is_told_who_holds_the_store() {
 }
 
 #[test]
+fn a_store_that_is_made_is_for_its_owner_only_and_one_that_is_there_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let disk = Disk::new();
+    let mode = || fs::metadata(disk.store()).unwrap().permissions().mode() & 0o777;
+    drop(disk.try_open().unwrap());
+    assert_eq!(mode(), 0o700);
+    fs::set_permissions(disk.store(), fs::Permissions::from_mode(0o750)).unwrap();
+    drop(disk.try_open().unwrap());
+    assert_eq!(mode(), 0o750);
+}
+
+#[test]
 fn a_newer_store_is_refused_untouched() {
     let disk = Disk::new();
     fs::create_dir(disk.store()).unwrap();
