@@ -188,7 +188,7 @@ pub enum Request {
     WalVerify,
     /// Rebuilds the tables from the log and compares them with those in use.
     WalReplay,
-    /// Drops history older than this by the retention rules.
+    /// Drops the history of all tenants that is older than this, by the retention rules: it is an operator's.
     HistoryDrop {
         older_than_ms: u64,
         reason: String,
@@ -456,6 +456,9 @@ pub struct Status {
     /// Records by which the tables on disk are behind the log.
     #[serde(default)]
     pub behind: u64,
+    /// Why the tables are not written behind, if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<String>,
     pub started_at: Timestamp,
     pub open: u64,
     pub queued: u64,

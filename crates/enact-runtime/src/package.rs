@@ -83,7 +83,7 @@ fn descriptor(path: &Path, name: &str) -> PathBuf {
 
 fn read_text(path: &Path) -> Result<String, PackageError> {
     let unreadable = |source| PackageError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let file = artifacts::open_file(path).map_err(unreadable)?;
     let mut text = String::new();
     file.take(TEXT_MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)

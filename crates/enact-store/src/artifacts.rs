@@ -117,7 +117,7 @@ impl Artifacts {
     /// # Errors
     /// When it cannot be read or written, or is larger.
     pub fn put_file(&self, path: &Path, limit: u64) -> Result<Stored, Error> {
-        let file = fs::File::open(path).map_err(Error::io("open", path))?;
+        let file = open_file(path).map_err(Error::io("open", path))?;
         self.put_reader(file, path, limit)
     }
     /// Stores what a reader gives, at most `limit` bytes; `path` names it in errors.
@@ -254,6 +254,20 @@ impl Artifacts {
         let hex = digest.hex();
         self.contents().join(&hex[..2]).join(&hex[2..])
     }
+}
+
+/// Opens a regular file for reading. A FIFO or a device, which may give nothing for ever, is refused and not waited for.
+///
+/// # Errors
+/// The system's, and when it is no regular file.
+pub fn open_file(path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// Bytes that are copied or hashed at once.

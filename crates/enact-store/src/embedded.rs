@@ -19,6 +19,7 @@ mod memory_cold;
 mod open;
 mod replay;
 mod tables;
+mod verify;
 mod view;
 
 pub use cold::{Cold, ColdError, ColdSnapshot, ColdStorage, Pair, PairIter, Purpose, Put};
@@ -28,6 +29,8 @@ pub use history::{Difference, TableReport};
 pub use memory_cold::{MemoryCold, MemoryStorage};
 pub use open::OpenError;
 pub use replay::ReplayError;
+pub use tables::Trouble;
+pub use verify::verify_log;
 pub use view::EmbeddedView;
 
 use flusher::Flusher;

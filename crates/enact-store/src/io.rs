@@ -20,7 +20,7 @@ pub trait Io: Clone + Send + Sync + 'static {
     /// Held for as long as this process owns the store.
     type Lock: Send + 'static;
 
-    /// Makes a folder and its parents; one that is there is left alone.
+    /// Makes a folder that only its owner may enter, and its parents; one that is there is left alone.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Self::File>;
@@ -28,6 +28,8 @@ pub trait Io: Clone + Send + Sync + 'static {
     fn open_read(&self, path: &Path) -> io::Result<Self::File>;
     /// Makes a file of `len` zeros whose blocks are written, not only reserved; a file of that name is replaced.
     fn create(&self, path: &Path, len: u64) -> io::Result<Self::File>;
+    /// Returns how many bytes may still be written to the file system of `path`, which need not be there.
+    fn free(&self, path: &Path) -> io::Result<u64>;
     /// Moves a file over another name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.

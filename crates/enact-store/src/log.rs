@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use enact_model::id::{Epoch, Lsn};
 
+use crate::io::Io;
+
 mod chunk;
 mod fault;
 mod frame;
@@ -16,8 +18,17 @@ mod writer;
 
 pub use fault::{Fault, FaultKind};
 pub use reader::{LogReader, Records, StoredRecord};
-pub use verify::{Report, verify};
+pub use verify::{Known, Report, verify};
 pub use writer::Log;
+
+/// Removes what a former owner of the log in `dir` prepared and did not finish, which may hold the room that opening the rest
+/// of the store needs.
+///
+/// # Errors
+/// When the file cannot be removed.
+pub fn sweep<I: Io>(io: &I, dir: &Path, config: &LogConfig) -> Result<(), Error> {
+    spare::sweep(io, dir, config.segment_bytes).map(|_| ())
+}
 
 /// The encoded records of one command; they are there together or not at all.
 pub type Frame<'a> = &'a [Vec<u8>];

@@ -80,9 +80,6 @@ pub enum Failure {
         /// Why.
         error: JsonError,
     },
-    /// The log cannot be read.
-    #[error("failed to read the log: {0}")]
-    Log(Box<enact_store::log::Error>),
     /// Standard output cannot be written.
     #[error("failed to write the answer: {0}")]
     Output(io::Error),
@@ -165,7 +162,6 @@ impl Failure {
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
                 .hint("write JSON, @file for a file or - for standard input"),
-            Self::Log(_) => make(C::Datastore, S::Corrupted, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin),
             Self::Output(_) | Self::System { .. } => {
                 make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin)
             }

@@ -3,15 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use enact_model::conclusion::Conclusion;
 use enact_model::id::Lsn;
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_model::table::{Key, KeyRange};
 use enact_store::contract::{Order, ReadError, View};
 
 use super::execution::page_limit;
-use super::{Hub, refusal};
+use super::{Hub, OpenError, refusal};
 use crate::api::{Caller, Page, Response, VerifyReport};
-use crate::driver::{describe, read_execution, replay};
+use crate::driver::{read_execution, replay};
 use crate::retention::drop_history;
 use enact_engine::conclude as code;
 
@@ -37,10 +38,10 @@ impl Hub {
     }
 
     pub(super) async fn wal_verify(&self) -> refusal::Result<Response> {
-        let folder = self.config.store.clone();
-        let verify = move || enact_store::log::verify(&enact_store::io::DiskIo, &folder.join("log"));
+        let (view, folder) = (self.ring.view().clone(), self.config.store.clone());
+        let verify = move || view.verify_log(&enact_store::io::DiskIo, &folder.join("log"));
         let report = tokio::task::spawn_blocking(verify).await.map_err(|error| refusal::internal(&error))?;
-        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        let report = report.map_err(|error| refusal::concluded(OpenError::Store(error).conclusion()))?;
         Ok(Response::Verified(Box::new(VerifyReport {
             records: report.records,
             first: report.first,
@@ -54,7 +55,7 @@ impl Hub {
         let view = self.ring.view().clone();
         let verify = tokio::task::spawn_blocking(move || view.verify_tables(&mut replay)).await;
         let report = verify.map_err(|error| refusal::internal(&error))?;
-        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        let report = report.map_err(|error| refusal::of_store(&error))?;
         let mut faults: Vec<String> = report
             .differences
             .iter()
@@ -84,12 +85,25 @@ impl Hub {
         keep: Duration,
         reason: String,
     ) -> refusal::Result<Response> {
+        if reason.trim().is_empty() {
+            let missing = Conclusion::new(code::PARAMETERS_INVALID, "dropping history needs a reason");
+            return Err(refusal::concluded(missing.hint("say why; it stands in the log")));
+        }
         let actor: Arc<str> = caller.actor.as_str().into();
         let idempotency_keep = self.config.policy.idempotency_keep;
         let dropped = drop_history(&self.ring, &actor, keep, idempotency_keep, &reason).await;
         let dropped = dropped.map_err(|error| refusal::new(code::STORE_UNUSABLE, error))?;
         let (executions, messages, first) = (dropped.executions, dropped.messages, dropped.first);
-        let message = format!("dropped {executions} executions and {messages} messages; the log begins at {first}");
+        let mut message = format!(
+            "dropped {executions} executions and {messages} messages of all tenants; the log begins at {first}"
+        );
+        if dropped.young > 0 {
+            let (young, hours) = (dropped.young, idempotency_keep.as_secs_f64() / 3_600.0);
+            message.push_str(&format!(
+                "; kept {young} executions that were settled less than {hours:.0} h ago: so long `idempotency.keep` knows their \
+                 keys and intent ids"
+            ));
+        }
         Ok(Response::Done { message })
     }
 

@@ -75,6 +75,18 @@ fn what_is_too_large_or_missing_is_refused_and_leaves_nothing() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
+    let (dir, artifacts) = folder();
+    let fifo = dir.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    for path in [fifo.as_path(), dir.path(), Path::new("/dev/zero")] {
+        let refused = artifacts.put_file(path, 10).unwrap_err();
+        let source = std::error::Error::source(&refused).map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("it is not a regular file"), "{}", path.display());
+    }
+}
+
+#[test]
 fn only_old_artifacts_that_nobody_names_are_removed() {
     let (_dir, artifacts) = folder();
     let [kept, orphan] = [b"a", b"b"].map(|bytes| artifacts.put_bytes(bytes).unwrap().digest);

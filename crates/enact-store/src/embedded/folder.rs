@@ -66,7 +66,7 @@ pub(super) fn take<I: Io>(io: &I, path: &Path) -> Result<I::Lock, FolderError> {
 }
 
 /// Tells whether there is a format that this build knows.
-fn read_format<I: Io>(io: &I, path: &Path) -> Result<bool, FolderError> {
+pub(super) fn read_format<I: Io>(io: &I, path: &Path) -> Result<bool, FolderError> {
     let name = path.join(NAME);
     let file = match io.open_read(&name) {
         Ok(file) => file,

@@ -86,15 +86,18 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
         apply: &mut Apply<'_>,
     ) -> Result<(Self, Opened), OpenError> {
         let lock = folder::take(&io, path)?;
-        storage.remove(Purpose::Scratch)?;
-        let (tables, mut rebuilt) = open_tables(&storage)?;
-        let log_config = LogConfig {
+        let mut log_config = LogConfig {
             segment_bytes: config.segment_bytes,
             first_segment_bytes: config.first_segment_bytes,
             background: config.background,
-            // The tables hold only what was durable: a log that ends before them has lost something.
-            proven: tables.position(),
+            proven: Lsn::ZERO,
         };
+        // The room that a former owner has left behind comes before everything that may need room.
+        log::sweep(&io, &path.join("log"), &log_config)?;
+        storage.remove(Purpose::Scratch)?;
+        let (tables, mut rebuilt) = open_tables(&storage)?;
+        // The tables hold only what was durable: a log that ends before them has lost something.
+        log_config.proven = tables.position();
         let (log, found) = Log::open(io, &path.join("log"), log_config)?;
         let reader = log.reader();
         let tables = reach(tables, &storage, &reader, &mut rebuilt)?;
@@ -139,7 +142,7 @@ fn is_damage(error: &ReplayError) -> bool {
     }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

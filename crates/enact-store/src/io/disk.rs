@@ -3,7 +3,7 @@
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -27,7 +27,14 @@ impl Io for DiskIo {
     type Lock = DiskLock;
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        // What is in a store is its owner's only, whatever the mode of the files in it.
+        match fs::DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+            made => made,
+        }
     }
     fn open(&self, path: &Path) -> io::Result<fs::File> {
         fs::OpenOptions::new().read(true).write(true).open(path)
@@ -44,6 +51,10 @@ impl Io for DiskIo {
             left -= part as u64;
         }
         Ok(file)
+    }
+    fn free(&self, path: &Path) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(path.parent().unwrap_or(path))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)

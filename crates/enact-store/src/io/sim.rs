@@ -77,6 +77,10 @@ impl SimDisk {
     pub fn disarm(&self) -> bool {
         self.lock_state().disarm()
     }
+    /// Gives the disk a size in bytes: no file is made that does not fit.
+    pub fn resize(&self, bytes: u64) {
+        self.lock_state().size = bytes;
+    }
     /// Returns how many calls have been made.
     pub fn calls(&self) -> u64 {
         self.lock_state().calls
@@ -115,9 +119,16 @@ impl Io for SimDisk {
     }
     fn create(&self, path: &Path, len: u64) -> io::Result<SimFile> {
         let mut state = self.lock_state();
-        state.call(&[FailKind::NoSpace])?;
-        let inode = state.create(path, len);
+        let full = state.call_failing(&[FailKind::NoSpace])?.is_some() || len > state.free_beside(path);
+        let inode = state.create(path, if full { len / 2 } else { len });
+        if full {
+            // What was written until then stays.
+            return Err(state::error(FailKind::NoSpace));
+        }
         Ok(self.file(path, inode, state.generation))
+    }
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.lock_state().free_beside(Path::new("")))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.lock_state();

@@ -38,6 +38,11 @@ pub enum FaultKind {
         /// The position that is known to have been durable.
         proven: Lsn,
     },
+    /// The log begins later than the base reaches.
+    Beginning {
+        /// The last record that went into the base.
+        base: Lsn,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -55,6 +60,9 @@ impl fmt::Display for Fault {
             }
             FaultKind::Missing { proven } => {
                 write!(f, "{segment} ends at {offset} although record {proven} is known to have been durable")?;
+            }
+            FaultKind::Beginning { base } => {
+                write!(f, "the log begins with {segment} although only the records up to {base} were dropped")?;
             }
         }
         write!(f, "; the first record lost is {lsn}")

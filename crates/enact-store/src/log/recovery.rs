@@ -24,9 +24,12 @@ pub(super) struct Found<F> {
     pub(super) recovered: Recovered,
 }
 
-/// Returns the first positions of the segments in a folder, in order.
+/// Returns the first positions of the segments in a folder, in order; one that is not there has none.
 pub(super) fn firsts<I: Io>(io: &I, dir: &Path) -> Result<Vec<Lsn>, Error> {
-    let names = io.list(dir).map_err(Error::io("list", dir))?;
+    let names = match io.list(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(Error::io("list", dir))?,
+    };
     Ok(names.iter().filter_map(|name| segment::first_of(name)).collect())
 }
 

@@ -9,6 +9,7 @@ use crate::io::{DiskIo, FailKind, Io, SimDisk};
 
 mod damage;
 mod power;
+mod spare;
 
 const DIR: &str = "/store/log";
 
@@ -153,7 +154,7 @@ fn a_reader_sees_the_records_while_they_are_written_on_a_real_disk() {
     watcher.join().unwrap();
     log.seal().unwrap();
     drop(log);
-    let report = verify(&DiskIo, &path).unwrap();
+    let report = verify(&DiskIo, &path, Known::default()).unwrap();
     assert_eq!((report.records, report.faults.len(), report.torn.clone()), (2000, 0, None), "{report:?}");
     let (log, found) = Log::open(DiskIo, &path, config).unwrap();
     assert_eq!((found.last, found.cut), (Lsn(2000), None));

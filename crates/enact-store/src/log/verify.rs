@@ -9,7 +9,7 @@ use crate::io::{File, Io};
 use super::chunk::Chunk;
 use super::fault::{Fault, FaultKind};
 use super::recovery::{self, Tail};
-use super::segment::Segment;
+use super::segment::{self, Segment};
 use super::{Error, TornTail};
 
 /// Read at once, in bytes.
@@ -36,30 +36,55 @@ pub struct Report {
     pub torn: Option<TornTail>,
 }
 
-/// Reads every frame of the log in `dir`.
+/// What the rest of a store knows of its log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known {
+    /// A position that is known to have been durable, such as that of the tables.
+    pub durable: Lsn,
+    /// The last record that was dropped on purpose, which is the position of the base; none when nobody has looked.
+    pub base: Option<Lsn>,
+}
+
+/// Reads every frame of the log in `dir`, and compares its beginning and its end with what is known of it.
 ///
 /// # Errors
 /// Only when the log cannot be read at all or is of a newer format; damage stands in the report.
-pub fn verify<I: Io>(io: &I, dir: &Path) -> Result<Report, Error> {
+pub fn verify<I: Io>(io: &I, dir: &Path, known: Known) -> Result<Report, Error> {
     let firsts = recovery::firsts(io, dir)?;
     let mut report = Report { first: firsts.first().copied().unwrap_or(Lsn(1)), ..Report::default() };
+    report.compare_beginning(known);
+    let (mut durable, mut end) = (known.durable, (segment::name(Lsn(1)), 0));
     for (n, first) in firsts.iter().enumerate() {
         report.segments += 1;
         match Segment::open(io, dir, *first, false) {
-            Ok(segment) => report.walk(&segment, firsts.get(n + 1).copied())?,
+            Ok(segment) => {
+                report.last = report.last.max(Lsn(first.0.saturating_sub(1)));
+                let (at, synced_to) = report.walk(&segment, firsts.get(n + 1).copied())?;
+                (durable, end) = (durable.max(synced_to), (segment.name, at));
+            }
             Err(Error::Corrupt(fault)) => report.faults.push(fault),
             Err(error) => return Err(error),
         }
+    }
+    if report.last < durable {
+        let ((segment, offset), lsn) = (end, report.last.plus(1));
+        report.faults.push(Fault { segment, offset, lsn, kind: FaultKind::Missing { proven: durable } });
     }
     Ok(report)
 }
 
 impl Report {
-    fn walk<F: File>(&mut self, segment: &Segment<F>, successor: Option<Lsn>) -> Result<(), Error> {
-        let (mut tail, mut chunk) = (Tail::of(segment), Chunk::new(SCAN_AHEAD));
+    fn compare_beginning(&mut self, known: Known) {
+        let Some(base) = known.base.filter(|base| base.plus(1) < self.first) else { return };
+        let (segment, kind) = (segment::name(self.first), FaultKind::Beginning { base });
+        self.faults.push(Fault { segment, offset: 0, lsn: base.plus(1), kind });
+    }
+    /// Walks a segment and returns where its frames end and which position they say was durable.
+    fn walk<F: File>(&mut self, segment: &Segment<F>, successor: Option<Lsn>) -> Result<(u64, Lsn), Error> {
+        let (mut tail, mut chunk, mut synced_to) = (Tail::of(segment), Chunk::new(SCAN_AHEAD), Lsn::ZERO);
         loop {
             if successor.is_some_and(|next| tail.next >= next) {
-                return Ok(());
+                return Ok((tail.end, synced_to));
             }
             let kind = match recovery::next_frame(&mut chunk, segment, &tail) {
                 Ok(Ok(head)) => {
@@ -67,6 +92,7 @@ impl Report {
                     self.records += u64::from(head.count);
                     self.bytes += head.frame_len();
                     (tail.next, tail.epoch, tail.end) = (head.next(), head.epoch, tail.end + head.frame_len());
+                    synced_to = synced_to.max(head.synced_to);
                     self.last = self.last.max(Lsn(tail.next.0 - 1));
                     continue;
                 }
@@ -75,10 +101,12 @@ impl Report {
                 Err(error) => return Err(error),
             };
             if !self.judge(segment, &tail, kind, successor)? {
-                return Ok(());
+                return Ok((tail.end, synced_to));
             }
             // Go on behind the damage, so that every damaged place is found.
-            let Some((offset, head)) = recovery::next_whole(segment, tail.end + 1)? else { return Ok(()) };
+            let Some((offset, head)) = recovery::next_whole(segment, tail.end + 1)? else {
+                return Ok((tail.end, synced_to));
+            };
             (tail.next, tail.epoch, tail.end) = (head.first, head.epoch, offset);
         }
     }

@@ -10,7 +10,7 @@ use crate::io::{File, Io};
 
 use super::reader::{LogReader, Shared};
 use super::segment::{self, Segment};
-use super::spare::Spare;
+use super::spare::{self, Spare};
 use super::{Error, Frame, LogConfig, Recovered, frame, recovery};
 
 /// The write-ahead log, open for appending; there is one writer and any number of [`LogReader`]s.
@@ -24,21 +24,29 @@ pub struct Log<I: Io> {
     last: Lsn,
     epoch: Epoch,
     poisoned: bool,
+    /// Bytes that were appended since it was opened.
+    appended: u64,
     buffer: Vec<u8>,
 }
 
+/// An owner that has appended less, in bytes, prepares nothing ahead: it may be a command that is over in a moment.
+const PREPARE_AFTER: u64 = 1 << 20;
+/// Least length of a segment that is begun before it is known what goes into it, in bytes.
+const BEGIN_LEAST: u64 = 64 << 10;
 /// Larger buffers are not kept between appends, in bytes.
 const BUFFER_KEEP: usize = 4 << 20;
 
 impl<I: Io> Log<I> {
-    /// Opens the log in `dir`, or makes one; cuts a torn tail.
+    /// Opens the log in `dir`, or makes one; cuts a torn tail. First of all it removes a segment that a former owner was
+    /// preparing and did not finish.
     ///
     /// # Errors
     /// [`Error::Corrupt`] when bytes that had been durable are damaged, [`Error::Newer`] for a newer format; then nothing
-    /// was changed.
+    /// else was changed.
     pub fn open(io: I, dir: &Path, config: LogConfig) -> Result<(Self, Recovered), Error> {
+        let left = spare::sweep(&io, dir, config.segment_bytes)?;
         let found = recovery::recover(&io, dir, &config)?;
-        let mut spare = Spare::new(dir, config.background);
+        let mut spare = Spare::new(dir, config.background, left);
         let mut segments = found.segments;
         let (last, epoch) = (found.recovered.last, found.recovered.last_epoch);
         let active = match found.active {
@@ -47,7 +55,8 @@ impl<I: Io> Log<I> {
                 let first = segments.is_empty();
                 let len =
                     if first { config.first_segment_bytes.min(config.segment_bytes) } else { config.segment_bytes };
-                Arc::new(begin(&io, dir, &mut spare, len, last.plus(1), epoch)?)
+                let least = len.min(BEGIN_LEAST);
+                Arc::new(begin(&io, dir, &mut spare, (len, least), last.plus(1), epoch)?)
             }
         };
         segments.push(Arc::clone(&active));
@@ -62,6 +71,7 @@ impl<I: Io> Log<I> {
             last,
             epoch,
             poisoned: false,
+            appended: 0,
             buffer: Vec::new(),
         };
         Ok((log, found.recovered))
@@ -166,29 +176,31 @@ impl<I: Io> Log<I> {
         self.active.set_end(end);
         (self.last, self.epoch) = (last, epoch);
         self.shared.set_durable(last);
-        if end > self.active.len / 2 {
+        self.appended += self.buffer.len() as u64;
+        if end > self.active.len / 2 && self.appended >= PREPARE_AFTER.min(self.active.len / 4) {
             self.spare.prepare(&self.io, self.config.segment_bytes);
         }
     }
     fn roll(&mut self, total: u64) -> Result<(), Error> {
-        let len = self.config.segment_bytes.max(segment::HEADER + total);
-        let next = begin(&self.io, &self.dir, &mut self.spare, len, self.last.plus(1), self.epoch)?;
+        let least = segment::HEADER + total;
+        let lengths = (self.config.segment_bytes.max(least), least);
+        let next = begin(&self.io, &self.dir, &mut self.spare, lengths, self.last.plus(1), self.epoch)?;
         self.active = Arc::new(next);
         self.shared.push(Arc::clone(&self.active));
         Ok(())
     }
 }
 
-/// Begins a segment: a segment that has its name has its header, and what lies before it is durable.
+/// Begins a segment of the first length, or of the second at least: a segment that has its name has its header, and what lies before it is durable.
 fn begin<I: Io>(
     io: &I,
     dir: &Path,
     spare: &mut Spare<I>,
-    len: u64,
+    (len, least): (u64, u64),
     first: Lsn,
     before: Epoch,
 ) -> Result<Segment<I::File>, Error> {
-    let file = spare.take(io, len)?;
+    let file = spare.take(io, len, least)?;
     let (salt, path) = (io.salt(), dir.join(segment::name(first)));
     file.write_at(&segment::header(salt, first, before), 0).map_err(Error::io("write", spare.path()))?;
     file.sync_data().map_err(Error::io("sync", spare.path()))?;

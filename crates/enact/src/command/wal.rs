@@ -5,9 +5,10 @@ use enact_model::id::{ExecutionId, Lsn, SessionId};
 use enact_model::record::RecordFilter;
 use enact_model::time::Timestamp;
 use enact_runtime::api::{Request, Response, VerifyReport};
+use enact_store::embedded::{self, FjallStorage};
 
 use super::desk::Desk;
-use crate::door::{Need, OpenFailure};
+use crate::door::{Need, OpenFailure, local};
 use crate::failure::Failure;
 use crate::show;
 use crate::socket::client::ClientError;
@@ -90,11 +91,11 @@ async fn verify(desk: &mut Desk) -> Result<(), Failure> {
         answer => return show::show(answer?, &mut desk.out),
     }
     let store = desk.settings().store.clone();
-    if !store.join("log").exists() {
+    if !store.join("log").exists() && !store.join("FORMAT").exists() {
         return Err(OpenFailure::Missing(store).into());
     }
-    let found = enact_store::log::verify(&enact_store::io::DiskIo, &store.join("log"));
-    let found = found.map_err(|source| Failure::Log(Box::new(source)))?;
+    let found = embedded::verify_log(&enact_store::io::DiskIo, &FjallStorage::new(&store), &store);
+    let found = found.map_err(|error| local::refused(store, error.into()))?;
     let report = VerifyReport {
         records: found.records,
         first: found.first,

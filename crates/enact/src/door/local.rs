@@ -1,5 +1,6 @@
 //! A hub in this process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,14 +46,7 @@ impl Local {
     /// A store that is held by another process or cannot be opened.
     pub async fn open(config: HubConfig) -> Result<Self, OpenFailure> {
         let path = config.store.clone();
-        match Hub::open(config).await {
-            Ok(hub) => Ok(Self { hub }),
-            Err(OpenError::Store(embedded::OpenError::Folder(FolderError::Lock {
-                source: held @ LockError::Held { .. },
-                ..
-            }))) => Err(OpenFailure::Held { path, held }),
-            Err(error) => Err(OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) }),
-        }
+        Hub::open(config).await.map(|hub| Self { hub }).map_err(|error| refused(path, error))
     }
 
     /// Starts an execution that somebody waits for here.
@@ -92,6 +86,17 @@ impl Answers for Local {
             Response::Refused(refusal) => Err(refusal),
             _ => Ok(self.hub.watch(&caller, execution, Lsn::ZERO)),
         }
+    }
+}
+
+/// Says why the store in a folder cannot be opened.
+pub fn refused(path: PathBuf, error: OpenError) -> OpenFailure {
+    match error {
+        OpenError::Store(embedded::OpenError::Folder(FolderError::Lock {
+            source: held @ LockError::Held { .. },
+            ..
+        })) => OpenFailure::Held { path, held },
+        error => OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) },
     }
 }
 

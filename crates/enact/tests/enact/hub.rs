@@ -272,3 +272,38 @@ fn a_damaged_log_is_verified_without_a_hub() {
     assert!(text(&found.stdout).contains("fault:"), "{}", text(&found.stdout));
     assert_eq!(store.run(&["status"]).status.code(), Some(13));
 }
+
+#[test]
+fn a_log_that_has_lost_what_the_tables_have_and_a_newer_store_do_not_pass_for_sound() {
+    let store = Store::new();
+    store.run(&["run", "c.s.echo"]);
+    let verify = || {
+        let verified = store.run(&["wal", "verify"]);
+        (verified.status.code(), text(&verified.stdout) + &text(&verified.stderr))
+    };
+    assert_eq!(verify().0, Some(0));
+    for entry in std::fs::read_dir(store.path().join("log")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    let (status, found) = verify();
+    assert_eq!(status, Some(13), "{found}");
+    assert!(found.contains("is known to have been durable; the first record lost is 1"), "{found}");
+    std::fs::write(store.path().join("FORMAT"), "enact store 2\n").unwrap();
+    let (status, found) = verify();
+    assert_eq!(status, Some(13), "{found}");
+    assert!(found.contains("it has format 2") && found.contains("install the enact that wrote it"), "{found}");
+}
+
+#[test]
+fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
+    let store = Store::new();
+    assert!(Command::new("mkfifo").arg(store.path().join("fifo")).status().unwrap().success());
+    let mut hub = store.serve();
+    for command in [["artifact", "put", "fifo"], ["component", "check", "fifo"]] {
+        let refused = store.run(&command);
+        assert_eq!(refused.status.code(), Some(10), "{}", text(&refused.stderr));
+        assert!(text(&refused.stderr).contains("it is not a regular file"), "{}", text(&refused.stderr));
+    }
+    assert_eq!(store.run(&["stop"]).status.code(), Some(0));
+    assert_eq!(hub.0.wait().unwrap().code(), Some(0));
+}

@@ -26,12 +26,26 @@ fn a_second_hub_is_told_who_holds_the_store() {
 }
 
 #[test]
+fn a_store_that_is_made_is_for_its_owner_only_and_one_that_is_there_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let disk = Disk::new();
+    let mode = || fs::metadata(disk.store()).unwrap().permissions().mode() & 0o777;
+    drop(disk.try_open().unwrap());
+    assert_eq!(mode(), 0o700);
+    fs::set_permissions(disk.store(), fs::Permissions::from_mode(0o750)).unwrap();
+    drop(disk.try_open().unwrap());
+    assert_eq!(mode(), 0o750);
+}
+
+#[test]
 fn a_newer_store_is_refused_untouched() {
     let disk = Disk::new();
     fs::create_dir(disk.store()).unwrap();
     fs::write(disk.store().join("FORMAT"), "enact store 2\n").unwrap();
     let text = error(disk.try_open());
     assert!(text.contains("it has format 2, and this enact knows formats up to 1"), "{text}");
+    let refused = verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store()).unwrap_err();
+    assert!(refused.to_string().contains("it has format 2"), "{refused}");
     let left = fs::read_dir(disk.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(left, ["FORMAT"]);
     fs::write(disk.store().join("FORMAT"), "something else").unwrap();
@@ -66,7 +80,11 @@ fn a_log_that_lost_what_the_tables_have_does_not_open() {
     let (mut store, _) = disk.try_open().unwrap();
     commits(&mut store, &mut model, &mut dice, 50);
     store.close().unwrap();
+    let verify = || verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store());
+    assert_eq!(verify().unwrap().faults, []);
     fs::remove_dir_all(disk.store().join("log")).unwrap();
+    let text = verify().unwrap().faults[0].to_string();
+    assert!(text.contains("is known to have been durable; the first record lost is 1"), "{text}");
     let text = error(disk.try_open());
     assert!(text.contains("is known to have been durable; the first record lost is 1"), "{text}");
 }

@@ -65,6 +65,7 @@ pub(super) struct State {
     armed: Option<(u64, FailKind)>,
     fired: bool,
     dark: bool,
+    pub(super) size: u64,
     pub(super) locks: BTreeSet<PathBuf>,
     pub(super) generation: u64,
     pub(super) calls: u64,
@@ -89,6 +90,7 @@ impl State {
             armed: None,
             fired: false,
             dark: false,
+            size: u64::MAX,
             locks: BTreeSet::new(),
             generation: 0,
             calls: 0,
@@ -130,6 +132,12 @@ impl State {
     }
     pub(super) fn cut(&mut self, len: usize) -> usize {
         self.salts.below(len as u64) as usize
+    }
+    /// Returns how many bytes the other files than `path` leave free.
+    pub(super) fn free_beside(&self, path: &Path) -> u64 {
+        let others = self.visible.iter().filter(|(name, _)| *name != path);
+        let used: u64 = others.map(|(_, inode)| self.inodes[*inode].visible.len() as u64).sum();
+        self.size.saturating_sub(used)
     }
     pub(super) fn inode(&mut self, inode: usize) -> &mut Inode {
         &mut self.inodes[inode]

@@ -63,7 +63,7 @@ fn a_flipped_bit_is_reported_where_it_is_and_never_skipped() {
         for at in 0..written(bytes) {
             disk.flip_bit(path, at, (at % 8) as u8);
             let place = format!("{}:{at}", path.display());
-            let report = verify(&disk, &dir());
+            let report = verify(&disk, &dir(), Known::default());
             if is_last && at >= last_group {
                 // Nothing proves the last group: damage there looks like a write that never ended.
                 assert!(report.is_ok_and(|report| report.torn.is_some() && report.faults.is_empty()), "{place}");
@@ -134,7 +134,7 @@ fn a_missing_segment_is_reported() {
     let (disk, _) = filled(30, 8);
     let all = segments(&disk);
     disk.remove(&all[1].0).unwrap();
-    let report = verify(&disk, &dir()).unwrap();
+    let report = verify(&disk, &dir(), Known::default()).unwrap();
     assert_eq!(report.faults.len(), 1, "{report:?}");
     let (log, _) = Log::open(disk, &dir(), small()).unwrap();
     assert!(log.reader().read_from(Lsn(1)).any(|record| record.is_err()));
@@ -171,4 +171,34 @@ fn a_frame_inside_a_payload_is_no_frame() {
     disk.flip_bit(&path, written(&bytes) - 1, 1);
     let (_, found) = Log::open(disk, &dir(), small()).unwrap();
     assert_eq!((found.last, found.cut.map(|cut| cut.at)), (Lsn(0), Some(64)));
+}
+
+/// Verifies against what is known and returns the faults in words.
+fn faults(disk: &SimDisk, durable: u64, base: u64) -> Vec<String> {
+    let report = verify(disk, &dir(), Known { durable: Lsn(durable), base: Some(Lsn(base)) }).unwrap();
+    report.faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_log_that_ends_or_begins_where_it_must_not_is_at_fault_although_every_frame_is_whole() {
+    let (disk, written_records) = filled(30, 8);
+    let last = written_records.len() as u64;
+    assert_eq!(faults(&disk, last, 0), Vec::<String>::new());
+    // The last frame is gone, to the last byte.
+    let (path, bytes) = segments(&disk).pop().unwrap();
+    let begin = disk_last_group(&disk);
+    write(&disk, &path, begin, &vec![0; bytes.len() - begin as usize]);
+    let found = faults(&disk, last, 0);
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let words = format!("{name} ends at {begin} although record {last} is known to have been durable");
+    assert!(found.len() == 1 && found[0].starts_with(&words), "{found:?}");
+    // The first segment is gone, and nothing says that it was dropped.
+    let all = segments(&disk);
+    disk.remove(&all[0].0).unwrap();
+    assert!(faults(&disk, 0, 0)[0].contains("only the records up to 0 were dropped; the first record lost is 1"));
+    let second = segment::first_of(all[1].0.file_name().unwrap().to_str().unwrap()).unwrap();
+    assert_eq!(faults(&disk, 0, second.0 - 1), Vec::<String>::new());
+    // And then all of them.
+    all[1..].iter().for_each(|(path, _)| disk.remove(path).unwrap());
+    assert!(faults(&disk, last, 0)[0].contains(&format!("record {last} is known to have been durable")));
 }
