@@ -151,6 +151,8 @@ codes! {
     STORE_POISONED = Datastore Unavailable Exhaustion SystemFailure Escalation SystemAdmin;
     /// The total deadline passed.
     DEADLINE_PASSED = Operation Unavailable Limit DomainFailure RetryLater User;
+    /// The total deadline passed while something ran that may not run again.
+    DEADLINE_IN_DOUBT = Operation ImpossibleState Timeout SystemFailure Escalation ApplicationAdmin;
     /// An execution that does not exist for this tenant.
     EXECUTION_UNKNOWN = Entity NotFound Relation DomainFailure FixInput User;
     /// A command that does not fit the phase of the execution.

@@ -95,6 +95,20 @@ fn a_reconciler_that_fails_leaves_it_in_doubt_and_both_keep_their_own_messages()
 }
 
 #[test]
+fn a_total_deadline_does_not_wait_for_a_reconciler_and_leaves_it_in_doubt() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.run(Ask::new("shop.s.pay").params(r#"{"who":"ann"}"#).deadline(1_000));
+    hub.fault(id, FaultKind::CrashedInCall.fault("x"));
+    let asked = hub.run(Ask::new("shop.s.pay").params(r#"{"who":"bob"}"#).deadline(1_000));
+    hub.pass(1_000);
+    hub.fault(asked, FaultKind::Stopped.fault("x"));
+    for id in [id, asked] {
+        assert_eq!(hub.outcome(id).conclusion().unwrap().code, conclude::DEADLINE_IN_DOUBT);
+    }
+    assert!(hub.children(asked).is_empty(), "its caller has its answer");
+}
+
+#[test]
 fn an_execution_that_ended_meanwhile_does_not_care_what_the_reconciler_says() {
     let mut hub = Hub::new(OPERATIONS);
     let (id, child) = doubted(&mut hub);
