@@ -56,6 +56,7 @@ fn judge(fault: &Fault, operation: &Operation) -> (Interpretation, Disposition, 
         F::PathEscapes => (I::Defect, escalate, R::Developer),
         F::ArtifactMissing | F::ArtifactAltered => (I::SystemFailure, escalate, R::SystemAdmin),
         F::ScratchUnavailable | F::StoreUnavailable => (I::SystemFailure, Disposition::RetryLater, R::SystemAdmin),
+        F::ReconciledNotRun => (I::SystemFailure, Disposition::RetryLater, R::ApplicationAdmin),
         F::HostPanicked => (I::Defect, escalate, R::SystemAdmin),
         F::EffectUnfit | F::EffectRefused => (I::Defect, escalate, R::ApplicationAdmin),
         F::StateConflict => (I::DomainFailure, Disposition::RetryNow, R::User),
@@ -92,6 +93,7 @@ fn hint(kind: FaultKind) -> Option<&'static str> {
         F::InstanceUnknown | F::HubRestarted => {
             "find out whether it ran, then `enact execution retry --confirm-may-have-run`; or declare `reconcile`"
         }
+        F::ReconciledNotRun => "find out what loses it; it did not run, so it can be submitted again",
         F::CircuitOpen => "look at the component's earlier failures with `enact component list`",
         F::InputPathRefused => "name a file inside the configured root, without `..` and without links",
         _ => return None,

@@ -241,10 +241,10 @@ pub(super) fn reconciled(
             finish(scratch, world, command, parent, &reply, Some(output.clone()), None)
         }
         (Some("not_run"), _) => {
-            let fault = FaultKind::HubRestarted.fault("the reconciler says that it did not run").reached(Reached::No);
+            let fault = FaultKind::ReconciledNotRun.fault("the reconciler says that it did not run");
             let Some(operation) = world.operation(parent) else { return Ok(()) };
             let conclusion = conclude(&fault, operation.operation());
-            after_fault(scratch, world, command, parent, conclusion, Reached::No, None)
+            after_fault(scratch, world, command, parent, conclusion, fault.reached, None)
         }
         _ => {
             let message = format!("the reconciler {} could not tell whether it ran", child.id);

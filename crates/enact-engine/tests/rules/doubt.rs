@@ -13,6 +13,7 @@ use crate::hub::{Ask, Hub, refusal, shop};
 const OPERATIONS: &str = "
     pay: { kind: command, reconcile: look, output: { type: object, required: [paid] }, emits: [{ type: paid, key: /input/who }, { type: unpaid, on: failed }] }
     bare: { kind: command }
+    twice: { kind: command, reconcile: look, retry: { attempts: 2, backoff: 4s..4s, on: not_reached } }
     book: { kind: command, idempotent: true, retry: { attempts: 2, backoff: 1s..1s } }
     look: { kind: query, emits: [{ type: unclear, on: failed }] }
     list: { kind: query }";
@@ -65,10 +66,34 @@ fn a_reconciler_that_says_not_run_lets_it_run_again_and_takes_the_doubt_away() {
     let mut hub = Hub::new(OPERATIONS);
     let (id, child) = doubted(&mut hub);
     hub.reply(child, r#"{"status":"not_run"}"#);
+    assert_eq!(hub.phase(id), "waiting retry");
+    hub.pass(1_000);
     assert_eq!((hub.phase(id).as_str(), hub.execution(id).attempt), ("running", 2));
     hub.cancel(id);
     hub.fault(id, FaultKind::StartFailed.fault("x"));
     assert!(matches!(*hub.outcome(id), Outcome::Cancelled { may_have_run: false, .. }));
+}
+
+#[test]
+fn an_attempt_that_did_not_run_counts_against_the_policy_and_waits_its_backoff() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.start("twice");
+    let lose = |hub: &mut Hub| {
+        hub.fault(id, FaultKind::CrashedInCall.fault("x"));
+        let child = *hub.children(id).iter().find(|child| hub.execution(**child).is_open()).unwrap();
+        hub.reply(child, r#"{"status":"not_run"}"#);
+    };
+    lose(&mut hub);
+    assert_eq!(hub.phase(id), "waiting retry");
+    hub.pass(3_000);
+    assert_eq!(hub.phase(id), "waiting retry", "its backoff is kept");
+    hub.pass(1_000);
+    assert_eq!(hub.phase(id), "running");
+    lose(&mut hub);
+    let outcome = hub.outcome(id);
+    let conclusion = outcome.conclusion().unwrap();
+    assert_eq!((hub.execution(id).attempt, conclusion.kind), (2, Some(FaultKind::ReconciledNotRun)));
+    assert!(!conclusion.may_have_run && conclusion.disposition() == Disposition::RetryLater);
 }
 
 #[test]

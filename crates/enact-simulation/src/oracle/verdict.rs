@@ -56,7 +56,8 @@ fn mending(fault: &Fault) -> Mending {
         | K::StartTimedOut
         | K::CircuitOpen
         | K::ScratchUnavailable
-        | K::StoreUnavailable => Mending::Later,
+        | K::StoreUnavailable
+        | K::ReconciledNotRun => Mending::Later,
         K::LostWithInstance | K::HubRestarted | K::HostGone | K::StateConflict => Mending::Now,
         _ => Mending::Never,
     }
@@ -112,7 +113,7 @@ pub fn of_child(parent: &Life, child: &Outcome, data: &Data) -> (Vec<Fate>, Opti
             let asked = Asked { output: output.clone(), envelope: None };
             (of_effects(parent, &asked, data), Some(asked))
         }
-        (Some("not_run"), _) => (vec![of_fault(parent, Mending::Now, Reached::No, false)], None),
+        (Some("not_run"), _) => (vec![of_fault(parent, Mending::Later, Reached::No, false)], None),
         _ => (doubt, None),
     }
 }
