@@ -3,8 +3,10 @@
 use enact_engine::command::Answer;
 use enact_engine::conclude;
 use enact_model::id::ExecutionId;
+use enact_model::json::Json;
 use enact_model::observation::FaultKind;
 use enact_model::outcome::Outcome;
+use enact_model::payload::Payload;
 use enact_model::table::Table;
 use enact_model::taxonomy::Disposition;
 
@@ -50,6 +52,22 @@ fn a_reconciler_that_says_completed_completes_with_output_and_effects() {
     }
     assert_eq!(hub.messages().len(), 1);
     assert_eq!(hub.execution(id).attempt, 1, "the handler was not run again");
+}
+
+#[test]
+fn an_answer_of_a_reconciler_that_is_kept_by_reference_counts_as_one_in_the_record() {
+    let mut hub = Hub::new(OPERATIONS);
+    let (id, child) = doubted(&mut hub);
+    let output = format!(r#"{{"paid":"{}"}}"#, "x".repeat(70_000));
+    let answer = Json::parse(format!(r#"{{"output":{output},"status":"completed"}}"#)).unwrap();
+    hub.observe_large(child, answer);
+    assert_eq!(hub.phase(child), "settled completed");
+    match &*hub.outcome(id) {
+        Outcome::Completed { output: kept @ Payload::Stored { .. }, .. } => {
+            assert_eq!(*kept, Payload::of(Json::parse(output).unwrap()));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
