@@ -133,6 +133,8 @@ codes! {
     PARAMETERS_INVALID = Argument DomainValue Format DomainFailure FixInput User;
     /// An intent type that nobody handles.
     INTENT_TYPE_UNKNOWN = Operation NotFound Relation DomainFailure FixInput User;
+    /// A solution that is not bound.
+    SOLUTION_UNKNOWN = Configuration NotFound Relation DomainFailure FixInput User;
     /// An intent type that several operations handle.
     INTENT_TYPE_AMBIGUOUS = Operation Redundant Relation ConfigurationFailure FixInput ApplicationAdmin;
     /// An intent type whose component takes no new executions.

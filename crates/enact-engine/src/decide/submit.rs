@@ -253,11 +253,16 @@ pub(super) fn unfit(
 
 fn unresolved(error: &ResolveError) -> Refusal {
     let code = match error {
+        ResolveError::UnknownSolution { .. } => code::SOLUTION_UNKNOWN,
         ResolveError::Unknown { .. } => code::INTENT_TYPE_UNKNOWN,
         ResolveError::Ambiguous { .. } => code::INTENT_TYPE_AMBIGUOUS,
         ResolveError::Draining { .. } => code::COMPONENT_DRAINING,
     };
-    Refusal::one(code, InputFault::new("intent_type", error.to_string()).hint(error.hint()))
+    let at = match error {
+        ResolveError::UnknownSolution { .. } => "solution_id",
+        _ => "intent_type",
+    };
+    Refusal::one(code, InputFault::new(at, error.to_string()).hint(error.hint()))
 }
 
 /// Refuses what is over the limits; nothing is logged.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use enact_engine::view::rows;
+use enact_model::conclusion::Conclusion;
 use enact_model::execution::{Execution, Phase};
 use enact_model::id::{ExecutionId, IntentId, SolutionId};
 use enact_model::limits;
@@ -60,7 +61,7 @@ impl Hub {
     pub(super) fn row(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<std::sync::Arc<Execution>> {
         read_execution(self.ring.view(), &caller.tenant, id).map_err(refusal::of_read)?.ok_or_else(|| {
             let message = format!("tenant {} has no execution {id}", caller.tenant);
-            let conclusion = enact_model::conclusion::Conclusion::new(code::EXECUTION_UNKNOWN, message);
+            let conclusion = Conclusion::new(code::EXECUTION_UNKNOWN, message);
             refusal::concluded(conclusion.hint("`enact execution list` shows what there is"))
         })
     }
@@ -150,10 +151,18 @@ impl Hub {
         }
     }
 
-    pub(super) fn intent_types(&self, solution: Option<&SolutionId>) -> Response {
+    pub(super) fn intent_types(&self, solution: Option<&SolutionId>) -> refusal::Result<Response> {
         let catalog = self.ring.catalog();
         let default = SolutionId::default_solution();
         let solution = solution.unwrap_or(&default);
+        if let Some(near) = catalog.missing(solution) {
+            let hint = match near.as_slice() {
+                [] => "`enact solution list` shows what is bound".to_owned(),
+                near => format!("did you mean {}?", near.join(" or ")),
+            };
+            let conclusion = Conclusion::new(code::SOLUTION_UNKNOWN, format!("there is no solution {solution}"));
+            return Err(refusal::concluded(conclusion.hint(hint)));
+        }
         let own = catalog.solution(solution).into_iter().flat_map(|solution| solution.intents.keys());
         let mut types: Vec<_> = catalog.intent_types().map(|(intent_type, _)| intent_type).chain(own).collect();
         types.sort();
@@ -168,7 +177,7 @@ impl Hub {
                 kind: format!("{:?}", operation.kind).to_lowercase(),
             })
         });
-        Response::IntentTypes(shown.collect())
+        Ok(Response::IntentTypes(shown.collect()))
     }
 
     /// Counts what is open, what of it is queued, and the messages that are not delivered.

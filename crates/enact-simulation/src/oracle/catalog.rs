@@ -29,6 +29,9 @@ pub struct Catalog {
 impl Catalog {
     /// Tells what an intent type means: the operation and the version that it runs on.
     pub fn resolve(&self, intent_type: &IntentType, solution: &SolutionId) -> Option<(&'static Part, String)> {
+        if solution.as_str() != "default" && !self.solutions.contains_key(solution) {
+            return None;
+        }
         let bound = self.solutions.get(solution).and_then(|solution| solution.intents.get(intent_type));
         let name = bound.map_or_else(|| intent_type.to_string(), ToString::to_string);
         let part = Part::of(&name).or_else(|| {
