@@ -236,11 +236,12 @@ impl Oracle {
             | C::Retry { tenant, execution, .. } => self.foretell_operator(tenant, *execution, &command.body),
             C::AddComponent { component, digest } => done(!self.catalog.refuses_component(component, *digest)),
             C::BindSolution { solution } => done(!self.catalog.refuses_solution(solution)),
-            C::DrainComponent { name, version, .. } => done(self.catalog.knows(name.as_str(), version)),
+            C::DrainComponent { name, version, .. } => done(self.catalog.drains(name.as_str(), version)),
             C::RemoveComponent { name, version, .. } => {
                 let uses = |life: &&Life| life.part.component() == name.as_str() && life.version == *version;
                 let used = self.lives.values().filter(|life| life.is_open()).any(|life| uses(&life));
-                done(self.catalog.knows(name.as_str(), version) && !used)
+                let needed = self.catalog.needs(name.as_str(), version);
+                done(self.catalog.knows(name.as_str(), version) && !used && !needed)
             }
             C::OpenSession { tenant, session, .. } => done(
                 session

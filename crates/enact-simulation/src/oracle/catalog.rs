@@ -90,6 +90,18 @@ impl Catalog {
     pub fn knows(&self, name: &str, version: &str) -> bool {
         self.versions.contains_key(&(name.to_owned(), version.to_owned()))
     }
+    /// Returns whether a version is there to be drained.
+    pub fn drains(&self, name: &str, version: &str) -> bool {
+        let known = self.versions.get(&(name.to_owned(), version.to_owned()));
+        known.is_some_and(|known| !known.removed)
+    }
+    /// Returns whether something that is bound would miss a version.
+    pub fn needs(&self, name: &str, version: &str) -> bool {
+        self.active.get(name).is_some_and(|active| active == version)
+            && self.grows_worse(|tried| {
+                tried.active.remove(name);
+            })
+    }
 
     /// Takes a change over.
     pub fn take(&mut self, body: &Body) {
