@@ -58,6 +58,7 @@ fn judge(fault: &Fault, operation: &Operation) -> (Interpretation, Disposition, 
         F::ScratchUnavailable | F::StoreUnavailable => (I::SystemFailure, Disposition::RetryLater, R::SystemAdmin),
         F::ReconciledNotRun => (I::SystemFailure, Disposition::RetryLater, R::ApplicationAdmin),
         F::HostPanicked => (I::Defect, escalate, R::SystemAdmin),
+        F::ReferenceConflict => (I::Defect, escalate, R::Developer),
         F::EffectUnfit | F::EffectRefused => (I::Defect, escalate, R::ApplicationAdmin),
         F::StateConflict => (I::DomainFailure, Disposition::RetryNow, R::User),
     };
@@ -94,6 +95,7 @@ fn hint(kind: FaultKind) -> Option<&'static str> {
             "find out whether it ran, then `enact execution retry --confirm-may-have-run`; or declare `reconcile`"
         }
         F::ReconciledNotRun => "find out what loses it; it did not run, so it can be submitted again",
+        F::ReferenceConflict => "register it under another name, or as it is registered",
         F::CircuitOpen => "look at the component's earlier failures with `enact component list`",
         F::InputPathRefused => "name a file inside the configured root, without `..` and without links",
         _ => return None,

@@ -230,6 +230,8 @@ fault_kinds! {
     StateConflict = Yes State Conflict Conflict Error,
     /// The refused effect names a reference that is not registered.
     EffectRefused = Yes Reference InvalidReference Relation Error,
+    /// A reference contradicts what is registered under its name for the same content.
+    ReferenceConflict = Yes Reference Conflict Conflict Error,
 }
 
 impl Fault {

@@ -270,14 +270,15 @@ impl Oracle {
                 let content = data::content(reference.digest.map(|d| d.to_string()), reference.uri.as_deref());
                 let same = self.data.same(&reference.tenant_id, &reference.name, &content);
                 let by_id = self.data.references.get(&(reference.tenant_id.clone(), reference.id));
+                let agrees = |known: &enact_model::reference::Reference| {
+                    known.media_type == reference.media_type && known.uri == reference.uri
+                };
                 done(match (by_id, same) {
                     (Some(known), _) => {
                         let known_content = data::content(known.digest.map(|d| d.to_string()), known.uri.as_deref());
-                        known.name == reference.name
-                            && known_content == content
-                            && known.media_type == reference.media_type
+                        known.name == reference.name && known_content == content && agrees(known)
                     }
-                    (None, Some(known)) => known.media_type == reference.media_type,
+                    (None, Some(known)) => agrees(known),
                     (None, None) => true,
                 })
             }

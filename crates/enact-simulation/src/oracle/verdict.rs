@@ -90,7 +90,7 @@ pub fn of_answer(life: &Life, seen: &Seen, output: Option<&Value>, data: &Data, 
 pub fn of_effects(life: &Life, asked: &Asked, data: &Data) -> Vec<Fate> {
     let mut fates = Vec::new();
     let bad_output = life.part.selector != "shop.main.tell" && !asked.output.get("ok").is_some_and(Value::is_boolean);
-    if bad_output || data.twice(life, asked) || data.unregistered(life, asked) {
+    if bad_output || data.twice(life, asked) || data.contradicts(life, asked) || data.unregistered(life, asked) {
         fates.push(if life.stop.is_some() { stopped(life, true) } else { Fate::Failed(None) });
     }
     if !bad_output && data.conflicts(life, asked) {
