@@ -5,11 +5,11 @@ use std::time::Duration;
 use enact_engine::view::rows;
 use enact_model::conclusion::Conclusion;
 use enact_model::execution::{Execution, Phase};
-use enact_model::id::{ExecutionId, IntentId, SolutionId};
+use enact_model::id::{ExecutionId, IntentId, Name, SolutionId};
 use enact_model::limits;
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
-use enact_model::table::{IntentRow, Key, KeyRange, Row, Table};
+use enact_model::table::{DueKind, IntentRow, Key, KeyRange, Row, Table};
 use enact_store::contract::{Order, View};
 
 use super::{Hub, refusal};
@@ -83,6 +83,7 @@ impl Hub {
 
     pub(super) async fn executions(&self, caller: &Caller, filter: ExecutionFilter) -> refusal::Result<Response> {
         let limit = page_limit(filter.limit)?;
+        let filter = ExecutionFilter { selector: filter.selector.as_deref().map(canonical).transpose()?, ..filter };
         let before: Option<ExecutionId> = match &filter.cursor {
             Some(text) => Some(text.parse().map_err(|_| bad_cursor(text))?),
             None => None,
@@ -182,8 +183,25 @@ impl Hub {
 
     /// Counts what is open, what of it is queued, and the messages that are not delivered.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
-        let count = |table| rows(&Durable(self.ring.view()), KeyRange::table(table)).count() as u64;
-        (count(Table::Active), count(Table::Queue), count(Table::Pending))
+        let view = Durable(self.ring.view());
+        let count = |table| rows(&view, KeyRange::table(table)).count() as u64;
+        let starts = |key: &Key| matches!(key.as_due(), Some((_, DueKind::Start, _, _)));
+        let later = rows(&view, KeyRange::table(Table::Due)).filter(|(key, _)| starts(key)).count() as u64;
+        (count(Table::Active), count(Table::Queue) + later, count(Table::Pending))
+    }
+}
+
+/// Brings a part of a selector to the form in which selectors are kept.
+fn canonical(asked: &str) -> refusal::Result<String> {
+    let names: Result<Vec<String>, _> =
+        asked.split('.').map(|part| part.parse().map(|name: Name| name.to_string())).collect();
+    match names {
+        Ok(names) if names.len() <= 3 => Ok(names.join(".")),
+        _ => {
+            let message = format!("{asked:?} is no component, component.service or component.service.operation");
+            let hint = "`enact component list` shows what there is";
+            Err(refusal::concluded(Conclusion::new(code::PARAMETERS_INVALID, message).hint(hint)))
+        }
     }
 }
 

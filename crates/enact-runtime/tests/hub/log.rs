@@ -151,6 +151,10 @@ async fn executions_are_found_by_what_they_are_and_how_they_ended() {
     assert_eq!(find(ExecutionFilter { outcome: Some("failed".into()), ..any() }).await, [failed]);
     assert_eq!(find(ExecutionFilter { selector: Some("puppet.play.again".into()), ..any() }).await, [fine]);
     assert_eq!(find(ExecutionFilter { selector: Some("puppet".into()), limit: 2, ..any() }).await, [waiting, fine]);
+    assert_eq!(find(ExecutionFilter { selector: Some("Puppet.play.Again".into()), ..any() }).await, [fine]);
+    let nonsense = ExecutionFilter { selector: Some("a.b.c.d".into()), ..any() };
+    assert_eq!(refusal(bed.ask(Request::Executions(nonsense)).await).conclusion.code, code::PARAMETERS_INVALID);
+    assert_eq!((bed.hub().status().open, bed.hub().status().queued), (1, 1), "what starts later is queued");
     assert_eq!(find(ExecutionFilter { text: Some("moon".into()), ..any() }).await, [failed]);
     let phase = Some(enact_model::execution::Phase::Queued);
     assert_eq!(find(ExecutionFilter { phase, ..any() }).await, [waiting]);
