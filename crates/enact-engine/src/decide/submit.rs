@@ -15,6 +15,7 @@ use enact_model::table::{IntentRow, Key};
 use enact_model::time::Timestamp;
 use serde_json::Value;
 
+use super::session::ANOTHER_NAME;
 use super::{World, refused};
 use crate::command::{Answer, Command, CommandBody, Refused};
 use crate::conclude as code;
@@ -222,7 +223,7 @@ pub(super) fn admit(
             _ => None,
         };
         if let Some(message) = ended {
-            let fault = InputFault::new("session_id", message).hint("open a new session");
+            let fault = InputFault::new("session_id", message).hint(ANOTHER_NAME);
             return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
         }
     }
