@@ -83,6 +83,16 @@ pub struct Resolved {
 /// Why an intent type means nothing, or not one thing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
+    /// The solution in which it is asked is not bound.
+    #[error("failed to resolve the intent type {intent_type}: there is no solution {solution}")]
+    UnknownSolution {
+        /// The intent type.
+        intent_type: IntentType,
+        /// The solution.
+        solution: SolutionId,
+        /// What may have been meant, nearest first.
+        near: Vec<String>,
+    },
     /// Nobody handles it.
     #[error("failed to resolve the intent type {intent_type}: it is unknown")]
     Unknown {
@@ -113,6 +123,11 @@ impl ResolveError {
     /// Returns the way out.
     pub fn hint(&self) -> String {
         match self {
+            Self::UnknownSolution { near, .. } if near.is_empty() => {
+                "bind it with `enact solution bind`, or leave it out; `enact solution list` shows what is bound"
+                    .to_owned()
+            }
+            Self::UnknownSolution { near, .. } => format!("did you mean {}?", near.join(" or ")),
             Self::Unknown { near, .. } if near.is_empty() => "see `enact component list`".to_owned(),
             Self::Unknown { near, .. } => format!("did you mean {}?", near.join(" or ")),
             Self::Ambiguous { intent_type, candidates } => {
@@ -255,6 +270,11 @@ impl Catalog {
     pub fn solution(&self, name: &SolutionId) -> Option<&Arc<Solution>> {
         self.0.solutions.get(name)
     }
+    /// Returns the names near to a solution that is not bound; the default one is always there.
+    pub fn missing(&self, solution: &SolutionId) -> Option<Vec<String>> {
+        let is_there = *solution == SolutionId::default_solution() || self.0.solutions.contains_key(solution);
+        (!is_there).then(|| near(solution.as_str(), self.0.solutions.keys().map(SolutionId::as_str)))
+    }
     /// Lists every intent type with who handles it, apart from what solutions bind.
     pub fn intent_types(&self) -> impl Iterator<Item = (&IntentType, &[Selector])> {
         self.0.index.iter().map(|(intent_type, selectors)| (intent_type, selectors.as_slice()))
@@ -264,9 +284,13 @@ impl Catalog {
     /// then the only operation that handles it.
     ///
     /// # Errors
-    /// An intent type that nobody handles, with the near ones; one that several handle and the solution leaves open; one
+    /// A solution that is not bound; an intent type that nobody handles, with the near ones; one that several handle and the solution leaves open; one
     /// whose component takes no new executions.
     pub fn resolve(&self, intent_type: &IntentType, solution: &SolutionId) -> Result<Resolved, ResolveError> {
+        if let Some(near) = self.missing(solution) {
+            let (intent_type, solution) = (intent_type.clone(), solution.clone());
+            return Err(ResolveError::UnknownSolution { intent_type, solution, near });
+        }
         let bound = self.0.solutions.get(solution).and_then(|solution| solution.intents.get(intent_type));
         let selector = match (bound, self.0.index.get(intent_type).map(Vec::as_slice)) {
             (Some(selector), _) => selector,

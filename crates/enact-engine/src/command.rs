@@ -10,6 +10,7 @@ use enact_model::id::{ExecutionId, IntentId, Lsn, MessageId, Name, ReferenceId, 
 use enact_model::intent::{InputFault, Intent};
 use enact_model::json::Json;
 use enact_model::observation::{Observation, StoredArtifact};
+use enact_model::payload::Payload;
 use enact_model::record::Rejection;
 use enact_model::reference::Reference;
 use enact_model::table::Key;
@@ -220,6 +221,14 @@ impl Command {
             _ => None,
         };
         execution.intent.parameters.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
+    }
+    /// Returns the output of an execution: from its outcome, or as the command brings it; null where it brings none.
+    pub fn output(&self, execution: &Execution, output: &Payload) -> serde_json::Value {
+        let brought = match &self.body {
+            CommandBody::Observe { execution: id, output, .. } if *id == execution.id => output.as_ref(),
+            _ => None,
+        };
+        output.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
     }
     /// Returns the `n`-th execution id of this command.
     pub fn execution_id(&self, n: u64) -> ExecutionId {

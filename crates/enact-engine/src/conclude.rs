@@ -56,7 +56,9 @@ fn judge(fault: &Fault, operation: &Operation) -> (Interpretation, Disposition, 
         F::PathEscapes => (I::Defect, escalate, R::Developer),
         F::ArtifactMissing | F::ArtifactAltered => (I::SystemFailure, escalate, R::SystemAdmin),
         F::ScratchUnavailable | F::StoreUnavailable => (I::SystemFailure, Disposition::RetryLater, R::SystemAdmin),
+        F::ReconciledNotRun => (I::SystemFailure, Disposition::RetryLater, R::ApplicationAdmin),
         F::HostPanicked => (I::Defect, escalate, R::SystemAdmin),
+        F::ReferenceConflict => (I::Defect, escalate, R::Developer),
         F::EffectUnfit | F::EffectRefused => (I::Defect, escalate, R::ApplicationAdmin),
         F::StateConflict => (I::DomainFailure, Disposition::RetryNow, R::User),
     };
@@ -95,6 +97,8 @@ fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
         F::InstanceUnknown | F::HubRestarted => {
             "find out whether it ran, then `enact execution retry --confirm-may-have-run`; or declare `reconcile`"
         }
+        F::ReconciledNotRun => "find out what loses it; it did not run, so it can be submitted again",
+        F::ReferenceConflict => "register it under another name, or as it is registered",
         F::CircuitOpen => "look at the component's earlier failures with `enact component list`",
         F::InputPathRefused => "name a file inside the configured root, without `..` and without links",
         _ => return None,
@@ -134,6 +138,8 @@ codes! {
     PARAMETERS_INVALID = Argument DomainValue Format DomainFailure FixInput User;
     /// An intent type that nobody handles.
     INTENT_TYPE_UNKNOWN = Operation NotFound Relation DomainFailure FixInput User;
+    /// A solution that is not bound.
+    SOLUTION_UNKNOWN = Configuration NotFound Relation DomainFailure FixInput User;
     /// An intent type that several operations handle.
     INTENT_TYPE_AMBIGUOUS = Operation Redundant Relation ConfigurationFailure FixInput ApplicationAdmin;
     /// An intent type whose component takes no new executions.
@@ -156,6 +162,8 @@ codes! {
     STORE_FULL = Datastore Unavailable Exhaustion SystemFailure RetryLater SystemAdmin;
     /// The total deadline passed.
     DEADLINE_PASSED = Operation Unavailable Limit DomainFailure RetryLater User;
+    /// The total deadline passed while something ran that may not run again.
+    DEADLINE_IN_DOUBT = Operation ImpossibleState Timeout SystemFailure Escalation ApplicationAdmin;
     /// An execution that does not exist for this tenant.
     EXECUTION_UNKNOWN = Entity NotFound Relation DomainFailure FixInput User;
     /// A command that does not fit the phase of the execution.

@@ -97,7 +97,7 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
         }
         C::AddComponent { component, digest } => catalog::add(scratch, world, component, *digest),
         C::DrainComponent { name, version, reason } => catalog::drain(scratch, name, version, reason),
-        C::RemoveComponent { name, version, reason } => catalog::remove(scratch, name, version, reason),
+        C::RemoveComponent { name, version, reason } => catalog::remove(scratch, world, name, version, reason),
         C::BindSolution { solution } => catalog::bind(scratch, world, solution),
         C::OpenSession { tenant, session, owner, expires_at } => {
             session::open(scratch, command, tenant, session.as_ref(), owner.as_ref(), *expires_at)

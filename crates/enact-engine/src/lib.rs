@@ -7,6 +7,7 @@ pub mod decide;
 pub mod effect;
 pub mod invariants;
 pub mod policy;
+pub mod reconcile;
 pub mod scratch;
 mod slots;
 pub mod view;

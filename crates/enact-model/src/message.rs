@@ -6,6 +6,17 @@ use crate::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
 use crate::json::Json;
 use crate::time::Timestamp;
 
+/// Longest type of an event, in bytes.
+const EVENT_TYPE_MAX_BYTES: usize = 256;
+/// What the type of an event may be, for people.
+pub const EVENT_TYPE_RULE: &str = "only letters, digits and . _ - : / may stand in it";
+
+/// Returns whether a text is the type of an event.
+pub fn is_event_type(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:/".contains(&byte);
+    !text.is_empty() && text.len() <= EVENT_TYPE_MAX_BYTES && text.bytes().all(plain)
+}
+
 /// One promise to the outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

@@ -220,6 +220,8 @@ fault_kinds! {
     HubRestarted = Unknown System Unavailable Unknown Error,
     /// The hub ended and its instance could not be proven gone.
     InstanceUnknown = Unknown System ImpossibleState Unknown Error,
+    /// The reconciler says that an attempt in doubt did not run.
+    ReconciledNotRun = No Operation Missing Unknown Warning,
     /// The host itself panicked.
     HostPanicked = Unknown Subsystem InvariantViolation Unknown Fatal,
     /// A declared effect could not be evaluated over input and output.
@@ -228,6 +230,8 @@ fault_kinds! {
     StateConflict = Yes State Conflict Conflict Error,
     /// The refused effect names a reference that is not registered.
     EffectRefused = Yes Reference InvalidReference Relation Error,
+    /// A reference contradicts what is registered under its name for the same content.
+    ReferenceConflict = Yes Reference Conflict Conflict Error,
 }
 
 impl Fault {

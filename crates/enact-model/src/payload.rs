@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::json::Json;
+use crate::limits::INLINE_MAX_BYTES;
 
 /// Parameters or an output, by value or by reference into the artifact store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,15 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Makes a payload: by value as far as a record may hold it, else by reference. It stores nothing.
+    pub fn of(json: Json) -> Self {
+        match json.as_str().len() {
+            size if size > INLINE_MAX_BYTES => {
+                Self::Stored { digest: Digest::of(json.as_str().as_bytes()), size: size as u64 }
+            }
+            _ => Self::Inline(json),
+        }
+    }
     /// Returns the value if it is here.
     pub fn inline(&self) -> Option<&Json> {
         match self {

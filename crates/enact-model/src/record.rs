@@ -178,6 +178,41 @@ pub struct Acceptance {
 }
 
 impl Body {
+    /// The name of every record type, in the order of the vocabulary.
+    pub const KINDS: &'static [&'static str] = &[
+        "EpochOpened",
+        "CheckpointTaken",
+        "HistoryDropped",
+        "AccessRefused",
+        "ComponentAdded",
+        "ComponentDraining",
+        "ComponentRemoved",
+        "SolutionBound",
+        "SessionOpened",
+        "SessionUpgraded",
+        "SessionClosed",
+        "IntentRejected",
+        "IntentAccepted",
+        "AttemptStarted",
+        "AttemptObserved",
+        "LateObserved",
+        "RetryScheduled",
+        "Waited",
+        "StopRequested",
+        "PauseRequested",
+        "Resumed",
+        "Settled",
+        "StateSet",
+        "StateDeleted",
+        "ReferenceRegistered",
+        "ProvenanceAdded",
+        "MessageQueued",
+        "MessageDelivered",
+        "MessageDelayed",
+        "MessageDeadLettered",
+        "MessageRequeued",
+    ];
+
     /// Returns the name of the record's type, as filters take it.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -305,4 +340,16 @@ pub struct RecordFilter {
     pub until: Option<Timestamp>,
     /// Only records before this position (paging goes backwards from the newest).
     pub before: Option<Lsn>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_type_is_in_the_list_of_names() {
+        let error = serde_json::from_str::<Body>(r#"{"Nope":{}}"#).unwrap_err().to_string();
+        let names: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        assert_eq!(names, Body::KINDS);
+    }
 }

@@ -108,7 +108,7 @@ impl Hub {
         match request {
             R::Submit { draft, wait_ms } => self.submit(caller, *draft, wait_ms).await,
             R::Intent { intent } => self.intent(caller, intent).await,
-            R::IntentTypes { solution } => Ok(self.intent_types(solution.as_ref())),
+            R::IntentTypes { solution } => self.intent_types(solution.as_ref()),
             R::Execution { execution } => self.execution(caller, execution).await,
             R::Await { execution, wait_ms } => self.wait(caller, execution, wait_ms).await,
             R::Executions(filter) => self.executions(caller, filter).await,

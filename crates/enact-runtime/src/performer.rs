@@ -13,6 +13,7 @@ use enact_catalog::effects;
 use enact_catalog::schema::CompiledOperation;
 use enact_engine::command::CommandBody;
 use enact_engine::effect::Effect;
+use enact_engine::reconcile::{Finding, finding};
 use enact_host::contract::{
     ArtifactSource, Call, CancelSource, CancelToken, Host, HostObservation, HostSeen, MaterialiseError, ProducedFile,
     ResolvedFile, Stop, StopKind,
@@ -21,7 +22,7 @@ use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
 use enact_model::execution::{Execution, StopCause};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::json::{Json, JsonLimits};
-use enact_model::limits::{CAPTURE_MAX_BYTES, INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, STOP_GRACE, STOP_LIMIT};
+use enact_model::limits::{CAPTURE_MAX_BYTES, PARAMETERS_MAX_BYTES, STOP_GRACE, STOP_LIMIT};
 use enact_model::observation::{Fault, FaultKind, Observation, Reply, Seen, StoredArtifact};
 use enact_model::payload::Payload;
 use enact_model::table::{Key, Row};
@@ -205,7 +206,8 @@ impl<S: Store + 'static> Performer<S> {
             }
         };
         crash::point("host-after-attempt");
-        Some(self.keep(seen, &operation, brought).await)
+        let answers_parent = execution.parent.is_some();
+        Some(self.keep(seen, &operation, brought, answers_parent).await)
     }
 
     /// Loads the input, from its record or from the artifact store.
@@ -279,7 +281,13 @@ impl<S: Store + 'static> Performer<S> {
     }
 
     /// Brings what a handler produced to the artifact store; only then may a record name it.
-    async fn keep(&self, mut seen: HostObservation, operation: &Arc<CompiledOperation>, input: Option<Json>) -> Report {
+    async fn keep(
+        &self,
+        mut seen: HostObservation,
+        operation: &Arc<CompiledOperation>,
+        input: Option<Json>,
+        answers_parent: bool,
+    ) -> Report {
         let raw_output = seen.raw_output.take();
         let (started_at, ended_at, instance) = (seen.started_at, seen.ended_at, seen.instance.clone());
         let taken = std::mem::replace(&mut seen.seen, HostSeen::Fault(FaultKind::HostGone.fault("")));
@@ -296,7 +304,7 @@ impl<S: Store + 'static> Performer<S> {
             HostSeen::Fault(_) => raw_output.is_none(),
             HostSeen::Replied(reply) => reply.produced.is_empty() && refused == Some(false),
         };
-        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output, refused);
+        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output, refused, answers_parent);
         let kept = if cheap {
             keep()
         } else {
@@ -353,6 +361,7 @@ fn keep_bytes(
     seen: HostSeen,
     raw_output: Option<ProducedFile>,
     refused: Option<bool>,
+    answers_parent: bool,
 ) -> Kept {
     let raw = raw_output.and_then(|file| store(artifacts, file).ok());
     match seen {
@@ -369,14 +378,18 @@ fn keep_bytes(
                 }
             }
             let text = reply.output.as_str();
-            let output = if text.len() > INLINE_MAX_BYTES {
-                match artifacts.put_bytes(text.as_bytes()) {
-                    Ok(kept) => Payload::Stored { digest: kept.digest, size: kept.size },
-                    Err(error) => return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error))),
-                }
-            } else {
-                Payload::Inline(reply.output.clone())
+            let output = match put_json(artifacts, &reply.output) {
+                Ok(output) => output,
+                Err(error) => return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error))),
             };
+            // What a reconciler found becomes the output of the execution that asked.
+            if answers_parent
+                && matches!(output, Payload::Stored { .. })
+                && let Finding::Completed(found) = finding(&reply.output.to_value())
+                && let Err(error) = put_json(artifacts, &Json::from(found))
+            {
+                return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error)));
+            }
             // An output that will be refused is kept as it was, before the refusal is logged.
             let refused = refused.unwrap_or_else(|| is_refused(operation, &reply.output));
             let raw = match (raw, refused) {
@@ -393,6 +406,15 @@ fn keep_bytes(
             Kept { seen, output: full, raw }
         }
     }
+}
+
+/// Makes a payload of an output, and stores it where it is too large for a record.
+fn put_json(artifacts: &Artifacts, json: &Json) -> Result<Payload, artifacts::Error> {
+    let payload = Payload::of(json.clone());
+    if matches!(payload, Payload::Stored { .. }) {
+        artifacts.put_bytes(json.as_str().as_bytes())?;
+    }
+    Ok(payload)
 }
 
 fn store(artifacts: &Artifacts, file: ProducedFile) -> Result<StoredArtifact, artifacts::Error> {

@@ -236,11 +236,12 @@ impl Oracle {
             | C::Retry { tenant, execution, .. } => self.foretell_operator(tenant, *execution, &command.body),
             C::AddComponent { component, digest } => done(!self.catalog.refuses_component(component, *digest)),
             C::BindSolution { solution } => done(!self.catalog.refuses_solution(solution)),
-            C::DrainComponent { name, version, .. } => done(self.catalog.knows(name.as_str(), version)),
+            C::DrainComponent { name, version, .. } => done(self.catalog.drains(name.as_str(), version)),
             C::RemoveComponent { name, version, .. } => {
                 let uses = |life: &&Life| life.part.component() == name.as_str() && life.version == *version;
                 let used = self.lives.values().filter(|life| life.is_open()).any(|life| uses(&life));
-                done(self.catalog.knows(name.as_str(), version) && !used)
+                let needed = self.catalog.needs(name.as_str(), version);
+                done(self.catalog.knows(name.as_str(), version) && !used && !needed)
             }
             C::OpenSession { tenant, session, .. } => done(
                 session
@@ -269,14 +270,15 @@ impl Oracle {
                 let content = data::content(reference.digest.map(|d| d.to_string()), reference.uri.as_deref());
                 let same = self.data.same(&reference.tenant_id, &reference.name, &content);
                 let by_id = self.data.references.get(&(reference.tenant_id.clone(), reference.id));
+                let agrees = |known: &enact_model::reference::Reference| {
+                    known.media_type == reference.media_type && known.uri == reference.uri
+                };
                 done(match (by_id, same) {
                     (Some(known), _) => {
                         let known_content = data::content(known.digest.map(|d| d.to_string()), known.uri.as_deref());
-                        known.name == reference.name
-                            && known_content == content
-                            && known.media_type == reference.media_type
+                        known.name == reference.name && known_content == content && agrees(known)
                     }
-                    (None, Some(known)) => known.media_type == reference.media_type,
+                    (None, Some(known)) => agrees(known),
                     (None, None) => true,
                 })
             }

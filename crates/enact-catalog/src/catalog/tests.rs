@@ -60,6 +60,19 @@ fn an_unknown_intent_type_lists_at_most_five_near_names() {
 }
 
 #[test]
+fn a_solution_that_is_not_bound_is_unknown_with_near_names_but_for_the_default_one() {
+    let catalog = add(&Catalog::default(), &component("content", "1.0.0", "ingest", ""));
+    let catalog = bind(&catalog, &solution("claims", "content: ^1", ""));
+    let error = resolve(&catalog, "content.files.ingest", "clams").unwrap_err();
+    assert_eq!(error.to_string(), "failed to resolve the intent type content.files.ingest: there is no solution clams");
+    assert_eq!(error.hint(), "did you mean claims?");
+    assert!(resolve(&catalog, "content.files.ingest", "something-else").unwrap_err().hint().contains("solution list"));
+    for known in ["claims", "default"] {
+        resolve(&catalog, "content.files.ingest", known).unwrap();
+    }
+}
+
+#[test]
 fn two_handlers_for_one_intent_type_are_refused_and_both_are_named() {
     let catalog = add(&Catalog::default(), &component("content", "1.0.0", "ingest", "ingest_file"));
     let second = component("archive", "1.0.0", "store", "ingest_file");

@@ -5,6 +5,8 @@ use enact_model::descriptor::{
 };
 use enact_model::envelope::StateScope;
 use enact_model::json::Json;
+use enact_model::message::{EVENT_TYPE_RULE, is_event_type};
+use enact_model::reference::is_media_type;
 use serde_json::Value;
 
 use super::call::{read_pointer, scratch_name};
@@ -210,9 +212,9 @@ impl Reader<'_, '_> {
 
     fn event_type(&mut self, node: &Node) -> Option<String> {
         let text = fields::text(node, "type", self.faults)?;
-        if text.len() > TEXT_MAX || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:/".contains(&b)) {
+        if !is_event_type(text) {
             let message = format!("`{}` is not an event type", cut(text, 60));
-            self.faults.hint(node.mark, message, "only letters, digits and . _ - : / may stand in it");
+            self.faults.hint(node.mark, message, EVENT_TYPE_RULE);
             return None;
         }
         Some(text.to_owned())
@@ -318,13 +320,4 @@ impl Reader<'_, '_> {
             }
         }
     }
-}
-
-fn is_media_type(text: &str) -> bool {
-    let part =
-        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
-    let bare = text.split(';').next().unwrap_or_default().trim();
-    bare.split_once('/').is_some_and(|(kind, name)| part(kind) && part(name))
-        && text.len() <= TEXT_MAX
-        && text.is_ascii()
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use enact_catalog::catalog::CatalogFault;
+use enact_catalog::catalog::{CatalogFault, State};
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::{Component, Solution};
 use enact_model::digest::Digest;
@@ -56,6 +56,10 @@ pub(super) fn drain(scratch: &mut Scratch<'_>, name: &Name, version: &str, reaso
     let Some(row) = scratch.component_row(&Key::component(name, version))? else {
         return Ok(no_component(scratch, name, version));
     };
+    if row.state == ComponentState::Removed {
+        let message = format!("component {name} {version} is removed and cannot be drained");
+        return Ok(refused(Conclusion::new(code::PHASE_CONFLICT, message).hint("nothing of it is left to drain")));
+    }
     if row.state == ComponentState::Active {
         let body =
             Body::ComponentDraining { name: name.clone(), version: version.to_owned(), reason: reason.to_owned() };
@@ -64,7 +68,13 @@ pub(super) fn drain(scratch: &mut Scratch<'_>, name: &Name, version: &str, reaso
     Ok(Answer::Done(format!("component {name} {version} takes no new executions")))
 }
 
-pub(super) fn remove(scratch: &mut Scratch<'_>, name: &Name, version: &str, reason: &str) -> Result<Answer, Need> {
+pub(super) fn remove(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    name: &Name,
+    version: &str,
+    reason: &str,
+) -> Result<Answer, Need> {
     let Some(row) = scratch.component_row(&Key::component(name, version))? else {
         return Ok(no_component(scratch, name, version));
     };
@@ -74,12 +84,23 @@ pub(super) fn remove(scratch: &mut Scratch<'_>, name: &Name, version: &str, reas
         let message = format!("component {name} {version} has {open} open executions");
         return Ok(refused(Conclusion::new(code::PHASE_CONFLICT, message).hint("drain it and wait, or cancel them")));
     }
+    if let Err(faults) = world.catalog.check_state(name, version, State::Removed) {
+        return Ok(needed(name, version, &faults));
+    }
     if row.state != ComponentState::Removed {
         let body =
             Body::ComponentRemoved { name: name.clone(), version: version.to_owned(), reason: reason.to_owned() };
         scratch.record(None, None, body)?;
     }
     Ok(Answer::Done(format!("component {name} {version} is removed")))
+}
+
+/// Refuses to take out what a bound solution would not do without.
+fn needed(name: &Name, version: &str, faults: &[CatalogFault]) -> Answer {
+    let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let message = format!("component {name} {version} is needed: {}", list.join("; "));
+    let hint = "bind the solution without it, or add another version; or drain it first, and its intents are refused";
+    refused(Conclusion::new(code::CATALOG_CONFLICT, message).hint(hint))
 }
 
 fn no_component(scratch: &Scratch<'_>, name: &Name, version: &str) -> Answer {

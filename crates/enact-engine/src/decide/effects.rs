@@ -10,7 +10,7 @@ use enact_model::execution::Execution;
 use enact_model::id::{Lsn, MessageId, ReferenceId, SinkId, TenantId};
 use enact_model::json::Json;
 use enact_model::limits::{INLINE_MAX_BYTES, TEXT_MAX_BYTES};
-use enact_model::message::Message;
+use enact_model::message::{EVENT_TYPE_RULE, Message, is_event_type};
 use enact_model::observation::{Fault, FaultKind, Reply, StoredArtifact};
 use enact_model::payload::Payload;
 use enact_model::record::Body;
@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::session::Set;
 use super::{World, refused};
 use crate::apply::content_of;
-use crate::command::{Answer, Command};
+use crate::command::{Answer, Command, Refused};
 use crate::conclude as code;
 use crate::scratch::Scratch;
 use crate::view::{Need, Typed};
@@ -41,6 +41,8 @@ struct Plan {
     edges: Vec<(ReferenceId, ReferenceId)>,
     state: Vec<StateChange>,
     events: Vec<EventAsked>,
+    /// What is wrong with a reference that is asked for.
+    unfit: Option<Fault>,
     /// How names in an envelope's `derived` resolve.
     names: BTreeMap<String, ReferenceId>,
 }
@@ -157,11 +159,18 @@ impl<'a> Ids<'a> {
 impl Plan {
     /// Adds a reference unless the tenant has one for the same name and content.
     fn add(&mut self, scratch: &Scratch<'_>, reference: Reference) -> Result<Reference, Need> {
-        let same = |known: &&Reference| known.name == reference.name && content_of(known) == content_of(&reference);
-        if let Some(known) = self.references.iter().find(same) {
-            return Ok(known.clone());
+        if let Some(fault) = reference.faults().first() {
+            self.refuse(FaultKind::EnvelopeInvalid, format!("reference {}", fault));
         }
-        if let Some(known) = registered(scratch, &reference)? {
+        let same = |known: &&Reference| known.name == reference.name && content_of(known) == content_of(&reference);
+        let known = match self.references.iter().find(same) {
+            Some(known) => Some(known.clone()),
+            None => registered(scratch, &reference)?,
+        };
+        if let Some(known) = known {
+            if let Some(contradiction) = reference.contradiction(&known) {
+                self.refuse(FaultKind::ReferenceConflict, contradiction);
+            }
             return Ok(known);
         }
         self.references.push(reference.clone());
@@ -204,6 +213,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Notes that all of it will be refused; the first reason counts.
+    fn refuse(&mut self, kind: FaultKind, message: String) {
+        self.unfit.get_or_insert_with(|| kind.fault(message));
+    }
+
     fn name(&self, name: &str) -> Option<ReferenceId> {
         self.names.get(name).copied().or_else(|| name.parse().ok())
     }
@@ -211,6 +225,13 @@ impl Plan {
     /// Returns the first thing that stands against recording all of it.
     fn fault(&self, scratch: &Scratch<'_>, execution: &Execution) -> Result<Option<Fault>, Need> {
         let tenant = execution.tenant();
+        if let Some(unfit) = &self.unfit {
+            return Ok(Some(unfit.clone()));
+        }
+        if let Some(event) = self.events.iter().find(|event| !is_event_type(&event.event_type)) {
+            let message = format!("{:?} is not an event type: {EVENT_TYPE_RULE}", event.event_type);
+            return Ok(Some(FaultKind::EnvelopeInvalid.fault(message)));
+        }
         let mut touched = std::collections::BTreeSet::new();
         for change in &self.state {
             let owner = owner_of(change.scope, execution);
@@ -389,10 +410,17 @@ pub(super) fn keep_raw(
 /// Registers a reference on an operator's word: the same again is a no-op, the same id with other content a conflict.
 pub(super) fn register(scratch: &mut Scratch<'_>, command: &Command, reference: &Reference) -> Result<Answer, Need> {
     let tenant: &TenantId = &reference.tenant_id;
+    let faults = reference.faults();
+    if !faults.is_empty() {
+        let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let mut conclusion = Conclusion::new(code::PARAMETERS_INVALID, list.join("; "));
+        conclusion.hint = faults.iter().find_map(|fault| fault.hint.clone());
+        return Ok(Answer::Refused(Box::new(Refused { conclusion, faults, retry_after_ms: None })));
+    }
     if let Some(known) = scratch.reference_row(&Key::reference(tenant, reference.id))? {
         let same = known.name == reference.name
             && content_of(&known) == content_of(reference)
-            && known.media_type == reference.media_type;
+            && reference.contradiction(&known).is_none();
         if same {
             return Ok(Answer::Reference(known.id));
         }
@@ -400,10 +428,7 @@ pub(super) fn register(scratch: &mut Scratch<'_>, command: &Command, reference: 
         return Ok(refused(Conclusion::new(code::REFERENCE_CONFLICT, message).hint("register it under a new id")));
     }
     if let Some(known) = registered(scratch, reference)? {
-        if known.media_type == reference.media_type {
-            return Ok(Answer::Reference(known.id));
-        }
-        let message = format!("{} with this content is registered as {}", reference.name, known.media_type);
+        let Some(message) = reference.contradiction(&known) else { return Ok(Answer::Reference(known.id)) };
         return Ok(refused(Conclusion::new(code::REFERENCE_CONFLICT, message).hint("give it another name")));
     }
     let reference = Reference { registered_at: command.time, ..reference.clone() };

@@ -23,6 +23,7 @@ use crate::command::{Answer, Command, CommandBody};
 use crate::conclude as code;
 use crate::conclude::{conclude, counts_against_policy};
 use crate::policy::{backoff_ms, jitter_ms};
+use crate::reconcile::{Finding, finding};
 use crate::scratch::Scratch;
 use crate::slots;
 use crate::view::{Need, Typed};
@@ -230,23 +231,21 @@ pub(super) fn reconciled(
     child: &Execution,
 ) -> Result<(), Need> {
     let answer = match child.outcome.as_deref() {
-        Some(Outcome::Completed { output, .. }) => output.inline().map_or(Value::Null, Json::to_value),
+        Some(Outcome::Completed { output, .. }) => command.output(child, output),
         _ => Value::Null,
     };
-    let status = answer.get("status").and_then(Value::as_str);
-    match (status, answer.get("output")) {
-        (Some("completed"), Some(output)) => {
-            let payload = Payload::Inline(Json::from(output));
-            let reply = Reply { output: payload, envelope: None, artifacts: Vec::new() };
+    match finding(&answer) {
+        Finding::Completed(output) => {
+            let reply = Reply { output: Payload::of(Json::from(output)), envelope: None, artifacts: Vec::new() };
             finish(scratch, world, command, parent, &reply, Some(output.clone()), None)
         }
-        (Some("not_run"), _) => {
-            let fault = FaultKind::HubRestarted.fault("the reconciler says that it did not run").reached(Reached::No);
+        Finding::NotRun => {
+            let fault = FaultKind::ReconciledNotRun.fault("the reconciler says that it did not run");
             let Some(operation) = world.operation(parent) else { return Ok(()) };
             let conclusion = conclude(&fault, operation.operation());
-            after_fault(scratch, world, command, parent, conclusion, Reached::No, None)
+            after_fault(scratch, world, command, parent, conclusion, fault.reached, None)
         }
-        _ => {
+        Finding::Unknown => {
             let message = format!("the reconciler {} could not tell whether it ran", child.id);
             let mut conclusion = Conclusion::new(code::STAYS_IN_DOUBT, message)
                 .hint("find out by hand, then `enact execution retry --confirm-may-have-run`");

@@ -173,7 +173,7 @@ fn repeat(
     }
     let query = world.operation(settled).is_some_and(|known| known.operation().kind == OperationKind::Query);
     if outcome.may_have_run() && !query && !confirm_may_have_run {
-        let message = format!("execution {} may have run although no answer came", settled.id);
+        let message = format!("execution {} may have run, and what it did is not known", settled.id);
         let hint = "find out whether it did; then say so with --confirm-may-have-run";
         return Ok(refused(Conclusion::new(code::CONFIRMATION_MISSING, message).hint(hint)));
     }

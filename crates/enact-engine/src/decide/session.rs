@@ -15,6 +15,10 @@ use crate::conclude as code;
 use crate::scratch::Scratch;
 use crate::view::{Need, Typed};
 
+/// The way out of a session that ended: its name is never opened again.
+pub(super) const ANOTHER_NAME: &str =
+    "a session's name is used once: open one under another name, or under none to be given one";
+
 pub(super) fn open(
     scratch: &mut Scratch<'_>,
     command: &Command,
@@ -33,8 +37,12 @@ pub(super) fn open(
             }
         }
     };
-    if scratch.session_row(&Key::session(tenant, &session))?.is_some() {
-        return Ok(refuse(code::KEY_CONFLICT, format!("session {session} exists already")));
+    if let Some(row) = scratch.session_row(&Key::session(tenant, &session))? {
+        let message = match row.ended_at(scratch.now()) {
+            Some(at) => format!("session {session} exists already and ended at {at}"),
+            None => format!("session {session} exists already"),
+        };
+        return Ok(refused(Conclusion::new(code::KEY_CONFLICT, message).hint(ANOTHER_NAME)));
     }
     let body = Body::SessionOpened { session: session.clone(), owner: owner.cloned(), expires_at };
     scratch.record(Some(tenant), None, body)?;
@@ -46,9 +54,11 @@ fn live(scratch: &Scratch<'_>, tenant: &TenantId, session: &SessionId) -> Result
     let Some(row) = scratch.session_row(&Key::session(tenant, session))? else {
         return Ok(Err(refuse(code::NOT_FOUND, format!("tenant {tenant} has no session {session}"))));
     };
-    let over = row.closed_at.or(row.expires_at.filter(|end| *end <= scratch.now()));
-    Ok(match over {
-        Some(at) => Err(refuse(code::SESSION_ENDED, format!("session {session} ended at {at}"))),
+    Ok(match row.ended_at(scratch.now()) {
+        Some(at) => {
+            let message = format!("session {session} ended at {at}");
+            Err(refused(Conclusion::new(code::SESSION_ENDED, message).hint(ANOTHER_NAME)))
+        }
         None => Ok((*row).clone()),
     })
 }

@@ -79,17 +79,28 @@ pub(super) fn settle_stopped(
             settle(scratch, world, command, execution, outcome)
         }
         _ => {
-            let message = match execution.deadline_at {
-                Some(at) => format!("the total deadline passed at {at}, in phase {}", execution.phase.word()),
-                None => "it was stopped".to_owned(),
-            };
-            let mut conclusion = Conclusion::new(code::DEADLINE_PASSED, message)
-                .hint("submit it again with a longer deadline, or look why it had to wait");
+            let mut conclusion = too_late(world, execution, may_have_run);
             conclusion.may_have_run = may_have_run;
             let stopped = Execution { may_have_run: execution.may_have_run || may_have_run, ..execution.clone() };
             fail(scratch, world, command, &stopped, conclusion, None)
         }
     }
+}
+
+/// Says what it means that the total deadline passed: what may have run and may not run again is for a person to look at.
+/// A reconciler is not asked, for nobody waits beyond a total deadline.
+fn too_late(world: &World<'_>, execution: &Execution, may_have_run: bool) -> Conclusion {
+    let message = match execution.deadline_at {
+        Some(at) => format!("the total deadline passed at {at}, in phase {}", execution.phase.word()),
+        None => "it was stopped".to_owned(),
+    };
+    let may_run_again = world.operation(execution).is_some_and(|operation| operation.operation().may_run_again());
+    if may_have_run && !may_run_again {
+        return Conclusion::new(code::DEADLINE_IN_DOUBT, format!("{message}; it may have run"))
+            .hint("find out whether it ran, then `enact execution retry --confirm-may-have-run`");
+    }
+    Conclusion::new(code::DEADLINE_PASSED, message)
+        .hint("submit it again with a longer deadline, or look why it had to wait")
 }
 
 /// Lets an execution go on that waits for nothing any more: it starts or waits for a slot, or ends if its total deadline

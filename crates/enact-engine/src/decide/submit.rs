@@ -15,6 +15,7 @@ use enact_model::table::{IntentRow, Key};
 use enact_model::time::Timestamp;
 use serde_json::Value;
 
+use super::session::ANOTHER_NAME;
 use super::{World, refused};
 use crate::command::{Answer, Command, CommandBody, Refused};
 use crate::conclude as code;
@@ -222,7 +223,7 @@ pub(super) fn admit(
             _ => None,
         };
         if let Some(message) = ended {
-            let fault = InputFault::new("session_id", message).hint("open a new session");
+            let fault = InputFault::new("session_id", message).hint(ANOTHER_NAME);
             return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
         }
     }
@@ -253,11 +254,16 @@ pub(super) fn unfit(
 
 fn unresolved(error: &ResolveError) -> Refusal {
     let code = match error {
+        ResolveError::UnknownSolution { .. } => code::SOLUTION_UNKNOWN,
         ResolveError::Unknown { .. } => code::INTENT_TYPE_UNKNOWN,
         ResolveError::Ambiguous { .. } => code::INTENT_TYPE_AMBIGUOUS,
         ResolveError::Draining { .. } => code::COMPONENT_DRAINING,
     };
-    Refusal::one(code, InputFault::new("intent_type", error.to_string()).hint(error.hint()))
+    let at = match error {
+        ResolveError::UnknownSolution { .. } => "solution_id",
+        _ => "intent_type",
+    };
+    Refusal::one(code, InputFault::new(at, error.to_string()).hint(error.hint()))
 }
 
 /// Refuses what is over the limits; nothing is logged.

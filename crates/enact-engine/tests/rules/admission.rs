@@ -156,6 +156,17 @@ fn the_same_key_with_other_parameters_session_or_solution_is_a_conflict() {
 }
 
 #[test]
+fn a_solution_that_nobody_bound_is_rejected_by_name() {
+    let mut hub = Hub::new(OPERATIONS);
+    let ask = |name: &str| Ask::new("shop.s.look").with(|intent| intent.solution_id = name.parse().unwrap());
+    hub.bind("solution: intake\ncomponents: { shop: ^1 }\n");
+    hub.run(ask("intake"));
+    let rejection = rejected(hub.submit(ask("inake")), conclude::SOLUTION_UNKNOWN);
+    assert_eq!(rejection.faults[0].at, "solution_id");
+    assert_eq!(rejection.conclusion.hint.as_deref(), Some("did you mean intake?"));
+}
+
+#[test]
 fn a_rejected_intent_does_not_consume_its_key() {
     let mut hub = Hub::new(OPERATIONS);
     rejected(hub.submit(Ask::new("pay_now").key("k")), conclude::PARAMETERS_INVALID);

@@ -1,9 +1,10 @@
 //! Attempts: their order in the log, retries, deadlines, answers that come too late or not at all.
 
 use enact_engine::command::{Answer, CommandBody};
+use enact_engine::conclude;
 use enact_model::execution::Wake;
 use enact_model::id::ExecutionId;
-use enact_model::observation::{FaultKind, Observation, Reached, Reply, Seen};
+use enact_model::observation::{Fault, FaultKind, Observation, Reached, Reply, Seen};
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
 use enact_model::record::Body;
@@ -168,6 +169,36 @@ fn the_total_deadline_ends_what_waits_and_stops_what_runs() {
     hub.reply(running, r#"{"paid":1}"#);
     assert_eq!(hub.kinds(), ["LateObserved"]);
     assert_eq!(hub.phase(running), "settled in doubt");
+}
+
+#[test]
+fn a_total_deadline_that_stops_what_may_not_run_again_asks_for_a_person_and_not_for_another_try() {
+    let late = |operation: &str, fault: Option<Fault>| {
+        let mut hub = Hub::new(OPERATIONS);
+        let id = hub.run(Ask::new(&format!("shop.s.{operation}")).deadline(1_000));
+        hub.pass(1_000);
+        match fault {
+            Some(fault) => hub.fault(id, fault),
+            None => hub.pass(enact_model::limits::STOP_LIMIT.as_millis() as u64),
+        };
+        let conclusion = hub.outcome(id).conclusion().unwrap().clone();
+        (conclusion, refused_unconfirmed(hub.retry(id, false)))
+    };
+    for fault in [None, Some(FaultKind::Stopped.fault("x")), Some(FaultKind::ExitedNonZero.fault("x"))] {
+        let (conclusion, unconfirmed) = late("pay", fault);
+        assert_eq!(conclusion.code, conclude::DEADLINE_IN_DOUBT);
+        assert_eq!(conclusion.disposition(), Disposition::Escalation);
+        assert!(conclusion.may_have_run && unconfirmed);
+        assert!(conclusion.hint.unwrap().contains("--confirm-may-have-run"));
+    }
+    let (conclusion, unconfirmed) = late("pay", Some(FaultKind::StartFailed.fault("x")));
+    assert_eq!((conclusion.code, unconfirmed), (conclude::DEADLINE_PASSED, false), "it was not reached");
+    let (conclusion, _) = late("book", Some(FaultKind::Stopped.fault("x")));
+    assert_eq!(conclusion.code, conclude::DEADLINE_PASSED, "it may run again");
+}
+
+fn refused_unconfirmed(answer: Answer) -> bool {
+    matches!(answer, Answer::Refused(refused) if refused.conclusion.code == conclude::CONFIRMATION_MISSING)
 }
 
 #[test]

@@ -86,6 +86,28 @@ fn a_version_goes_only_when_nothing_runs_on_it() {
 }
 
 #[test]
+fn a_version_that_a_bound_solution_needs_goes_only_once_it_is_drained() {
+    let mut hub = Hub::new("look: { kind: query }");
+    hub.bind("solution: intake\ncomponents: { shop: ^1 }\n");
+    let refused = refusal(remove(&mut hub, "1.0.0"));
+    assert_eq!(refused.conclusion.code, conclude::CATALOG_CONFLICT);
+    assert!(refused.conclusion.message.contains("intake"), "{}", refused.conclusion.message);
+    let id = hub.start("look");
+    drain(&mut hub, "1.0.0");
+    assert_eq!(refusal(remove(&mut hub, "1.0.0")).conclusion.code, conclude::PHASE_CONFLICT);
+    hub.reply(id, "1");
+    assert!(matches!(remove(&mut hub, "1.0.0"), Answer::Done(_)));
+}
+
+#[test]
+fn a_version_that_is_removed_is_not_drained() {
+    let mut hub = Hub::new("look: { kind: query }");
+    remove(&mut hub, "1.0.0");
+    assert_eq!(refusal(drain(&mut hub, "1.0.0")).conclusion.code, conclude::PHASE_CONFLICT);
+    assert!(matches!(remove(&mut hub, "1.0.0"), Answer::Done(_)), "the same again is a no-op");
+}
+
+#[test]
 fn a_draining_component_takes_nothing_new_and_says_so() {
     let mut hub = Hub::new("look: { kind: query, handles: [look_up] }");
     let id = hub.start("look");

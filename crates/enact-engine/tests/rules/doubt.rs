@@ -3,8 +3,10 @@
 use enact_engine::command::Answer;
 use enact_engine::conclude;
 use enact_model::id::ExecutionId;
+use enact_model::json::Json;
 use enact_model::observation::FaultKind;
 use enact_model::outcome::Outcome;
+use enact_model::payload::Payload;
 use enact_model::table::Table;
 use enact_model::taxonomy::Disposition;
 
@@ -13,6 +15,7 @@ use crate::hub::{Ask, Hub, refusal, shop};
 const OPERATIONS: &str = "
     pay: { kind: command, reconcile: look, output: { type: object, required: [paid] }, emits: [{ type: paid, key: /input/who }, { type: unpaid, on: failed }] }
     bare: { kind: command }
+    twice: { kind: command, reconcile: look, retry: { attempts: 2, backoff: 4s..4s, on: not_reached } }
     book: { kind: command, idempotent: true, retry: { attempts: 2, backoff: 1s..1s } }
     look: { kind: query, emits: [{ type: unclear, on: failed }] }
     list: { kind: query }";
@@ -52,6 +55,22 @@ fn a_reconciler_that_says_completed_completes_with_output_and_effects() {
 }
 
 #[test]
+fn an_answer_of_a_reconciler_that_is_kept_by_reference_counts_as_one_in_the_record() {
+    let mut hub = Hub::new(OPERATIONS);
+    let (id, child) = doubted(&mut hub);
+    let output = format!(r#"{{"paid":"{}"}}"#, "x".repeat(70_000));
+    let answer = Json::parse(format!(r#"{{"output":{output},"status":"completed"}}"#)).unwrap();
+    hub.observe_large(child, answer);
+    assert_eq!(hub.phase(child), "settled completed");
+    match &*hub.outcome(id) {
+        Outcome::Completed { output: kept @ Payload::Stored { .. }, .. } => {
+            assert_eq!(*kept, Payload::of(Json::parse(output).unwrap()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_reconciler_that_brings_malformed_output_does_not_complete() {
     let mut hub = Hub::new(OPERATIONS);
     let (id, child) = doubted(&mut hub);
@@ -65,10 +84,34 @@ fn a_reconciler_that_says_not_run_lets_it_run_again_and_takes_the_doubt_away() {
     let mut hub = Hub::new(OPERATIONS);
     let (id, child) = doubted(&mut hub);
     hub.reply(child, r#"{"status":"not_run"}"#);
+    assert_eq!(hub.phase(id), "waiting retry");
+    hub.pass(1_000);
     assert_eq!((hub.phase(id).as_str(), hub.execution(id).attempt), ("running", 2));
     hub.cancel(id);
     hub.fault(id, FaultKind::StartFailed.fault("x"));
     assert!(matches!(*hub.outcome(id), Outcome::Cancelled { may_have_run: false, .. }));
+}
+
+#[test]
+fn an_attempt_that_did_not_run_counts_against_the_policy_and_waits_its_backoff() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.start("twice");
+    let lose = |hub: &mut Hub| {
+        hub.fault(id, FaultKind::CrashedInCall.fault("x"));
+        let child = *hub.children(id).iter().find(|child| hub.execution(**child).is_open()).unwrap();
+        hub.reply(child, r#"{"status":"not_run"}"#);
+    };
+    lose(&mut hub);
+    assert_eq!(hub.phase(id), "waiting retry");
+    hub.pass(3_000);
+    assert_eq!(hub.phase(id), "waiting retry", "its backoff is kept");
+    hub.pass(1_000);
+    assert_eq!(hub.phase(id), "running");
+    lose(&mut hub);
+    let outcome = hub.outcome(id);
+    let conclusion = outcome.conclusion().unwrap();
+    assert_eq!((hub.execution(id).attempt, conclusion.kind), (2, Some(FaultKind::ReconciledNotRun)));
+    assert!(!conclusion.may_have_run && conclusion.disposition() == Disposition::RetryLater);
 }
 
 #[test]
@@ -92,6 +135,20 @@ fn a_reconciler_that_fails_leaves_it_in_doubt_and_both_keep_their_own_messages()
         hub.messages().iter().map(|row| (row.message.execution_id, row.message.event_type.clone())).collect();
     messages.sort_by_key(|(_, event_type)| event_type.clone());
     assert_eq!(messages, [(child, "unclear".to_owned()), (id, "unpaid".to_owned())]);
+}
+
+#[test]
+fn a_total_deadline_does_not_wait_for_a_reconciler_and_leaves_it_in_doubt() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.run(Ask::new("shop.s.pay").params(r#"{"who":"ann"}"#).deadline(1_000));
+    hub.fault(id, FaultKind::CrashedInCall.fault("x"));
+    let asked = hub.run(Ask::new("shop.s.pay").params(r#"{"who":"bob"}"#).deadline(1_000));
+    hub.pass(1_000);
+    hub.fault(asked, FaultKind::Stopped.fault("x"));
+    for id in [id, asked] {
+        assert_eq!(hub.outcome(id).conclusion().unwrap().code, conclude::DEADLINE_IN_DOUBT);
+    }
+    assert!(hub.children(asked).is_empty(), "its caller has its answer");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::conclude;
+use enact_model::digest::Digest;
 use enact_model::envelope::StateScope;
 use enact_model::id::{ExecutionId, ReferenceId};
 use enact_model::observation::FaultKind;
@@ -226,6 +227,61 @@ fn registering_the_same_again_changes_nothing_and_other_content_is_a_conflict() 
     }
     let elsewhere = Reference { tenant_id: tenant("other"), ..uploaded(7, "changed") };
     assert_eq!(register(&mut hub, &elsewhere), Answer::Reference(elsewhere.id), "another tenant has its own");
+}
+
+#[test]
+fn a_reference_that_contradicts_one_of_its_name_and_content_is_refused() {
+    let mut hub = Hub::new(OPERATIONS);
+    let digest = Digest::of(b"x").to_string();
+    let asked =
+        |uri: &str, media_type: &str| json!({ "name": "r", "uri": uri, "media_type": media_type, "digest": digest });
+    let (here, there) = ("https://example.org/a", "https://example.org/b");
+    for (references, wanted) in [
+        (json!([asked(here, "text/plain")]), None),
+        (json!([asked(here, "text/plain")]), None),
+        (json!([asked(there, "text/plain")]), Some(FaultKind::ReferenceConflict)),
+        (json!([asked(here, "text/html")]), Some(FaultKind::ReferenceConflict)),
+    ] {
+        let id = write(&mut hub, json!({ "references": references }));
+        assert_eq!(fault(&hub, id), wanted);
+    }
+    let known = references(&hub).remove(0);
+    let elsewhere = Reference { id: ReferenceId::from_u128(9), uri: Some(there.into()), ..known.clone() };
+    for other in [Reference { id: known.id, ..elsewhere.clone() }, elsewhere] {
+        let conclusion = refusal(register(&mut hub, &other)).conclusion;
+        assert_eq!(conclusion.code, conclude::REFERENCE_CONFLICT);
+    }
+    assert_eq!(references(&hub).len(), 1);
+}
+
+#[test]
+fn a_reference_without_name_address_and_type_is_refused_with_every_fault() {
+    let mut hub = Hub::new(OPERATIONS);
+    let blank = Reference {
+        name: String::new(),
+        uri: Some(String::new()),
+        media_type: String::new(),
+        digest: None,
+        ..uploaded(7, "pdf")
+    };
+    let refused = refusal(register(&mut hub, &blank));
+    let at: Vec<&str> = refused.faults.iter().map(|fault| fault.at.as_str()).collect();
+    assert_eq!((refused.conclusion.code, at), (conclude::PARAMETERS_INVALID, vec!["name", "media_type", "uri"]));
+    let id = write(&mut hub, json!({ "references": [{ "name": "", "uri": "", "media_type": "" }] }));
+    assert_eq!(fault(&hub, id), Some(FaultKind::EnvelopeInvalid));
+    assert!(references(&hub).is_empty());
+}
+
+#[test]
+fn an_event_type_that_a_descriptor_could_not_name_is_refused() {
+    let mut hub = Hub::new(OPERATIONS);
+    for wrong in ["", "two words", "caf\u{e9}", &"x".repeat(257)] {
+        let id = write(&mut hub, json!({ "events": [{ "type": wrong }] }));
+        assert_eq!(fault(&hub, id), Some(FaultKind::EnvelopeInvalid), "{wrong}");
+    }
+    assert!(hub.messages().is_empty());
+    let id = write(&mut hub, json!({ "events": [{ "type": "com.acme/quote:issued-1_a" }] }));
+    assert_eq!(hub.phase(id), "settled completed");
 }
 
 #[test]

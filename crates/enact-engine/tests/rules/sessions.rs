@@ -128,3 +128,23 @@ fn state_set_by_hand_is_compared_with_the_version_it_expects() {
     let large = format!("\"{}\"", "x".repeat(70_000));
     assert_eq!(refusal(set(&mut hub, &session, Some(&large), None)).conclusion.code, conclude::PARAMETERS_INVALID);
 }
+
+#[test]
+fn the_name_of_a_session_that_ended_is_not_used_again_and_the_refusal_says_which_names_are() {
+    let mut hub = hub();
+    let named = |hub: &mut Hub, name: &str| {
+        let (session, expires_at) = (Some(name.parse().unwrap()), Some(Timestamp(hub.now.0 + 10)));
+        hub.give(CommandBody::OpenSession { tenant: tenant("acme"), session, owner: None, expires_at })
+    };
+    named(&mut hub, "s-1");
+    hub.pass(10);
+    let refused = refusal(named(&mut hub, "s-1")).conclusion;
+    assert_eq!(refused.code, conclude::KEY_CONFLICT);
+    assert!(refused.message.contains("ended at"), "{}", refused.message);
+    let Answer::Rejected(rejection) = hub.submit(Ask::new("shop.s.look").session("s-1")) else { panic!() };
+    let set = refusal(set(&mut hub, &"s-1".parse().unwrap(), None, None)).conclusion;
+    for conclusion in [&refused, &rejection.conclusion, &set] {
+        assert!(conclusion.hint.as_ref().unwrap().contains("under another name"), "{conclusion:?}");
+    }
+    assert!(matches!(named(&mut hub, "s-2"), Answer::Session(_)));
+}

@@ -80,6 +80,13 @@ pub struct SessionRow {
     pub closed_at: Option<Timestamp>,
 }
 
+impl SessionRow {
+    /// Returns when it ended, if it has by `now`.
+    pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.closed_at.or(self.expires_at.filter(|end| *end <= now))
+    }
+}
+
 /// A value of state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]

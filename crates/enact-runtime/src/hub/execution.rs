@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use enact_engine::view::rows;
+use enact_model::conclusion::Conclusion;
 use enact_model::execution::{Execution, Phase};
-use enact_model::id::{ExecutionId, IntentId, SolutionId};
+use enact_model::id::{ExecutionId, IntentId, Name, SolutionId};
 use enact_model::limits;
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
-use enact_model::table::{IntentRow, Key, KeyRange, Row, Table};
+use enact_model::table::{DueKind, IntentRow, Key, KeyRange, Row, Table};
 use enact_store::contract::{Order, View};
 
 use super::{Hub, refusal};
@@ -60,7 +61,7 @@ impl Hub {
     pub(super) fn row(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<std::sync::Arc<Execution>> {
         read_execution(self.ring.view(), &caller.tenant, id).map_err(refusal::of_read)?.ok_or_else(|| {
             let message = format!("tenant {} has no execution {id}", caller.tenant);
-            let conclusion = enact_model::conclusion::Conclusion::new(code::EXECUTION_UNKNOWN, message);
+            let conclusion = Conclusion::new(code::EXECUTION_UNKNOWN, message);
             refusal::concluded(conclusion.hint("`enact execution list` shows what there is"))
         })
     }
@@ -82,6 +83,7 @@ impl Hub {
 
     pub(super) async fn executions(&self, caller: &Caller, filter: ExecutionFilter) -> refusal::Result<Response> {
         let limit = page_limit(filter.limit)?;
+        let filter = ExecutionFilter { selector: filter.selector.as_deref().map(canonical).transpose()?, ..filter };
         let before: Option<ExecutionId> = match &filter.cursor {
             Some(text) => Some(text.parse().map_err(|_| bad_cursor(text))?),
             None => None,
@@ -150,10 +152,18 @@ impl Hub {
         }
     }
 
-    pub(super) fn intent_types(&self, solution: Option<&SolutionId>) -> Response {
+    pub(super) fn intent_types(&self, solution: Option<&SolutionId>) -> refusal::Result<Response> {
         let catalog = self.ring.catalog();
         let default = SolutionId::default_solution();
         let solution = solution.unwrap_or(&default);
+        if let Some(near) = catalog.missing(solution) {
+            let hint = match near.as_slice() {
+                [] => "`enact solution list` shows what is bound".to_owned(),
+                near => format!("did you mean {}?", near.join(" or ")),
+            };
+            let conclusion = Conclusion::new(code::SOLUTION_UNKNOWN, format!("there is no solution {solution}"));
+            return Err(refusal::concluded(conclusion.hint(hint)));
+        }
         let own = catalog.solution(solution).into_iter().flat_map(|solution| solution.intents.keys());
         let mut types: Vec<_> = catalog.intent_types().map(|(intent_type, _)| intent_type).chain(own).collect();
         types.sort();
@@ -168,13 +178,30 @@ impl Hub {
                 kind: format!("{:?}", operation.kind).to_lowercase(),
             })
         });
-        Response::IntentTypes(shown.collect())
+        Ok(Response::IntentTypes(shown.collect()))
     }
 
     /// Counts what is open, what of it is queued, and the messages that are not delivered.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
-        let count = |table| rows(&Durable(self.ring.view()), KeyRange::table(table)).count() as u64;
-        (count(Table::Active), count(Table::Queue), count(Table::Pending))
+        let view = Durable(self.ring.view());
+        let count = |table| rows(&view, KeyRange::table(table)).count() as u64;
+        let starts = |key: &Key| matches!(key.as_due(), Some((_, DueKind::Start, _, _)));
+        let later = rows(&view, KeyRange::table(Table::Due)).filter(|(key, _)| starts(key)).count() as u64;
+        (count(Table::Active), count(Table::Queue) + later, count(Table::Pending))
+    }
+}
+
+/// Brings a part of a selector to the form in which selectors are kept.
+fn canonical(asked: &str) -> refusal::Result<String> {
+    let names: Result<Vec<String>, _> =
+        asked.split('.').map(|part| part.parse().map(|name: Name| name.to_string())).collect();
+    match names {
+        Ok(names) if names.len() <= 3 => Ok(names.join(".")),
+        _ => {
+            let message = format!("{asked:?} is no component, component.service or component.service.operation");
+            let hint = "`enact component list` shows what there is";
+            Err(refusal::concluded(Conclusion::new(code::PARAMETERS_INVALID, message).hint(hint)))
+        }
     }
 }
 

@@ -1,17 +1,20 @@
 //! The write-ahead log as the doors see it: read by filter, verified, replayed against the tables, dropped by policy.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use enact_catalog::near::did_you_mean;
 use enact_model::conclusion::Conclusion;
-use enact_model::id::Lsn;
+use enact_model::envelope::StateScope;
+use enact_model::id::{ExecutionId, Lsn, SessionId, TenantId};
 use enact_model::record::{Body, Record, RecordFilter};
-use enact_model::table::{Key, KeyRange};
+use enact_model::table::KeyRange;
 use enact_store::contract::{Order, ReadError, View};
 
 use super::execution::page_limit;
 use super::{Hub, OpenError, refusal};
-use crate::api::{Caller, Page, Response, VerifyReport};
+use crate::api::{Caller, Page, Refusal, Response, VerifyReport};
 use crate::driver::{read_execution, replay};
 use crate::retention::drop_history;
 use enact_engine::conclude as code;
@@ -26,12 +29,23 @@ const TOLD_MAX: usize = 20;
 impl Hub {
     pub(super) async fn records(&self, caller: &Caller, filter: RecordFilter, limit: u32) -> refusal::Result<Response> {
         let limit = page_limit(limit)?;
+        let caller_tenant = caller.tenant.clone();
         // Whatever the filter says, a caller reads its own tenant.
         let filter = RecordFilter { tenant: Some(caller.tenant.clone()), ..filter };
+        if let Some(unknown) = filter.kinds.iter().find(|kind| known_kind(kind).is_none()) {
+            return Err(no_kind(unknown));
+        }
+        if let Some(execution) = filter.execution {
+            self.row(caller, execution)?;
+        }
         let view = self.ring.view().clone();
         let look = move || match (&filter.execution, &filter.session) {
-            (None, None) => by_position(&view, &filter, limit),
-            _ => by_execution(&view, &filter, limit),
+            (Some(execution), _) => by_execution(&view, &filter, *execution, limit),
+            (None, Some(session)) => {
+                let own = executions_of(&view, &caller_tenant, session)?;
+                by_position(&view, &filter, limit, |record| is_of(record, session, &own))
+            }
+            (None, None) => by_position(&view, &filter, limit, |_| true),
         };
         let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;
         Ok(Response::Records(page.map_err(refusal::of_read)?))
@@ -122,6 +136,42 @@ impl Hub {
     }
 }
 
+/// Returns the name of a record type, whatever its case.
+fn known_kind(asked: &str) -> Option<&'static str> {
+    Body::KINDS.iter().copied().find(|kind| kind.eq_ignore_ascii_case(asked))
+}
+
+fn no_kind(asked: &str) -> Box<Refusal> {
+    let conclusion = Conclusion::new(code::PARAMETERS_INVALID, format!("there is no record {asked}"));
+    let near = did_you_mean(asked, Body::KINDS.iter().copied()).map(|near| format!("{near} "));
+    let known = format!("{}there are {}", near.unwrap_or_default(), Body::KINDS.join(", "));
+    refusal::concluded(conclusion.hint(known))
+}
+
+/// Returns the executions of a session.
+fn executions_of<V: View>(
+    view: &V,
+    tenant: &TenantId,
+    session: &SessionId,
+) -> Result<BTreeSet<ExecutionId>, ReadError> {
+    let keys = view.scan(&KeyRange::session_executions(tenant, session), Order::Descending, LOOKED_AT_MAX as usize)?;
+    Ok(keys.into_iter().filter_map(|(key, _)| key.last_id().map(ExecutionId::from_u128)).collect())
+}
+
+/// Returns whether a record is one of a session: it names the session, its state, or one of its executions.
+fn is_of(record: &Record, session: &SessionId, own: &BTreeSet<ExecutionId>) -> bool {
+    match &record.body {
+        Body::SessionOpened { session: named, .. }
+        | Body::SessionUpgraded { session: named, .. }
+        | Body::SessionClosed { session: named, .. } => named == session,
+        Body::StateSet { scope, owner, .. } | Body::StateDeleted { scope, owner, .. } => match scope {
+            StateScope::Session => owner == session.as_str(),
+            StateScope::Execution => owner.parse().is_ok_and(|id| own.contains(&id)),
+        },
+        body => body.execution().is_some_and(|id| own.contains(&id)),
+    }
+}
+
 fn passes(filter: &RecordFilter, record: &Record) -> bool {
     (record.tenant.is_none() || record.tenant == filter.tenant)
         && (filter.kinds.is_empty() || filter.kinds.iter().any(|kind| kind.eq_ignore_ascii_case(record.body.kind())))
@@ -140,7 +190,12 @@ fn own_part(mut record: Record, filter: &RecordFilter) -> Record {
 }
 
 /// Searches backwards from the newest record that may pass.
-fn by_position<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result<Page<Record>, ReadError> {
+fn by_position<V: View>(
+    view: &V,
+    filter: &RecordFilter,
+    limit: usize,
+    belongs: impl Fn(&Record) -> bool,
+) -> Result<Page<Record>, ReadError> {
     let mut end = filter.before.unwrap_or_else(|| view.position().plus(1)).min(view.position().plus(1));
     if let Some(until) = filter.until {
         end = end.min(first_at(view, until)?);
@@ -157,7 +212,7 @@ fn by_position<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result
                 break 'chunks;
             }
             let lsn = record.lsn;
-            if passes(filter, &record) {
+            if passes(filter, &record) && belongs(&record) {
                 items.push(own_part(record, filter));
             }
             if items.len() == limit || looked_at >= LOOKED_AT_MAX {
@@ -202,28 +257,17 @@ fn effects_before<V: View>(view: &V, lsn: Lsn, own: &[Lsn]) -> Result<Vec<Lsn>, 
     Ok(found)
 }
 
-/// Reads the records that the rows of executions name, and the effects of their outcomes.
-fn by_execution<V: View>(view: &V, filter: &RecordFilter, limit: usize) -> Result<Page<Record>, ReadError> {
+/// Reads the records that the row of an execution names, and the effects of its outcome.
+fn by_execution<V: View>(
+    view: &V,
+    filter: &RecordFilter,
+    execution: ExecutionId,
+    limit: usize,
+) -> Result<Page<Record>, ReadError> {
     let Some(tenant) = &filter.tenant else { return Ok(Page { items: Vec::new(), next: None }) };
-    let mut positions = Vec::new();
-    match (&filter.execution, &filter.session) {
-        (Some(execution), session) => {
-            let row = read_execution(view, tenant, *execution)?;
-            let row = row.filter(|row| session.as_ref().is_none_or(|session| row.intent.session_id == *session));
-            positions.extend(row.iter().flat_map(|row| row.records.iter().copied()));
-        }
-        (None, Some(session)) => {
-            let range = KeyRange::session_executions(tenant, session);
-            for (key, _) in view.scan(&range, Order::Descending, LOOKED_AT_MAX as usize)? {
-                let Some(id) = key.last_id() else { continue };
-                let key = Key::execution(tenant, enact_model::id::ExecutionId::from_u128(id));
-                if let Some(enact_model::table::Row::Execution(row)) = view.get(&key)? {
-                    positions.extend(row.records.iter().copied());
-                }
-            }
-        }
-        (None, None) => {}
-    }
+    let row = read_execution(view, tenant, execution)?;
+    let row = row.filter(|row| filter.session.as_ref().is_none_or(|session| row.intent.session_id == *session));
+    let mut positions = row.map_or_else(Vec::new, |row| row.records.clone());
     positions.sort_unstable();
     let effects = positions.clone().into_iter().map(|lsn| effects_before(view, lsn, &positions));
     positions = effects.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();

@@ -75,6 +75,22 @@ impl Hub {
         Ok(Response::Sessions(Page { items, next: None }))
     }
 
+    /// Refuses what belongs to a session that ended: its state ended with it.
+    fn refuse_ended(&self, caller: &Caller, scope: StateScope, owner: &str) -> refusal::Result<()> {
+        let Ok(session) = owner.parse::<SessionId>() else { return Ok(()) };
+        let row = match self.ring.view().get(&Key::session(&caller.tenant, &session)).map_err(refusal::of_read)? {
+            Some(Row::Session(row)) if scope == StateScope::Session => row,
+            _ => return Ok(()),
+        };
+        match row.ended_at(self.ring.now()) {
+            Some(at) => Err(refusal::new(
+                code::SESSION_ENDED,
+                format!("session {session} ended at {at}, and its state with it"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn state_get(
         &self,
         caller: &Caller,
@@ -83,6 +99,7 @@ impl Hub {
         key: &str,
     ) -> refusal::Result<Response> {
         let now = self.ring.now();
+        self.refuse_ended(caller, scope, owner)?;
         match self.ring.view().get(&Key::state(&caller.tenant, scope, owner, key)).map_err(refusal::of_read)? {
             Some(Row::State(row)) if row.lives(now) => Ok(Response::State(vec![StateView {
                 key: key.to_owned(),
@@ -103,6 +120,7 @@ impl Hub {
     ) -> refusal::Result<Response> {
         let limit = page_limit(limit)?;
         let now = self.ring.now();
+        self.refuse_ended(caller, scope, &owner)?;
         let (view, range) = (self.ring.view().clone(), KeyRange::state(&caller.tenant, scope, &owner));
         let scan = tokio::task::spawn_blocking(move || view.scan(&range, Order::Ascending, limit)).await;
         let rows = scan.map_err(|error| refusal::internal(&error))?.map_err(refusal::of_read)?;

@@ -1,12 +1,13 @@
 //! Reading the log: its order, its filters and its pages; and the proof that it makes the tables.
 
-use enact_model::id::Lsn;
+use enact_engine::conclude as code;
+use enact_model::id::{Lsn, SessionId};
 use enact_model::intent::IntentDraft;
 use enact_model::record::{Record, RecordFilter};
 use enact_runtime::api::{ExecutionFilter, Request, Response};
 use serde_json::json;
 
-use crate::bed::{Bed, accepted_ids, draft, eventually, kinds, records_in};
+use crate::bed::{Bed, accepted_ids, draft, eventually, kinds, records_in, refusal};
 
 async fn read(bed: &Bed, filter: RecordFilter, limit: u32) -> Vec<Record> {
     records_in(bed.ask(Request::Records { filter, limit }).await)
@@ -95,6 +96,44 @@ async fn pages_are_stable_while_writes_go_on_and_the_log_makes_the_tables_of_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_records_of_a_session_are_its_own_and_those_of_its_executions() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    for name in ["ours", "theirs"] {
+        let session: SessionId = name.parse().unwrap();
+        bed.ask(Request::SessionOpen { session: Some(session.clone()), owner: None, ttl_ms: None }).await;
+        let value = Some(enact_model::json::Json::null());
+        let set = |value| Request::StateSet {
+            session: session.clone(),
+            key: "k".into(),
+            value,
+            if_version: None,
+            ttl_ms: None,
+        };
+        bed.ask(set(value)).await;
+        let intent = IntentDraft { session_id: Some(name.into()), ..draft("puppet.play.once", json!({})) };
+        bed.run_draft(intent).await;
+        bed.ask(set(None)).await;
+        bed.ask(Request::SessionClose { session, reason: "over".into() }).await;
+    }
+    let session = Some("ours".parse().unwrap());
+    let own = read(&bed, RecordFilter { session, ..RecordFilter::default() }, 100).await;
+    let life = ["IntentAccepted", "AttemptStarted", "AttemptObserved", "Settled"];
+    assert_eq!(kinds(&own), [&["SessionOpened", "StateSet"], &life[..], &["StateDeleted", "SessionClosed"]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_names_nothing_is_refused_and_says_what_there_is() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    let ask = async |filter| refusal(bed.ask(Request::Records { filter, limit: 1 }).await).conclusion;
+    let kind = ask(RecordFilter { kinds: vec!["Setled".into()], ..RecordFilter::default() }).await;
+    assert_eq!((kind.code, kind.message.as_str()), (code::PARAMETERS_INVALID, "there is no record Setled"));
+    assert!(kind.hint.unwrap().starts_with("did you mean Settled? there are EpochOpened, "));
+    let unknown = Some(enact_model::id::ExecutionId::from_u128(7));
+    let execution = ask(RecordFilter { execution: unknown, ..RecordFilter::default() }).await;
+    assert_eq!(execution.code, code::EXECUTION_UNKNOWN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn executions_are_found_by_what_they_are_and_how_they_ended() {
     let (bed, puppet) = Bed::with_puppet().await;
     puppet.will_fail("once", [enact_model::observation::FaultKind::BadArgument.fault("the moon is full")]);
@@ -112,6 +151,10 @@ async fn executions_are_found_by_what_they_are_and_how_they_ended() {
     assert_eq!(find(ExecutionFilter { outcome: Some("failed".into()), ..any() }).await, [failed]);
     assert_eq!(find(ExecutionFilter { selector: Some("puppet.play.again".into()), ..any() }).await, [fine]);
     assert_eq!(find(ExecutionFilter { selector: Some("puppet".into()), limit: 2, ..any() }).await, [waiting, fine]);
+    assert_eq!(find(ExecutionFilter { selector: Some("Puppet.play.Again".into()), ..any() }).await, [fine]);
+    let nonsense = ExecutionFilter { selector: Some("a.b.c.d".into()), ..any() };
+    assert_eq!(refusal(bed.ask(Request::Executions(nonsense)).await).conclusion.code, code::PARAMETERS_INVALID);
+    assert_eq!((bed.hub().status().open, bed.hub().status().queued), (1, 1), "what starts later is queued");
     assert_eq!(find(ExecutionFilter { text: Some("moon".into()), ..any() }).await, [failed]);
     let phase = Some(enact_model::execution::Phase::Queued);
     assert_eq!(find(ExecutionFilter { phase, ..any() }).await, [waiting]);

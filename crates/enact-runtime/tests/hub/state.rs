@@ -143,7 +143,18 @@ async fn a_session_is_opened_read_upgraded_keeping_its_id_closed_and_expires() {
     session(bed.ask(Request::SessionClose { session: id.clone(), reason: "over".into() }).await);
     let Response::Rejected(rejection) = submit(&id).await else { panic!() };
     assert_eq!(rejection.conclusion.code, enact_engine::conclude::SESSION_ENDED);
-    let short = session(bed.ask(open(Some(100))).await).session_id;
+    let short = session(bed.ask(open(Some(1_000))).await).session_id;
+    let (key, value) = ("k".to_owned(), Some(Json::null()));
+    let set = Request::StateSet { session: short.clone(), key, value, if_version: None, ttl_ms: None };
+    bed.ask(set).await;
     eventually("it has expired", async || matches!(submit(&short).await, Response::Rejected(_))).await;
+    let (scope, owner) = (StateScope::Session, short.to_string());
+    for request in [
+        Request::StateGet { scope, owner: owner.clone(), key: "k".into() },
+        Request::StateList { scope, owner, limit: 10 },
+    ] {
+        let refused = refusal(bed.ask(request).await).conclusion;
+        assert_eq!(refused.code, enact_engine::conclude::SESSION_ENDED, "its state ended with it");
+    }
     bed.is_well().await;
 }

@@ -46,6 +46,7 @@ async fn another_tenant_gets_nothing_for_any_id_that_it_knows() {
         Request::SessionUpgrade { session: opened.clone(), owner: "me".into() },
         Request::SessionClose { session: opened, reason: reason() },
         Request::StateGet { scope: StateScope::Session, owner: session.to_string(), key: key() },
+        Request::Records { filter: RecordFilter { execution: Some(execution), ..RecordFilter::default() }, limit: 100 },
     ] {
         refusal(bed.ask_as("thief", request).await);
     }
@@ -56,7 +57,6 @@ async fn another_tenant_gets_nothing_for_any_id_that_it_knows() {
         Request::Sessions { limit: 0 },
         Request::StateList { scope: StateScope::Session, owner: session.to_string(), limit: 0 },
         Request::Outbox { state: None, limit: 0, before: None },
-        Request::Records { filter: RecordFilter { execution: Some(execution), ..RecordFilter::default() }, limit: 100 },
     ] {
         let answer = bed.ask_as("thief", request).await;
         let text = serde_json::to_string(&answer).unwrap();

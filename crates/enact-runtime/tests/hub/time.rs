@@ -104,6 +104,30 @@ async fn a_total_deadline_that_passed_while_the_hub_was_away_settles_at_the_star
     bed.is_well().await;
 }
 
+/// A command that is lost, and a reconciler that knows its large output.
+const LARGE: &str = r#"
+component: large
+version: 1.0.0
+process: { command: [sh] }
+services:
+  s:
+    slow: { kind: command, reconcile: tell, timeout: 200ms, call: { command: [sleep, "1000"], stdin: empty } }
+    tell:
+      kind: query
+      call:
+        command: [sh, -c, 'printf "{\"status\":\"completed\",\"output\":\"%070000d\"}" 7']
+        stdin: empty
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_output_that_a_reconciler_found_is_the_output_of_the_one_that_asked() {
+    let bed = Bed::open().await;
+    bed.add(LARGE).await;
+    let view = bed.run("large.s.slow", json!({})).await;
+    assert_eq!(output(&view), json!(format!("{}7", "0".repeat(69_999))));
+    bed.is_well().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_in_doubt_is_settled_by_its_reconciler() {
     let (bed, puppet) = Bed::with_puppet().await;

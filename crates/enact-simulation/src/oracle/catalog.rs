@@ -29,6 +29,9 @@ pub struct Catalog {
 impl Catalog {
     /// Tells what an intent type means: the operation and the version that it runs on.
     pub fn resolve(&self, intent_type: &IntentType, solution: &SolutionId) -> Option<(&'static Part, String)> {
+        if solution.as_str() != "default" && !self.solutions.contains_key(solution) {
+            return None;
+        }
         let bound = self.solutions.get(solution).and_then(|solution| solution.intents.get(intent_type));
         let name = bound.map_or_else(|| intent_type.to_string(), ToString::to_string);
         let part = Part::of(&name).or_else(|| {
@@ -86,6 +89,18 @@ impl Catalog {
     /// Returns whether a version is known.
     pub fn knows(&self, name: &str, version: &str) -> bool {
         self.versions.contains_key(&(name.to_owned(), version.to_owned()))
+    }
+    /// Returns whether a version is there to be drained.
+    pub fn drains(&self, name: &str, version: &str) -> bool {
+        let known = self.versions.get(&(name.to_owned(), version.to_owned()));
+        known.is_some_and(|known| !known.removed)
+    }
+    /// Returns whether something that is bound would miss a version.
+    pub fn needs(&self, name: &str, version: &str) -> bool {
+        self.active.get(name).is_some_and(|active| active == version)
+            && self.grows_worse(|tried| {
+                tried.active.remove(name);
+            })
     }
 
     /// Takes a change over.

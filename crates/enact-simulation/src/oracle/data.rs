@@ -125,6 +125,16 @@ impl Data {
         envelope.derived.iter().any(|derived| !derived.from.iter().all(known) || !known(&derived.to))
     }
 
+    /// Returns whether a reference is asked for that is registered already, as another type or elsewhere.
+    pub fn contradicts(&self, life: &Life, asked: &Asked) -> bool {
+        let mut references = asked.envelope.iter().flat_map(|envelope| &envelope.references);
+        references.any(|asked| {
+            let (name, content) = of_asked(asked);
+            let known = self.same(&life.tenant, &name, &content);
+            known.is_some_and(|known| known.media_type != asked.media_type || known.uri.as_ref() != Some(&asked.uri))
+        })
+    }
+
     /// Lists the changes of state that a completed outcome brings: what its operation declares, then what it asked for.
     fn changes(&self, life: &Life, execution: &str, asked: &Asked) -> Vec<(StateKey, Option<Json>, Option<u64>)> {
         let mut changes = Vec::new();

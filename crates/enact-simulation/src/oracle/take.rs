@@ -258,6 +258,13 @@ impl Oracle {
             Outcome::Failed { conclusion, .. } => Fate::Failed(Some(conclusion.may_have_run)),
             other => return Err(broken("only a saga is compensated", format!("{other:?}"))),
         };
+        if let Outcome::Failed { conclusion, .. } = &**outcome {
+            let in_doubt = conclusion.may_have_run && !life.part.may_run_again();
+            let escalates = conclusion.disposition() == enact_model::taxonomy::Disposition::Escalation;
+            hold(escalates || !in_doubt, "what is in doubt is for a person, and not to be tried again", || {
+                format!("{id} comes to {conclusion:?}")
+            })?;
+        }
         let asked = batch.asked.get(&id).filter(|_| completed);
         let blind = life.intent.parameters.inline().is_none() && batch.about != Some(id);
         hold(asked.is_some() || !completed, "what completes was answered", || format!("{id} completes by itself"))?;

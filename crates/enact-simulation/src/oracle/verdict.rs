@@ -56,7 +56,8 @@ fn mending(fault: &Fault) -> Mending {
         | K::StartTimedOut
         | K::CircuitOpen
         | K::ScratchUnavailable
-        | K::StoreUnavailable => Mending::Later,
+        | K::StoreUnavailable
+        | K::ReconciledNotRun => Mending::Later,
         K::LostWithInstance | K::HubRestarted | K::HostGone | K::StateConflict => Mending::Now,
         _ => Mending::Never,
     }
@@ -89,7 +90,7 @@ pub fn of_answer(life: &Life, seen: &Seen, output: Option<&Value>, data: &Data, 
 pub fn of_effects(life: &Life, asked: &Asked, data: &Data) -> Vec<Fate> {
     let mut fates = Vec::new();
     let bad_output = life.part.selector != "shop.main.tell" && !asked.output.get("ok").is_some_and(Value::is_boolean);
-    if bad_output || data.twice(life, asked) || data.unregistered(life, asked) {
+    if bad_output || data.twice(life, asked) || data.contradicts(life, asked) || data.unregistered(life, asked) {
         fates.push(if life.stop.is_some() { stopped(life, true) } else { Fate::Failed(None) });
     }
     if !bad_output && data.conflicts(life, asked) {
@@ -112,7 +113,7 @@ pub fn of_child(parent: &Life, child: &Outcome, data: &Data) -> (Vec<Fate>, Opti
             let asked = Asked { output: output.clone(), envelope: None };
             (of_effects(parent, &asked, data), Some(asked))
         }
-        (Some("not_run"), _) => (vec![of_fault(parent, Mending::Now, Reached::No, false)], None),
+        (Some("not_run"), _) => (vec![of_fault(parent, Mending::Later, Reached::No, false)], None),
         _ => (doubt, None),
     }
 }

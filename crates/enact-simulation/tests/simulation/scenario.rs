@@ -8,7 +8,7 @@ use enact_simulation::world::weather::Weather;
 use enact_store::io::FailKind;
 
 const SEED: u64 = 11;
-const STEPS: u64 = 30;
+const STEPS: u64 = 45;
 /// A little goes wrong with handlers and sinks, and nothing by itself with the hub.
 const WEATHER: Weather = Weather { ends: 0, disk: 0, jumps: 0, rough: 25 };
 

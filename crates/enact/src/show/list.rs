@@ -164,8 +164,12 @@ pub(super) fn session(session: &SessionRow, out: &mut Output) -> Shown {
     card.add("session", &session.session_id);
     card.add("owner", session.owner.as_deref().unwrap_or("nobody (anonymous)"));
     card.add("opened", text::time(session.opened_at));
-    card.add_if("expires", session.expires_at.map(text::time));
+    let ended = session.ended_at(Timestamp::from_system(std::time::SystemTime::now()));
+    let expires = if ended.is_some() && ended == session.expires_at { "expired" } else { "expires" };
+    card.add_if(expires, session.expires_at.map(text::time));
     card.add_if("closed", session.closed_at.map(text::time));
+    let word = if ended.is_some() { Cell::new("ended", Look::Bad) } else { Cell::new("open", Look::Good) };
+    card.add("state", word);
     out.card(&card)
 }
 
