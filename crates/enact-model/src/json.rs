@@ -108,7 +108,7 @@ impl Json {
         self.0.get()
     }
 
-    /// Returns the parsed value; numbers beyond 64 bits lose precision here and only here.
+    /// Returns the parsed value; its numbers keep every digit, and an exponent gets its sign.
     pub fn to_value(&self) -> serde_json::Value {
         serde_json::from_str(self.as_str()).expect("canonical JSON parses")
     }
@@ -364,6 +364,17 @@ mod tests {
             Json::parse(" {\"b\": 1.10, \"a\": [1e2, -0, 12345678901234567890123], \"\\u0061b\": null} ").unwrap();
         assert_eq!(json.as_str(), r#"{"a":[1e2,-0,12345678901234567890123],"ab":null,"b":1.10}"#);
         assert_eq!(Json::parse(json.as_str()).unwrap(), json);
+    }
+
+    #[test]
+    fn numbers_keep_every_digit_through_a_value() {
+        for text in ["12345678901234567890123.10", "1.10", "-0", "-0.000", "18446744073709551616", "1e+2", "1.5e-7"] {
+            let json = Json::parse(text).unwrap();
+            assert_eq!(Json::from(&json.to_value()).as_str(), text);
+            assert_eq!(Json::of(&json).as_str(), text);
+            assert_eq!(serde_json::from_value::<Json>(json.to_value()).unwrap(), json);
+        }
+        assert_eq!(Json::from(&Json::parse("1e2").unwrap().to_value()).as_str(), "1e+2");
     }
 
     #[test]

@@ -93,3 +93,28 @@ fn the_concurrency_key_tells_values_apart_and_is_bounded() {
     assert!(key(json!({"k": "x".repeat(1_000)})).starts_with("sha256:"));
     assert_eq!(concurrency_key(&operation(json!({"concurrency": {"limit": 1}})), &json!({})), None);
 }
+
+#[test]
+fn numbers_keep_every_digit_in_keys_values_and_results() {
+    let operation = operation(json!({
+        "result": {"total": "/output/total", "id": "/id"},
+        "emits": [{"event_type": "paid", "key": "/id", "data": {"total": "/output/total"}}],
+        "state": [{"scope": "session", "key": "last", "value": "/output/total"}],
+        "concurrency": {"limit": 1, "key": "/id"}
+    }));
+    let value = |text: &str| Json::parse(text).unwrap().to_value();
+    let output = value(r#"{"total":12345678901234567890123.10}"#);
+    let mut keys = Vec::new();
+    for id in ["12345678901234567891", "12345678901234567892", "123456789012345678901", "123456789012345678902"] {
+        let input = value(&format!(r#"{{"id":{id}}}"#));
+        let declared = evaluate(&operation, &input, &output, &[]).unwrap();
+        let text = |json: &Option<Json>| json.as_ref().unwrap().as_str().to_owned();
+        assert_eq!(text(&declared.output), format!(r#"{{"id":{id},"total":12345678901234567890123.10}}"#));
+        assert_eq!(text(&declared.state[0].value), "12345678901234567890123.10");
+        assert_eq!(text(&declared.events[0].data), r#"{"total":12345678901234567890123.10}"#);
+        assert_eq!(declared.events[0].key.as_deref(), Some(id));
+        keys.extend(concurrency_key(&operation, &input));
+    }
+    keys.dedup();
+    assert_eq!(keys.len(), 4, "two ids are two keys");
+}

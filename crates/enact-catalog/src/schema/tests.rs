@@ -116,3 +116,26 @@ fn a_schema_that_refers_to_itself_ends() {
     let deep = (0..60).fold(json!(1), |inner, _| json!({"child": inner}));
     assert_eq!(faults(schema, deep).len(), 1);
 }
+
+#[test]
+fn numbers_are_judged_as_numbers_however_they_are_written() {
+    let judge = |schema: Value, text: &str| {
+        let value: Value = serde_json::from_str(text).unwrap();
+        faults(schema, value).is_empty()
+    };
+    for (schema, fits, does_not) in [
+        (json!({"type": "integer"}), ["7", "7.0", "12345678901234567890123"], ["7.5", "0.1", "12345.10"]),
+        (json!({"minimum": 7, "maximum": 9}), ["7", "7.000", "9.0"], ["6.999", "9.001", "12345678901234567890123"]),
+        (json!({"exclusiveMinimum": 7.5}), ["7.51", "8", "1e3"], ["7.5", "7.50", "-12345678901234567890123"]),
+        (json!({"multipleOf": 0.01}), ["1.10", "3", "0.01"], ["1.105", "0.001", "0.015"]),
+        (json!({"enum": [1, 2.5]}), ["1", "1.0", "2.50"], ["2", "2.51", "-1"]),
+        (json!({"const": 100}), ["100", "100.0", "1e2"], ["101", "10", "100.5"]),
+    ] {
+        for text in fits {
+            assert!(judge(schema.clone(), text), "{text} against {schema}");
+        }
+        for text in does_not {
+            assert!(!judge(schema.clone(), text), "{text} against {schema}");
+        }
+    }
+}

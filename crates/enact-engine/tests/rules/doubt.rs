@@ -71,6 +71,26 @@ fn an_answer_of_a_reconciler_that_is_kept_by_reference_counts_as_one_in_the_reco
 }
 
 #[test]
+fn a_reconciler_gets_and_brings_numbers_as_they_were_sent() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.run(Ask::new("shop.s.pay").params(r#"{"who":12345678901234567890123.10}"#));
+    hub.fault(id, FaultKind::CrashedInCall.fault("x"));
+    let child = hub.children(id)[0];
+    let asked = hub.execution(child).intent.parameters.inline().unwrap().as_str().to_owned();
+    assert!(asked.contains(r#"{"who":12345678901234567890123.10}"#), "{asked}");
+    hub.reply(child, r#"{"status":"completed","output":{"paid":12345678901234567890123.10}}"#);
+    match &*hub.outcome(id) {
+        Outcome::Completed { output, .. } => {
+            assert_eq!(output.inline().unwrap().as_str(), r#"{"paid":12345678901234567890123.10}"#);
+        }
+        other => panic!("{other:?}"),
+    }
+    let event = hub.messages()[0].message.cloud_event();
+    assert!(event.as_str().contains(r#""data":{"paid":12345678901234567890123.10}"#), "{event}");
+    assert!(event.as_str().contains(r#""partitionkey":"12345678901234567890123.10""#), "{event}");
+}
+
+#[test]
 fn a_reconciler_that_brings_malformed_output_does_not_complete() {
     let mut hub = Hub::new(OPERATIONS);
     let (id, child) = doubted(&mut hub);
