@@ -456,6 +456,9 @@ pub struct Status {
     /// Records by which the tables on disk are behind the log.
     #[serde(default)]
     pub behind: u64,
+    /// Why the tables are not written behind, if they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<String>,
     pub started_at: Timestamp,
     pub open: u64,
     pub queued: u64,

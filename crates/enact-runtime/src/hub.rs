@@ -220,6 +220,10 @@ impl Hub {
             pid: std::process::id(),
             position: self.ring.view().position(),
             behind: self.ring.view().behind(),
+            tables: self.ring.view().trouble().map(|trouble| {
+                let since = Timestamp::from_system(trouble.since);
+                format!("not written behind since {since}: {}", trouble.reason)
+            }),
             started_at: self.started_at,
             open,
             queued,

@@ -29,6 +29,7 @@ pub use history::{Difference, TableReport};
 pub use memory_cold::{MemoryCold, MemoryStorage};
 pub use open::OpenError;
 pub use replay::ReplayError;
+pub use tables::Trouble;
 pub use verify::verify_log;
 pub use view::EmbeddedView;
 

@@ -22,6 +22,7 @@ impl Hub {
     pub(super) async fn doctor(&self) -> refusal::Result<Response> {
         let mut report = DoctorReport::default();
         report.checks.insert("log".to_owned(), self.check_log());
+        report.checks.insert("tables".to_owned(), self.check_tables());
         report.checks.insert("executions".to_owned(), self.check_executions().await);
         report.checks.insert("components".to_owned(), self.check_components());
         report.checks.insert("outbox".to_owned(), self.check_outbox());
@@ -36,6 +37,17 @@ impl Hub {
             .poisoned()
             .map(|poisoned| format!("{poisoned}; free the disk or mend it, then start the hub again"));
         CheckReport { looked_at, problems: problems.into_iter().collect() }
+    }
+
+    /// The tables are a cache of the log: late ones lose nothing, but what is not written behind stays in memory.
+    fn check_tables(&self) -> CheckReport {
+        let status = self.status();
+        let way_out = "free the disk or mend it; if it stays so, restart the hub, which goes on from the log";
+        let problems = status.tables.map(|trouble| format!("{trouble}; {way_out}"));
+        CheckReport {
+            looked_at: format!("{} records behind the log", status.behind),
+            problems: problems.into_iter().collect(),
+        }
     }
 
     /// Every open execution names the one thing it waits for, and something will bring it.

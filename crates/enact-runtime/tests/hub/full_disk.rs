@@ -93,6 +93,55 @@ async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknow
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_takes_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("small");
+    let small = match Small::mount(&at) {
+        Ok(small) => small,
+        Err(reason) => {
+            println!("SKIPPED 1: a small file system cannot be mounted here: {reason}");
+            return;
+        }
+    };
+    let puppet = crate::puppet::Puppet::new();
+    let mut bed = Bed::with(|config, _| {
+        config.store = at.join("store");
+        puppet.take_the_stage(config);
+    })
+    .await;
+    bed.add(crate::puppet::COMPONENT).await;
+    // Everything that is free goes into one file; the segment of the log is there already.
+    let filler = std::fs::File::create(at.join("filler")).unwrap();
+    let full = std::io::copy(&mut std::io::repeat(7), &mut &filler).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    let mut ran = Vec::new();
+    while bed.hub().status().tables.is_none() {
+        assert!(ran.len() < 30, "the tables never were behind");
+        let view = bed.run("puppet.play.once", json!({ "pad": "x".repeat(2_000) })).await;
+        ran.push(view.execution.id);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    ran.push(bed.run("puppet.play.once", json!({})).await.execution.id);
+    let status = bed.hub().status();
+    assert_eq!(status.poisoned, None);
+    assert!(status.tables.is_some_and(|trouble| trouble.starts_with("not written behind since ")));
+    let problems = bed.problems().await;
+    let told =
+        |problem: &String| problem.starts_with("tables: not written behind since ") && problem.contains("restart");
+    assert!(problems.iter().any(told), "{problems:?}");
+    std::fs::remove_file(at.join("filler")).unwrap();
+    let hub = bed.hub().clone();
+    let _ = hub.shutdown().await;
+    drop(hub);
+    bed.abandon();
+    small.grow();
+    bed.start().await;
+    assert_eq!(crate::bed::accepted_ids(&bed).await, ran.into_iter().collect());
+    bed.is_well().await;
+    bed.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_folder_that_cannot_be_a_store_and_a_store_that_is_held_are_refused_with_a_conclusion() {
     let bed = Bed::open().await;
     let held = enact_runtime::hub::Hub::open(bed.config.clone()).await.err().expect("two hubs on one store");

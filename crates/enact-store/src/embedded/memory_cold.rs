@@ -34,6 +34,9 @@ struct State {
     durable: (Arc<Rows>, Lsn),
     /// What a crash may lose, oldest first.
     unsynced: Vec<Write>,
+    /// Whether it takes no batch, and how many it has refused.
+    full: bool,
+    refused: u64,
 }
 
 enum Write {
@@ -53,6 +56,15 @@ impl MemoryStorage {
         for (n, cold) in (1..).zip(self.lock().values()) {
             cold.crash(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17) ^ n);
         }
+    }
+    /// Lets every store that is there refuse batches for want of room, or take them again; returns how many were refused.
+    pub fn fill(&self, full: bool) -> u64 {
+        let fill = |cold: &MemoryCold| {
+            let mut state = cold.lock();
+            state.full = full;
+            state.refused
+        };
+        self.lock().values().map(fill).sum()
     }
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Purpose, MemoryCold>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner)
@@ -126,6 +138,11 @@ impl Cold for MemoryCold {
     }
     fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
         let mut state = self.lock();
+        if state.full {
+            state.refused += 1;
+            let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            return Err(ColdError::new("write", "the tables in memory", full));
+        }
         for write in batch.into_iter().map(Write::Put).chain([Write::Position(position), Write::End]) {
             write.apply(&mut state.now);
             state.unsynced.push(write);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::SystemTime;
 
 use enact_model::id::Lsn;
 use enact_model::table::{Change, Key, KeyRange, Row};
@@ -10,6 +11,7 @@ use enact_model::table::{Change, Key, KeyRange, Row};
 use crate::contract::{Cached, Entry, Order, ReadError, ReplayView};
 
 use super::cold::{Cold, ColdError, ColdSnapshot, Put};
+use super::open::with_sources;
 
 mod merge;
 
@@ -29,6 +31,16 @@ pub(super) struct Tables<C: Cold> {
     memory: RwLock<Memory>,
     /// Held by the one who writes behind.
     flushing: Mutex<()>,
+    trouble: Mutex<Option<Trouble>>,
+}
+
+/// Why the tables are not written behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// Since when.
+    pub since: SystemTime,
+    /// What the last try came to.
+    pub reason: String,
 }
 
 #[derive(Default)]
@@ -93,7 +105,7 @@ impl<C: Cold> Tables<C> {
                 memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: true, cold: true });
             }
         }
-        Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()) })
+        Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()), trouble: Mutex::default() })
     }
     pub(super) fn position(&self) -> Lsn {
         self.read().position
@@ -124,6 +136,31 @@ impl<C: Cold> Tables<C> {
     }
     /// Writes what is dirty behind, as one batch with its position, and lets go of what need not stay in memory.
     pub(super) fn flush(&self) -> Result<(), ColdError> {
+        let flushed = self.write_behind();
+        self.note(flushed.as_ref().err());
+        flushed
+    }
+    /// Returns why the tables are not written behind, if they are not.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    /// Keeps what a try to write behind came to, and says it when that has changed.
+    fn note(&self, error: Option<&ColdError>) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(error) = error else {
+            if trouble.take().is_some() {
+                tracing::warn!("the tables are written behind again");
+            }
+            return;
+        };
+        let reason = with_sources(error);
+        if trouble.is_none() {
+            tracing::warn!(reason, "the tables cannot be written behind; they stay in memory");
+        }
+        let since = trouble.as_ref().map_or_else(SystemTime::now, |trouble| trouble.since);
+        *trouble = Some(Trouble { since, reason });
+    }
+    fn write_behind(&self) -> Result<(), ColdError> {
         let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((taken, position)) = self.take_dirty() else { return Ok(()) };
         let written = self.cold.write(taken.iter().flat_map(Taken::puts).collect(), position);

@@ -13,7 +13,7 @@ use crate::log::LogReader;
 
 use super::cold::ColdStorage;
 use super::replay;
-use super::tables::Tables;
+use super::tables::{Tables, Trouble};
 
 /// What the writer and its views share.
 pub(super) struct Shared<I: Io, S: ColdStorage> {
@@ -39,6 +39,10 @@ impl<I: Io, S: ColdStorage> EmbeddedView<I, S> {
     /// Returns how many records the tables on disk are behind what is durable.
     pub fn behind(&self) -> u64 {
         self.shared.tables.position().0.saturating_sub(self.shared.tables.flushed().0)
+    }
+    /// Returns why the tables are not written behind, if they are not; the log takes work all the same until memory is full.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.shared.tables.trouble()
     }
 }
 

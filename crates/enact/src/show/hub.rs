@@ -26,6 +26,9 @@ pub fn status(status: &Status, out: &mut Output) -> Result<(), Failure> {
     };
     card.add("state", state);
     card.add("position", status.position);
+    if let Some(trouble) = &status.tables {
+        card.add("tables", Cell::new(text::one_line(trouble), Look::Bad));
+    }
     let open = format!("{} open, {} queued, {} running", status.open, status.queued, status.running);
     card.add("executions", open);
     card.add("messages", format!("{} pending", status.pending_messages));
