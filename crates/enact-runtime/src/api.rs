@@ -188,7 +188,7 @@ pub enum Request {
     WalVerify,
     /// Rebuilds the tables from the log and compares them with those in use.
     WalReplay,
-    /// Drops history older than this by the retention rules.
+    /// Drops the history of all tenants that is older than this, by the retention rules: it is an operator's.
     HistoryDrop {
         older_than_ms: u64,
         reason: String,

@@ -25,11 +25,13 @@ const PAGE: usize = 1_000;
 pub(crate) struct Dropped {
     pub(crate) executions: u64,
     pub(crate) messages: u64,
+    /// Executions that are old enough, but younger than idempotency keys live.
+    pub(crate) young: u64,
     pub(crate) first: Lsn,
 }
 
-/// Drops executions settled longer than `keep` ago (at least as long as idempotency keys live), messages of the same age
-/// that are not pending, and the log segments that hold nothing else.
+/// Drops, for all tenants, executions settled longer than `keep` ago (at least as long as idempotency keys live), messages of the
+/// same age that are not pending, and the log segments that hold nothing else.
 ///
 /// # Errors
 /// What stood against it, for people; whatever was dropped until then stays dropped, nothing else is lost.
@@ -41,6 +43,7 @@ pub(crate) async fn drop_history(
     reason: &str,
 ) -> Result<Dropped, String> {
     let now = ring.now();
+    let asked = |at: enact_model::time::Timestamp| now.since(at) >= keep;
     let keep = keep.max(idempotency_keep);
     let old = |at: enact_model::time::Timestamp| now.since(at) >= keep;
     let mut dropped = Dropped::default();
@@ -57,6 +60,7 @@ pub(crate) async fn drop_history(
             if row.phase == Phase::Settled && row.settled_at.is_some_and(old) {
                 executions.push((row.tenant().clone(), row.id));
             } else {
+                dropped.young += u64::from(row.phase == Phase::Settled && row.settled_at.is_some_and(asked));
                 oldest_kept = oldest_kept.min(row.accepted_lsn);
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use enact_model::conclusion::Conclusion;
 use enact_model::id::Lsn;
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_model::table::{Key, KeyRange};
@@ -84,12 +85,25 @@ impl Hub {
         keep: Duration,
         reason: String,
     ) -> refusal::Result<Response> {
+        if reason.trim().is_empty() {
+            let missing = Conclusion::new(code::PARAMETERS_INVALID, "dropping history needs a reason");
+            return Err(refusal::concluded(missing.hint("say why; it stands in the log")));
+        }
         let actor: Arc<str> = caller.actor.as_str().into();
         let idempotency_keep = self.config.policy.idempotency_keep;
         let dropped = drop_history(&self.ring, &actor, keep, idempotency_keep, &reason).await;
         let dropped = dropped.map_err(|error| refusal::new(code::STORE_UNUSABLE, error))?;
         let (executions, messages, first) = (dropped.executions, dropped.messages, dropped.first);
-        let message = format!("dropped {executions} executions and {messages} messages; the log begins at {first}");
+        let mut message = format!(
+            "dropped {executions} executions and {messages} messages of all tenants; the log begins at {first}"
+        );
+        if dropped.young > 0 {
+            let (young, hours) = (dropped.young, idempotency_keep.as_secs_f64() / 3_600.0);
+            message.push_str(&format!(
+                "; kept {young} executions that were settled less than {hours:.0} h ago: so long `idempotency.keep` knows their \
+                 keys and intent ids"
+            ));
+        }
         Ok(Response::Done { message })
     }
 

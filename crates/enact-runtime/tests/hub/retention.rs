@@ -77,7 +77,12 @@ async fn a_key_keeps_its_execution_as_long_as_keys_are_kept_whoever_drops_histor
     let mut keyed = draft("puppet.play.once", json!({}));
     keyed.idempotency_key = Some("k".into());
     let id = bed.run_draft(keyed.clone()).await.execution.id;
-    bed.ask(Request::HistoryDrop { older_than_ms: 0, reason: "tidy".into() }).await;
+    let answer = bed.ask(Request::HistoryDrop { older_than_ms: 0, reason: "tidy".into() }).await;
+    let Response::Done { message } = answer else { panic!("{answer:?}") };
+    assert!(message.starts_with("dropped 0 executions and 0 messages of all tenants; "), "{message}");
+    assert!(message.contains("kept 1 executions that were settled less than 24 h ago"), "{message}");
+    let blank = refusal(bed.ask(Request::HistoryDrop { older_than_ms: 0, reason: " ".into() }).await);
+    assert_eq!(blank.conclusion.code, enact_engine::conclude::PARAMETERS_INVALID);
     assert_eq!(bed.run_draft(keyed).await.execution.id, id);
     assert_eq!(puppet.runs().len(), 1);
     bed.is_well().await;

@@ -13,13 +13,16 @@ use crate::failure::Failure;
 /// Drop old records.
 #[derive(Debug, Subcommand)]
 pub enum HistoryCommand {
-    /// Drop records of settled executions that are older than this
+    /// Drop records of settled executions that are older than this, of every tenant of the hub
+    ///
+    /// What was settled less than `idempotency.keep` ago (24h or more) is kept whatever is asked: an intent that is sent again
+    /// must find its execution. Whoever may use the hub's socket may do this.
     #[command(after_help = "Example:\n  enact history drop --older-than 90d --reason 'retention policy'")]
     Drop {
         /// How old they are at least
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         older_than: Duration,
-        /// Why; it stands in the log
+        /// Why; it stands in the log and may not be empty
         #[arg(long)]
         reason: String,
     },
