@@ -149,6 +149,8 @@ codes! {
     DRAINING = System Unavailable Policy SystemFailure RetryLater SystemAdmin;
     /// The log refused a write.
     STORE_POISONED = Datastore Unavailable Exhaustion SystemFailure Escalation SystemAdmin;
+    /// The disk of the store has no room.
+    STORE_FULL = Datastore Unavailable Exhaustion SystemFailure RetryLater SystemAdmin;
     /// The total deadline passed.
     DEADLINE_PASSED = Operation Unavailable Limit DomainFailure RetryLater User;
     /// An execution that does not exist for this tenant.

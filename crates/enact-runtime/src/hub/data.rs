@@ -47,8 +47,8 @@ impl Hub {
             .ok_or_else(|| refusal::new(code::PARAMETERS_INVALID, "an artifact needs a name of 1 to 255 bytes"))?;
         let media_type = media_type.unwrap_or_else(|| media_type_of(&name).to_owned());
         let artifacts = self.performer.artifacts().clone();
-        let put = tokio::task::spawn_blocking(move || artifacts.put_file(&path, PUT_MAX_BYTES)).await;
-        let stored = put.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        let put = move || artifacts.put_file(&path, PUT_MAX_BYTES).map_err(|error| unusable(&error, &path));
+        let stored = tokio::task::spawn_blocking(put).await.map_err(|error| refusal::internal(&error))??;
         let now = self.ring.now();
         let reference = Box::new(Reference {
             id: ReferenceId::from_parts(now.0, self.ring.random()),
@@ -85,8 +85,8 @@ impl Hub {
         };
         let artifacts = self.performer.artifacts().clone();
         let path = PathBuf::from(&target);
-        let copy = tokio::task::spawn_blocking(move || artifacts.materialise(&digest, &path)).await;
-        copy.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        let copy = move || artifacts.materialise(&digest, &path).map_err(|error| unusable(&error, &path));
+        tokio::task::spawn_blocking(copy).await.map_err(|error| refusal::internal(&error))??;
         Ok(Response::Done { message: format!("{digest} is written to {target}") })
     }
 
@@ -238,13 +238,24 @@ fn passes(filter: &ReferenceFilter, reference: &Reference) -> bool {
         && filter.made_by.is_none_or(|execution| reference.made_by == Some(execution))
 }
 
-fn unusable(error: artifacts::Error) -> Box<crate::api::Refusal> {
-    let code = match &error {
-        artifacts::Error::Altered { .. } => code::STORE_CORRUPTED,
-        artifacts::Error::Missing(_) => code::NOT_FOUND,
-        _ => code::FILE_UNUSABLE,
+/// Tells the caller's file, which the caller can mend, from the store's, which an administrator must.
+fn unusable(error: &artifacts::Error, theirs: &Path) -> Box<crate::api::Refusal> {
+    use artifacts::Error as E;
+    let code = match error {
+        E::Altered { .. } | E::Missing(_) => code::STORE_CORRUPTED,
+        E::TooLarge { .. } => code::FILE_UNUSABLE,
+        E::Full { path, .. } | E::ReadOnly { path, .. } | E::Io { path, .. } if path == theirs => code::FILE_UNUSABLE,
+        E::Full { .. } => code::STORE_FULL,
+        E::ReadOnly { .. } | E::Io { .. } => code::STORE_UNUSABLE,
     };
-    refusal::new(code, describe(&error))
+    let conclusion = Conclusion::new(code, describe(error));
+    refusal::concluded(match error {
+        E::Altered { .. } | E::Missing(_) => {
+            conclusion.hint("restore the folder artifacts from a backup, or put it again")
+        }
+        E::Full { .. } => conclusion.hint("free the disk and ask again"),
+        _ => conclusion,
+    })
 }
 
 /// Guesses a media type from a name's ending.

@@ -12,7 +12,7 @@ use enact_store::contract::{Order, ReadError, View};
 use super::execution::page_limit;
 use super::{Hub, OpenError, refusal};
 use crate::api::{Caller, Page, Response, VerifyReport};
-use crate::driver::{describe, read_execution, replay};
+use crate::driver::{read_execution, replay};
 use crate::retention::drop_history;
 use enact_engine::conclude as code;
 
@@ -55,7 +55,7 @@ impl Hub {
         let view = self.ring.view().clone();
         let verify = tokio::task::spawn_blocking(move || view.verify_tables(&mut replay)).await;
         let report = verify.map_err(|error| refusal::internal(&error))?;
-        let report = report.map_err(|error| refusal::new(code::STORE_CORRUPTED, describe(&error)))?;
+        let report = report.map_err(|error| refusal::of_store(&error))?;
         let mut faults: Vec<String> = report
             .differences
             .iter()

@@ -1,9 +1,12 @@
 //! Why a request was not carried out, with the conclusion that status and exit code follow from.
 
+use std::io::{self, ErrorKind};
+
 use enact_engine::command::Refused;
 use enact_engine::conclude as code;
 use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_store::contract::ReadError;
+use enact_store::embedded::ColdError;
 
 use crate::api::Refusal;
 use crate::driver::describe;
@@ -42,9 +45,54 @@ pub(crate) fn draining() -> Box<Refusal> {
 }
 
 pub(crate) fn of_read(error: ReadError) -> Box<Refusal> {
-    new(code::STORE_CORRUPTED, describe(&error))
+    of_store(&error)
+}
+
+/// Says what it means that the store could not be read or written: what the system refuses is not damage.
+pub(crate) fn of_store(error: &(dyn std::error::Error + 'static)) -> Box<Refusal> {
+    let conclusion = Conclusion::new(code_of(error), describe(error));
+    concluded(match conclusion.code {
+        code::STORE_FULL => conclusion.hint("free the disk of the store and ask again"),
+        code::STORE_CORRUPTED => conclusion.hint("`enact doctor` and `enact wal verify` tell more"),
+        _ => conclusion,
+    })
+}
+
+fn code_of(error: &(dyn std::error::Error + 'static)) -> DetailCode {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => code::STORE_FULL,
+                ErrorKind::NotFound | ErrorKind::UnexpectedEof | ErrorKind::InvalidData => code::STORE_CORRUPTED,
+                _ => code::STORE_UNUSABLE,
+            };
+        }
+        if error.downcast_ref::<ColdError>().is_some_and(|error| !error.damaged && error.source.source().is_none()) {
+            return code::STORE_UNUSABLE;
+        }
+        next = error.source();
+    }
+    code::STORE_CORRUPTED
 }
 
 pub(crate) fn internal(error: &dyn std::fmt::Display) -> Box<Refusal> {
     new(code::INTERNAL, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DetailCode {
+        of_read(ReadError { what: "a row".to_owned(), source: source.into() }).conclusion.code
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_not_damage() {
+        assert_eq!(read(io::Error::from(ErrorKind::StorageFull)), code::STORE_FULL);
+        assert_eq!(read(io::Error::other("EIO")), code::STORE_UNUSABLE);
+        assert_eq!(read(io::Error::from(ErrorKind::NotFound)), code::STORE_CORRUPTED);
+        assert_eq!(read("these are not its bytes"), code::STORE_CORRUPTED);
+    }
 }

@@ -241,7 +241,7 @@ async fn an_artifact_that_was_altered_or_removed_on_disk_is_a_typed_failure() {
     assert_eq!(get().await.conclusion.code, enact_engine::conclude::STORE_CORRUPTED);
     std::fs::remove_file(&file).unwrap();
     assert_eq!(failure(&run().await).kind, Some(FaultKind::ArtifactMissing));
-    assert_eq!(get().await.conclusion.code, enact_engine::conclude::NOT_FOUND);
+    assert_eq!(get().await.conclusion.code, enact_engine::conclude::STORE_CORRUPTED);
     bed.is_well().await;
 }
 
@@ -269,4 +269,26 @@ async fn a_reference_that_the_tenant_does_not_have_is_refused_before_anything_ru
     let answer = bed.submit_as("other", draft("maker.s.copy", intent), crate::bed::LIMIT).await;
     let Response::Rejected(rejection) = answer else { panic!("{answer:?}") };
     assert_eq!(rejection.conclusion.code, enact_engine::conclude::REFERENCE_UNKNOWN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_nobody_can_read_is_the_callers_and_an_artifact_that_is_gone_is_the_stores() {
+    use enact_engine::conclude as code;
+    let bed = Bed::open().await;
+    let fifo = bed.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let path = fifo.display().to_string();
+    let put = |path: String| Request::ArtifactPut { path, name: None, media_type: None };
+    let none = bed.path("none").display().to_string();
+    for request in [put(path.clone()), put(none), Request::ComponentCheck { path: path.clone() }] {
+        let refused = refusal(bed.ask(request.clone()).await);
+        assert_eq!(refused.conclusion.code, code::FILE_UNUSABLE, "{request:?}: {refused:?}");
+    }
+    let refused = refusal(bed.ask(put(path)).await);
+    assert!(refused.conclusion.message.ends_with("it is not a regular file"), "{refused:?}");
+    let kept = bed.put("kept.txt", b"kept").await;
+    std::fs::remove_dir_all(bed.path("store/artifacts/sha256")).unwrap();
+    let target = bed.path("copy").display().to_string();
+    let refused = refusal(bed.ask(Request::ArtifactGet { reference: ArtifactName::Reference(kept.id), target }).await);
+    assert_eq!(refused.conclusion.code, code::STORE_CORRUPTED, "{refused:?}");
 }
