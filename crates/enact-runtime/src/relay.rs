@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use enact_engine::command::CommandBody;
+use enact_engine::command::{CommandBody, DeliveryResult};
 use enact_engine::view::View as _;
 use enact_model::id::{MessageId, SinkId, TenantId};
-use enact_model::message::MessageRow;
+use enact_model::message::{Delivery, MessageRow};
 use enact_model::table::{Key, KeyRange, Row};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Store, View};
@@ -85,6 +85,15 @@ fn rows<V: View>(view: &V, wanted: &[(TenantId, MessageId)]) -> Vec<Arc<MessageR
     wanted.iter().filter_map(read).collect()
 }
 
+/// Says it once, when it happens: nobody tries again by itself.
+fn tell_if_given_up<V: View>(view: &V, tenant: &TenantId, message: MessageId, sink: &SinkId) {
+    let Ok(Some(Row::Message(row))) = view.get(&Key::message(tenant, message)) else { return };
+    let at = row.message.sinks.iter().position(|known| known == sink);
+    if let Some(Delivery::DeadLettered { reason, .. }) = at.and_then(|at| row.deliveries.get(at)) {
+        tracing::warn!(%message, %sink, reason, "a message is given up; `enact outbox redeliver` sends it again");
+    }
+}
+
 /// Brings messages to one sink until the ring ends. It finds what is pending by itself, after a restart as well.
 pub(crate) async fn relay<S: Store + 'static>(
     ring: Arc<Ring<S>>,
@@ -111,7 +120,7 @@ pub(crate) async fn relay<S: Store + 'static>(
             Ok(results) => results,
             Err(_) => {
                 let reason = format!("no answer within {} s", DELIVERY_LIMIT.as_secs());
-                vec![enact_engine::command::DeliveryResult::Failed { reason }; messages.len()]
+                vec![DeliveryResult::Failed { reason }; messages.len()]
             }
         };
         crash::point("relay-before-mark");
@@ -120,7 +129,13 @@ pub(crate) async fn relay<S: Store + 'static>(
             let (ring, actor) = (Arc::clone(&ring), Arc::clone(&actor));
             let (tenant, message, sink) = (row.message.tenant_id.clone(), row.message.id, name.clone());
             marks.spawn(async move {
-                ring.ask(&actor, CommandBody::Deliver { tenant, message, sink, result }).await.is_ok()
+                let failed = !matches!(result, DeliveryResult::Delivered);
+                let body = CommandBody::Deliver { tenant: tenant.clone(), message, sink: sink.clone(), result };
+                let marked = ring.ask(&actor, body).await.is_ok();
+                if marked && failed {
+                    tell_if_given_up(ring.view(), &tenant, message, &sink);
+                }
+                marked
             });
         }
         // What was sent and could not be marked is sent again after a restart, with the same id.

@@ -4,9 +4,11 @@ use enact_engine::view::rows;
 use enact_engine::wake;
 use enact_model::descriptor::Shape;
 use enact_model::execution::{Phase, Wake};
-use enact_model::id::{ExecutionId, TenantId};
-use enact_model::table::{KeyRange, Table};
-use enact_store::contract::View as _;
+use enact_model::id::{ExecutionId, MessageId, SinkId, TenantId};
+use enact_model::message::Delivery;
+use enact_model::table::{KeyRange, Row, Table};
+use enact_model::time::Timestamp;
+use enact_store::contract::{Order, ReadError, View};
 
 use super::{Hub, refusal};
 use crate::api::{CheckReport, DoctorReport, Response};
@@ -15,8 +17,51 @@ use enact_catalog::catalog::State;
 
 /// Free space below which a store is in danger, in bytes.
 const FREE_MIN_BYTES: u64 = 256 * 1024 * 1024;
+/// Most messages that are looked at for dead letters.
+const MESSAGES_MAX: usize = 200_000;
 /// How long an attempt may be between the ring and a host before it counts as lost.
 const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Messages that were given up.
+#[derive(Default)]
+struct DeadLetters {
+    looked_at: usize,
+    count: u64,
+    oldest: Option<(Timestamp, MessageId, SinkId, String)>,
+}
+
+impl DeadLetters {
+    fn count<V: View>(view: &V) -> Result<Self, ReadError> {
+        let mut dead = Self::default();
+        let mut range = KeyRange::table(Table::Message);
+        while dead.looked_at < MESSAGES_MAX {
+            let page = view.scan(&range, Order::Ascending, 1_000)?;
+            let Some((last, _)) = page.last() else { break };
+            range = range.after(last);
+            dead.looked_at += page.len();
+            page.iter().for_each(|(_, row)| dead.look(row));
+        }
+        Ok(dead)
+    }
+    fn look(&mut self, row: &Row) {
+        let Row::Message(row) = row else { return };
+        for (sink, delivery) in row.message.sinks.iter().zip(&row.deliveries) {
+            let Delivery::DeadLettered { at, reason } = delivery else { continue };
+            self.count += 1;
+            if self.oldest.as_ref().is_none_or(|(oldest, ..)| at < oldest) {
+                self.oldest = Some((*at, row.message.id, sink.clone(), reason.clone()));
+            }
+        }
+    }
+    fn problem(&self) -> Option<String> {
+        let (at, message, sink, reason) = self.oldest.as_ref()?;
+        Some(format!(
+            "{} dead letters, the oldest {message} for the sink {sink} since {at}: {reason}; `enact outbox list --state dead` \
+             shows them, `enact outbox redeliver {message} --reason …` sends one again",
+            self.count
+        ))
+    }
+}
 
 impl Hub {
     pub(super) async fn doctor(&self) -> refusal::Result<Response> {
@@ -25,7 +70,7 @@ impl Hub {
         report.checks.insert("tables".to_owned(), self.check_tables());
         report.checks.insert("executions".to_owned(), self.check_executions().await);
         report.checks.insert("components".to_owned(), self.check_components());
-        report.checks.insert("outbox".to_owned(), self.check_outbox());
+        report.checks.insert("outbox".to_owned(), self.check_outbox().await);
         report.checks.insert("disk".to_owned(), self.check_disk());
         Ok(Response::Doctor(Box::new(report)))
     }
@@ -151,7 +196,7 @@ impl Hub {
         CheckReport { looked_at: format!("{count} component versions"), problems }
     }
 
-    fn check_outbox(&self) -> CheckReport {
+    async fn check_outbox(&self) -> CheckReport {
         let mut problems = Vec::new();
         let mut waiting: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
         for (key, _) in rows(&Durable(self.ring.view()), KeyRange::table(Table::Pending)) {
@@ -165,7 +210,17 @@ impl Hub {
             }
         }
         let count: u64 = waiting.values().sum();
-        CheckReport { looked_at: format!("{count} pending messages"), problems }
+        let mut looked_at = format!("{count} pending messages");
+        let view = self.ring.view().clone();
+        match tokio::task::spawn_blocking(move || DeadLetters::count(&view)).await {
+            Ok(Ok(dead)) => {
+                looked_at.push_str(&format!(", {} messages looked at for dead letters", dead.looked_at));
+                problems.extend(dead.problem());
+            }
+            Ok(Err(error)) => problems.push(format!("dead letters cannot be counted: {error}")),
+            Err(error) => problems.push(format!("dead letters cannot be counted: {error}")),
+        }
+        CheckReport { looked_at, problems }
     }
 
     fn check_disk(&self) -> CheckReport {

@@ -134,6 +134,10 @@ async fn a_message_that_cannot_be_delivered_is_a_dead_letter_with_a_reason_frees
     let dead = outbox(&bed, Some(DeliveryState::Dead)).await;
     let Delivery::DeadLettered { reason, .. } = &dead[0].deliveries[0] else { panic!("{dead:?}") };
     assert!(reason.contains("later/events.jsonl"), "{reason}");
+    let problems = bed.problems().await;
+    let told = format!("outbox: 2 dead letters, the oldest {} for the sink lines since ", dead[1].message.id);
+    assert!(problems.len() == 1 && problems[0].starts_with(&told) && problems[0].contains(reason), "{problems:?}");
+    assert!(problems[0].contains(&format!("`enact outbox redeliver {} --reason …`", dead[1].message.id)));
     bed.restart().await;
     assert_eq!(outbox(&bed, Some(DeliveryState::Dead)).await.len(), 2, "a start must not send dead letters again");
     std::fs::create_dir(bed.path("later")).unwrap();
@@ -149,6 +153,9 @@ async fn a_message_that_cannot_be_delivered_is_a_dead_letter_with_a_reason_frees
         matches!(bed.ask(again).await, Response::Refused(_)),
         "it is delivered; without a sink nothing is repeated"
     );
+    assert!(bed.problems().await[0].starts_with("outbox: 1 dead letters, "));
+    bed.ask(Request::Redeliver { message: dead[0].message.id, sink: None, reason: "mended".into() }).await;
+    bed.delivered().await;
     bed.is_well().await;
 }
 
