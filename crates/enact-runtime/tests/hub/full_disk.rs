@@ -55,7 +55,7 @@ async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknow
     let pad = "x".repeat(20_000);
     let refused = loop {
         assert!(acknowledged.len() < 10_000, "the disk never was full");
-        match bed.submit_as("default", draft("puppet.play.once", json!({ "pad": pad })), LIMIT).await {
+        match bed.submit_as("default", draft("puppet.play.once", json!({ "pad": pad })), Duration::from_secs(3)).await {
             Response::Accepted { execution, .. } if execution.outcome().is_some() => {
                 acknowledged.push(execution.execution.id)
             }
