@@ -48,7 +48,8 @@ pub fn report_usage(error: &clap::Error, json: bool) -> u8 {
         };
         let conclusion = Conclusion::new(code, error.render().to_string().trim_end());
         // Whoever closed the pipe does not want to know.
-        let _ = Output::standard(true, true).document(&json!({ "refused": { "conclusion": conclusion, "faults": [] } }));
+        let _ =
+            Output::standard(true, true).document(&json!({ "refused": { "conclusion": conclusion, "faults": [] } }));
     } else {
         // Help and version go to standard output and are no fault; a closed pipe is nobody's.
         let _ = error.print();
