@@ -7,7 +7,7 @@ use std::time::Duration;
 use enact_runtime::api::{Request, Response};
 use serde_json::json;
 
-use crate::bed::{Bed, LIMIT, draft, refusal};
+use crate::bed::{Bed, draft, refusal};
 
 /// A small file system of its own, which can be made larger.
 struct Small<'a>(&'a Path);
