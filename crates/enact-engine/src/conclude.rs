@@ -159,7 +159,7 @@ codes! {
     /// The log refused a write.
     STORE_POISONED = Datastore Unavailable Exhaustion SystemFailure Escalation SystemAdmin;
     /// The disk of the store has no room.
-    STORE_FULL = Datastore Unavailable Exhaustion SystemFailure RetryLater SystemAdmin;
+    STORE_FULL = Datastore Unavailable Limit SystemFailure RetryLater SystemAdmin;
     /// The total deadline passed.
     DEADLINE_PASSED = Operation Unavailable Limit DomainFailure RetryLater User;
     /// The total deadline passed while something ran that may not run again.

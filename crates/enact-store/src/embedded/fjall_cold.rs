@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use enact_model::id::Lsn;
 use enact_model::table::FIRST_COLD_TAG;
@@ -19,8 +20,15 @@ const MEMTABLE_BYTES: u64 = 4 << 20;
 /// fjall's own journal, in bytes; its least value.
 const JOURNAL_BYTES: u64 = 64 << 20;
 const POSITION: &[u8] = b"\0position";
+/// How long it may take to write what is in memory to table files.
+const SYNC_LIMIT: Duration = Duration::from_secs(10);
 /// Keyspaces of a database.
 const PARTS: usize = 13;
+
+/// Why a database was not synced.
+#[derive(Debug, thiserror::Error)]
+#[error("its tables were not written within {0:?}; the disk may be full")]
+struct SyncError(Duration);
 
 /// Folders of fjall databases inside the store's folder.
 #[derive(Debug, Clone)]
@@ -129,8 +137,13 @@ impl Cold for FjallCold {
     }
     fn sync(&self) -> Result<(), ColdError> {
         // Table files instead of a long journal: the next start has nothing to read back into memory.
-        for part in &*self.parts {
-            part.rotate_memtable_and_wait().map_err(|error| failed("sync", &self.place, error))?;
+        let (tell, told) = std::sync::mpsc::channel();
+        let parts = Arc::clone(&self.parts);
+        // fjall waits for its worker, which is gone for ever after an error such as a full disk.
+        std::thread::spawn(move || tell.send(parts.iter().try_for_each(Keyspace::rotate_memtable_and_wait)));
+        match told.recv_timeout(SYNC_LIMIT) {
+            Ok(synced) => synced.map_err(|error| failed("sync", &self.place, error))?,
+            Err(_) => return Err(ColdError::new("sync", &self.place, SyncError(SYNC_LIMIT))),
         }
         self.db.persist(PersistMode::SyncAll).map_err(|error| failed("sync", &self.place, error))
     }
