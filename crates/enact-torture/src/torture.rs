@@ -15,6 +15,8 @@ use crate::{Broken, Result, doing};
 
 /// Connections that submit.
 const SUBMITTERS: u64 = 6;
+/// The first rounds replay the log, and then every so many: what that takes grows with all that was logged.
+const REPLAYED: u64 = 20;
 /// Executions of earlier rounds that each round looks at again.
 const LOOKED_AT_AGAIN: usize = 20;
 
@@ -87,8 +89,16 @@ async fn rounds(plan: &Plan, folder: &Path, account: &mut Account) -> Result<()>
         answer_for(plan, folder, &heard, &all, &mut known, &mut dice, account).await?;
         all.extend(heard);
         account.rounds += 1;
+        if account.rounds.is_multiple_of(10) {
+            progress(account);
+        }
     }
     Ok(())
+}
+
+#[allow(clippy::print_stderr)]
+fn progress(account: &Account) {
+    eprintln!("{} rounds, {} intents acknowledged …", account.rounds, account.acknowledged);
 }
 
 /// A hub under load, until it is dead.
@@ -143,6 +153,9 @@ async fn answer_for(
     check::delivered(&mut client).await?;
     check::ledger(folder, &ended)?;
     check::health(&mut client).await?;
+    if account.rounds < REPLAYED || account.rounds.is_multiple_of(REPLAYED) {
+        check::replays(&mut client).await?;
+    }
     account.acknowledged += heard.len() as u64;
     let doubt = |view: &enact_runtime::api::ExecutionView| view.outcome().is_some_and(|outcome| outcome.may_have_run());
     account.in_doubt += ended.iter().take(heard.len()).filter(|(_, view)| doubt(view)).count() as u64;
