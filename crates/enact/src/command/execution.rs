@@ -53,7 +53,7 @@ pub enum ExecutionCommand {
     Retry {
         #[command(flatten)]
         steer: Steer,
-        /// The last attempt may have run although no answer came: run it again all the same
+        /// The last attempt may have run: run it again all the same
         #[arg(long)]
         confirm_may_have_run: bool,
     },

@@ -105,7 +105,7 @@ pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
         }
     }
     if conclusion.may_have_run {
-        add("the operation may have run although no answer came".to_owned());
+        add("it may have run: whether its work was done is not known".to_owned());
     }
     let told = |hint: &String| faults.len() > 1 && faults.iter().any(|fault| fault.hint.as_ref() == Some(hint));
     if let Some(hint) = conclusion.hint.as_ref().filter(|hint| !told(hint)) {
