@@ -38,10 +38,7 @@ pub fn all<T>(reads: impl Iterator<Item = Result<T, Need>>) -> Result<Vec<T>, Ne
 /// # Errors
 /// Those that are not in memory.
 pub fn open_executions(view: &(impl View + ?Sized)) -> Result<Vec<Arc<Execution>>, Need> {
-    let ids = rows(view, KeyRange::table(Table::Active)).filter_map(|(key, _)| {
-        let tenant: TenantId = key.first_text()?.parse().ok()?;
-        Some((tenant, ExecutionId::from_u128(key.last_id()?)))
-    });
+    let ids = rows(view, KeyRange::table(Table::Active)).filter_map(|(key, _)| key.as_active());
     Ok(all(ids.map(|(tenant, id)| view.execution(&tenant, id)))?.into_iter().flatten().collect())
 }
 

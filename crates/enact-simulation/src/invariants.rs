@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use enact_engine::effect::{Effect, pending_effects};
 use enact_model::execution::{Execution, Phase, Wake};
-use enact_model::id::{ExecutionId, TenantId};
+use enact_model::id::ExecutionId;
 use enact_model::table::{DueKind, Key, KeyRange, Row, Table};
 use enact_runtime::driver::Durable;
 use enact_store::contract::{Order, View};
@@ -34,9 +34,8 @@ pub fn open<V: View>(view: &V) -> Verdict<Vec<std::sync::Arc<Execution>>> {
     let active = view.scan(&KeyRange::table(Table::Active), Order::Ascending, usize::MAX);
     let mut open = Vec::new();
     for (key, _) in active.map_err(|error| broken(rule, format!("{error:?}")))? {
-        let tenant: Option<TenantId> = key.first_text().and_then(|text| text.parse().ok());
-        let (Some(tenant), Some(id)) = (tenant, key.last_id()) else { return Err(broken(rule, format!("{key:?}"))) };
-        let row = view.get(&Key::execution(&tenant, ExecutionId::from_u128(id)));
+        let Some((tenant, id)) = key.as_active() else { return Err(broken(rule, format!("{key:?}"))) };
+        let row = view.get(&Key::execution(&tenant, id));
         match row.map_err(|error| broken(rule, format!("{error:?}")))? {
             Some(Row::Execution(row)) if row.is_open() => open.push(row),
             other => return Err(broken(rule, format!("{key:?} has {other:?}"))),

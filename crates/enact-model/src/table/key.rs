@@ -317,6 +317,11 @@ impl Key {
         let (_, rest) = read_text(rest.get(1..)?)?;
         read_text(rest).map(|(text, _)| text)
     }
+    /// Returns the tenant and the execution of a key of [`Table::Active`].
+    pub fn as_active(&self) -> Option<(TenantId, ExecutionId)> {
+        (self.table() == Some(Table::Active)).then_some(())?;
+        Some((self.first_text()?.parse().ok()?, ExecutionId::from_u128(self.last_id()?)))
+    }
     /// Returns the time, the kind, the tenant and the execution of a key of [`Table::Due`].
     pub fn as_due(&self) -> Option<(Timestamp, DueKind, TenantId, ExecutionId)> {
         if self.table() != Some(Table::Due) {

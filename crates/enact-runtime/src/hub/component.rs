@@ -14,7 +14,7 @@ use enact_host::contract::HostState;
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::Component;
 use enact_model::digest::Digest;
-use enact_model::id::{ExecutionId, Name, TenantId};
+use enact_model::id::Name;
 use enact_model::intent::InputFault;
 use enact_model::json::Json;
 use enact_model::observation::Fault;
@@ -143,12 +143,8 @@ impl Hub {
         let mut open = BTreeMap::new();
         let view = self.ring.view();
         for (key, _) in rows(&Durable(view), KeyRange::table(Table::Active)) {
-            let (Some(tenant), Some(id)) =
-                (key.first_text().and_then(|text| text.parse::<TenantId>().ok()), key.last_id())
-            else {
-                continue;
-            };
-            if let Ok(Some(execution)) = read_execution(view, &tenant, ExecutionId::from_u128(id)) {
+            let Some((tenant, id)) = key.as_active() else { continue };
+            if let Ok(Some(execution)) = read_execution(view, &tenant, id) {
                 *open.entry((execution.pin.name.clone(), execution.pin.version.to_string())).or_default() += 1;
             }
         }
@@ -200,9 +196,8 @@ impl Hub {
                 position.mark_unchanged();
                 let view = ring.view();
                 let open = rows(&Durable(view), KeyRange::table(Table::Active)).any(|(key, _)| {
-                    let tenant = key.first_text().and_then(|text| text.parse::<TenantId>().ok());
-                    let (Some(tenant), Some(id)) = (tenant, key.last_id()) else { return false };
-                    let row = read_execution(view, &tenant, ExecutionId::from_u128(id));
+                    let Some((tenant, id)) = key.as_active() else { return false };
+                    let row = read_execution(view, &tenant, id);
                     row.ok().flatten().is_some_and(|row| row.pin.name == name && *row.pin.version == *version)
                 });
                 if !open {

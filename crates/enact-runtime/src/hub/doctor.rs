@@ -103,8 +103,7 @@ impl Hub {
         let mut count = 0_u64;
         for (key, _) in rows(&Durable(view), KeyRange::table(Table::Active)) {
             count += 1;
-            let tenant = key.first_text().and_then(|text| text.parse::<TenantId>().ok());
-            let (Some(tenant), Some(id)) = (tenant, key.last_id().map(ExecutionId::from_u128)) else { continue };
+            let Some((tenant, id)) = key.as_active() else { continue };
             let execution = match read_execution(view, &tenant, id) {
                 Ok(Some(execution)) => execution,
                 Ok(None) => {
