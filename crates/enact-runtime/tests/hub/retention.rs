@@ -135,7 +135,7 @@ async fn ten_times_the_history_costs_neither_memory_nor_work_at_the_start() {
                     let draft = Box::new(draft("puppet.play.once", json!({ "n": number })));
                     let request = Request::Submit { draft, wait_ms: 30_000 };
                     let answer = hub.handle(&crate::bed::caller("default"), request).await;
-                    assert!(matches!(answer, Response::Accepted { .. }));
+                    assert!(matches!(answer, Response::Accepted { .. }), "{answer:?}");
                 }
             });
         }
