@@ -284,8 +284,8 @@ impl Catalog {
     /// then the only operation that handles it.
     ///
     /// # Errors
-    /// A solution that is not bound; an intent type that nobody handles, with the near ones; one that several handle and the solution leaves open; one
-    /// whose component takes no new executions.
+    /// A solution that is not bound; an intent type that nobody handles, with the near ones; one that several handle and the
+    /// solution leaves open; one whose component takes no new executions.
     pub fn resolve(&self, intent_type: &IntentType, solution: &SolutionId) -> Result<Resolved, ResolveError> {
         if let Some(near) = self.missing(solution) {
             let (intent_type, solution) = (intent_type.clone(), solution.clone());

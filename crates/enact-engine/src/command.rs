@@ -216,24 +216,31 @@ impl Command {
     }
     /// Returns the input of an execution: from its record, or as the command brings it; null where it brings none.
     pub fn input(&self, execution: &Execution) -> serde_json::Value {
-        let brought = match &self.body {
-            CommandBody::Observe { execution: id, input, .. } if *id == execution.id => input.as_ref(),
-            _ => None,
-        };
-        execution.intent.parameters.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
+        let (input, _) = self.brought(execution);
+        value(&execution.intent.parameters, input)
     }
     /// Returns the output of an execution: from its outcome, or as the command brings it; null where it brings none.
     pub fn output(&self, execution: &Execution, output: &Payload) -> serde_json::Value {
-        let brought = match &self.body {
-            CommandBody::Observe { execution: id, output, .. } if *id == execution.id => output.as_ref(),
-            _ => None,
-        };
-        output.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
+        let (_, brought) = self.brought(execution);
+        value(output, brought)
+    }
+    /// Returns the input and the output of an execution that the command brings.
+    fn brought(&self, execution: &Execution) -> (Option<&Json>, Option<&Json>) {
+        match &self.body {
+            CommandBody::Observe { execution: id, input, output, .. } if *id == execution.id => {
+                (input.as_ref(), output.as_ref())
+            }
+            _ => (None, None),
+        }
     }
     /// Returns the `n`-th execution id of this command.
     pub fn execution_id(&self, n: u64) -> ExecutionId {
         ExecutionId::from_parts(self.time.0, self.random(n))
     }
+}
+
+fn value(payload: &Payload, brought: Option<&Json>) -> serde_json::Value {
+    payload.inline().or(brought).map_or(serde_json::Value::Null, Json::to_value)
 }
 
 impl CommandBody {

@@ -219,6 +219,12 @@ impl Hub {
         self.ring.tell(&"engine".into(), CommandBody::Tick).await
     }
 
+    /// Returns why the tables are not written behind, and since when, if they are not.
+    fn tables_trouble(&self) -> Option<String> {
+        let trouble = self.ring.view().trouble()?;
+        Some(format!("not written behind since {}: {}", Timestamp::from_system(trouble.since), trouble.reason))
+    }
+
     /// Returns how the hub is.
     pub fn status(&self) -> Status {
         let (open, queued, pending) = self.counts();
@@ -229,10 +235,7 @@ impl Hub {
             pid: std::process::id(),
             position: self.ring.view().position(),
             behind: self.ring.view().behind(),
-            tables: self.ring.view().trouble().map(|trouble| {
-                let since = Timestamp::from_system(trouble.since);
-                format!("not written behind since {since}: {}", trouble.reason)
-            }),
+            tables: self.tables_trouble(),
             started_at: self.started_at,
             open,
             queued,

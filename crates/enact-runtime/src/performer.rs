@@ -22,7 +22,7 @@ use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
 use enact_model::execution::{Execution, StopCause};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::json::{Json, JsonLimits};
-use enact_model::limits::{CAPTURE_MAX_BYTES, PARAMETERS_MAX_BYTES, STOP_GRACE, STOP_LIMIT};
+use enact_model::limits::{CAPTURE_MAX_BYTES, INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, STOP_GRACE, STOP_LIMIT};
 use enact_model::observation::{Fault, FaultKind, Observation, Reply, Seen, StoredArtifact};
 use enact_model::payload::Payload;
 use enact_model::table::{Key, Row};
@@ -408,13 +408,13 @@ fn keep_bytes(
     }
 }
 
-/// Makes a payload of an output, and stores it where it is too large for a record.
-fn put_json(artifacts: &Artifacts, json: &Json) -> Result<Payload, artifacts::Error> {
-    let payload = Payload::of(json.clone());
-    if matches!(payload, Payload::Stored { .. }) {
-        artifacts.put_bytes(json.as_str().as_bytes())?;
+/// Makes a payload of a value, and stores it where it is too large for a record.
+pub(crate) fn put_json(artifacts: &Artifacts, json: &Json) -> Result<Payload, artifacts::Error> {
+    if json.as_str().len() <= INLINE_MAX_BYTES {
+        return Ok(Payload::Inline(json.clone()));
     }
-    Ok(payload)
+    let kept = artifacts.put_bytes(json.as_str().as_bytes())?;
+    Ok(Payload::Stored { digest: kept.digest, size: kept.size })
 }
 
 fn store(artifacts: &Artifacts, file: ProducedFile) -> Result<StoredArtifact, artifacts::Error> {

@@ -253,15 +253,11 @@ pub(super) fn unfit(
 }
 
 fn unresolved(error: &ResolveError) -> Refusal {
-    let code = match error {
-        ResolveError::UnknownSolution { .. } => code::SOLUTION_UNKNOWN,
-        ResolveError::Unknown { .. } => code::INTENT_TYPE_UNKNOWN,
-        ResolveError::Ambiguous { .. } => code::INTENT_TYPE_AMBIGUOUS,
-        ResolveError::Draining { .. } => code::COMPONENT_DRAINING,
-    };
-    let at = match error {
-        ResolveError::UnknownSolution { .. } => "solution_id",
-        _ => "intent_type",
+    let (code, at) = match error {
+        ResolveError::UnknownSolution { .. } => (code::SOLUTION_UNKNOWN, "solution_id"),
+        ResolveError::Unknown { .. } => (code::INTENT_TYPE_UNKNOWN, "intent_type"),
+        ResolveError::Ambiguous { .. } => (code::INTENT_TYPE_AMBIGUOUS, "intent_type"),
+        ResolveError::Draining { .. } => (code::COMPONENT_DRAINING, "intent_type"),
     };
     Refusal::one(code, InputFault::new(at, error.to_string()).hint(error.hint()))
 }

@@ -86,11 +86,10 @@ impl Hub {
 
     /// The tables are a cache of the log: late ones lose nothing, but what is not written behind stays in memory.
     fn check_tables(&self) -> CheckReport {
-        let status = self.status();
         let way_out = "free the disk or mend it; if it stays so, restart the hub, which goes on from the log";
-        let problems = status.tables.map(|trouble| format!("{trouble}; {way_out}"));
+        let problems = self.tables_trouble().map(|trouble| format!("{trouble}; {way_out}"));
         CheckReport {
-            looked_at: format!("{} records behind the log", status.behind),
+            looked_at: format!("{} records behind the log", self.ring.view().behind()),
             problems: problems.into_iter().collect(),
         }
     }

@@ -77,11 +77,9 @@ impl Hub {
 
     /// Refuses what belongs to a session that ended: its state ended with it.
     fn refuse_ended(&self, caller: &Caller, scope: StateScope, owner: &str) -> refusal::Result<()> {
-        let Ok(session) = owner.parse::<SessionId>() else { return Ok(()) };
-        let row = match self.ring.view().get(&Key::session(&caller.tenant, &session)).map_err(refusal::of_read)? {
-            Some(Row::Session(row)) if scope == StateScope::Session => row,
-            _ => return Ok(()),
-        };
+        let (StateScope::Session, Ok(session)) = (scope, owner.parse::<SessionId>()) else { return Ok(()) };
+        let row = self.ring.view().get(&Key::session(&caller.tenant, &session)).map_err(refusal::of_read)?;
+        let Some(Row::Session(row)) = row else { return Ok(()) };
         match row.ended_at(self.ring.now()) {
             Some(at) => Err(refusal::new(
                 code::SESSION_ENDED,

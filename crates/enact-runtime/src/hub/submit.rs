@@ -8,11 +8,11 @@ use enact_model::id::{IntentId, SessionId, SolutionId};
 use enact_model::intent::{InputFault, Intent, IntentDraft};
 use enact_model::json::Json;
 use enact_model::limits::INLINE_MAX_BYTES;
-use enact_model::payload::Payload;
 
 use super::{Hub, refusal};
 use crate::api::{Caller, Response};
 use crate::driver::describe;
+use crate::performer::put_json;
 use enact_engine::conclude as code;
 
 impl Hub {
@@ -94,10 +94,9 @@ impl Hub {
         if parameters.as_str().len() > INLINE_MAX_BYTES {
             let artifacts = self.performer.artifacts().clone();
             let bytes = parameters.clone();
-            let put = tokio::task::spawn_blocking(move || artifacts.put_bytes(bytes.as_str().as_bytes())).await;
+            let put = tokio::task::spawn_blocking(move || put_json(&artifacts, &bytes)).await;
             let stored = put.map_err(|error| refusal::internal(&error))?;
-            let stored = stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))?;
-            intent.parameters = Payload::Stored { digest: stored.digest, size: stored.size };
+            intent.parameters = stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))?;
         }
         Ok((intent, parameters))
     }
