@@ -152,8 +152,7 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
     /// When that fails; what was committed is durable all the same.
     pub fn close(mut self) -> Result<(), ReplayError> {
         self.flusher = None;
-        self.shared.tables.flush()?;
-        self.shared.tables.sync()?;
+        self.shared.tables.close()?;
         if !self.log.is_poisoned() {
             self.log.seal()?;
         }

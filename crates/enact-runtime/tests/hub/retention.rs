@@ -107,9 +107,6 @@ async fn a_hub_drops_history_by_itself_as_its_configuration_says() {
 async fn ten_times_the_history_costs_neither_memory_nor_work_at_the_start() {
     const ONE_STORE: &str = "TEST_OPEN_STORE";
     const SEGMENT_BYTES: u64 = 1 << 20;
-    /// The last segment of the log and what the tables' store keeps of a journal are read to their ends, wherever those are;
-    /// the log of the larger history is five times as long.
-    const ENDS_BYTES: u64 = SEGMENT_BYTES + (64 << 20);
     let embedded = enact_store::embedded::Config { segment_bytes: SEGMENT_BYTES, ..Default::default() };
     if let Some(folder) = std::env::var_os(ONE_STORE) {
         let mut config = crate::bed::config(std::path::Path::new(&folder));
@@ -157,7 +154,8 @@ async fn ten_times_the_history_costs_neither_memory_nor_work_at_the_start() {
     }
     let [(few_pages, few_read), (many_pages, many_read)] = seen[..] else { panic!() };
     assert!(many_pages * 2 <= few_pages * 3, "{few_pages} pages and then {many_pages}");
-    assert!(many_read <= few_read + ENDS_BYTES, "{few_read} bytes read and then {many_read}");
+    // The last segment of the log is read to its end, wherever that is.
+    assert!(many_read * 2 <= few_read * 3 + SEGMENT_BYTES * 2, "{few_read} bytes read and then {many_read}");
 }
 
 /// Returns what this process has read, from files and from the page cache alike.

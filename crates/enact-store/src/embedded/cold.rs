@@ -50,6 +50,10 @@ pub trait Cold: Clone + Send + Sync + 'static {
     fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError>;
     /// Makes every batch so far durable.
     fn sync(&self) -> Result<(), ColdError>;
+    /// Makes every batch durable, and leaves the next start as little to read as can be; nothing is written after it.
+    fn close(&self) -> Result<(), ColdError> {
+        self.sync()
+    }
 }
 
 /// A frozen state of a [`Cold`].

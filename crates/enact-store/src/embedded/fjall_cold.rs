@@ -139,13 +139,35 @@ impl Cold for FjallCold {
         // Table files instead of a long journal: the next start has nothing to read back into memory.
         let (tell, told) = std::sync::mpsc::channel();
         let parts = Arc::clone(&self.parts);
+        // The one worker writes them in this order, so that the last one says of all of them that they are written.
+        let written = move || parts.iter().rev().try_for_each(Keyspace::rotate_memtable_and_wait);
         // fjall waits for its worker, which is gone for ever after an error such as a full disk.
-        std::thread::spawn(move || tell.send(parts.iter().try_for_each(Keyspace::rotate_memtable_and_wait)));
+        std::thread::spawn(move || tell.send(written()));
         match told.recv_timeout(SYNC_LIMIT) {
             Ok(synced) => synced.map_err(|error| failed("sync", &self.place, error))?,
             Err(_) => return Err(ColdError::new("sync", &self.place, SyncError(SYNC_LIMIT))),
         }
         self.db.persist(PersistMode::SyncAll).map_err(|error| failed("sync", &self.place, error))
+    }
+    fn close(&self) -> Result<(), ColdError> {
+        // With the position in it the first part, which `sync` writes last, is never without something to write.
+        self.write(Vec::new(), self.position()?)?;
+        self.sync()?;
+        // fjall reads its journal whole at a start, whatever of it is in table files by now: 64 MiB. Emptied and not removed:
+        // only with a journal, be it empty, does it take its sequence number from the table files.
+        self.empty_journals().map_err(|error| ColdError::new("empty the journal of", &self.place, error))
+    }
+}
+
+impl FjallCold {
+    fn empty_journals(&self) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(&*self.place)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "jnl") {
+                std::fs::OpenOptions::new().write(true).open(path)?.set_len(0)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -88,9 +88,8 @@ impl<I: Io, S: ColdStorage> EmbeddedView<I, S> {
         let base = Tables::open(self.shared.storage.open(Purpose::Base)?)?;
         if base.position() < until {
             replay(&base, &self.shared.reader, until, apply)?;
-            base.flush()?;
         }
-        base.sync()?;
+        base.close()?;
         self.shared.tables.flush()?;
         self.shared.tables.sync()?;
         Ok(keep)

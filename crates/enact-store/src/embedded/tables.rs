@@ -181,6 +181,11 @@ impl<C: Cold> Tables<C> {
     pub(super) fn sync(&self) -> Result<(), ColdError> {
         self.cold.sync()
     }
+    /// Writes what is dirty behind, for the last time.
+    pub(super) fn close(&self) -> Result<(), ColdError> {
+        self.flush()?;
+        self.cold.close()
+    }
     pub(super) fn cached(&self, key: &Key) -> Cached {
         match self.read().rows.get(key) {
             Some(Slot { row: Some(row), .. }) => Cached::Row(row.clone()),
