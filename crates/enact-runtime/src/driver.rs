@@ -150,8 +150,7 @@ impl<S: Store> Driver<S> {
                 working.loaded.clear();
             }
             if let Err(error) = working.prefetch(command.body.needs()) {
-                let reason: Arc<str> = describe(&error).into();
-                return Err(self.poisoned.insert(Poisoned { reason }).clone());
+                return Err(poison(&mut self.poisoned, &error));
             }
             let world = World { policy: &self.policy, catalog: &catalog };
             let decision = loop {
@@ -159,10 +158,7 @@ impl<S: Store> Driver<S> {
                     Ok(decision) => break decision,
                     Err(need) => match working.load(need) {
                         Ok(()) => {}
-                        Err(error) => {
-                            let reason: Arc<str> = describe(&error).into();
-                            return Err(self.poisoned.insert(Poisoned { reason }).clone());
-                        }
+                        Err(error) => return Err(poison(&mut self.poisoned, &error)),
                     },
                 }
             };
@@ -191,8 +187,7 @@ impl<S: Store> Driver<S> {
         }
         if !batches.is_empty() {
             if let Err(error) = self.store.commit(self.epoch, expected, &batches) {
-                let reason: Arc<str> = describe(&error).into();
-                return Err(self.poisoned.insert(Poisoned { reason }).clone());
+                return Err(poison(&mut self.poisoned, &error));
             }
             self.last_time = last_time;
             self.catalog = catalog;
@@ -200,6 +195,10 @@ impl<S: Store> Driver<S> {
         turn.records = batches.into_iter().flat_map(|batch| batch.records).collect();
         Ok(turn)
     }
+}
+
+fn poison(poisoned: &mut Option<Poisoned>, error: &(dyn std::error::Error + 'static)) -> Poisoned {
+    poisoned.insert(Poisoned { reason: describe(error).into() }).clone()
 }
 
 fn changes_catalog(body: &Body) -> bool {

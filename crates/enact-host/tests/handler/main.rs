@@ -6,17 +6,28 @@ mod hub;
 mod worker;
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
+        ["worker", "deaf"] => deaf(&["worker", "plain"]),
         ["worker", mode] => worker::run(mode),
+        ["oneshot", "deaf"] => deaf(&["oneshot", "loop"]),
         ["oneshot", probe] => oneshot(probe),
         ["hub", folder] => hub::run(folder),
         _ => panic!("handler oneshot PROBE | worker MODE | hub FOLDER"),
     }
+}
+
+/// Goes on as the handler of these words, which does not hear SIGTERM, beside a child that does not either.
+fn deaf(words: &[&str]) -> ! {
+    let handler = std::env::current_exe().expect("the handler has a path");
+    let script = r#"trap '' TERM; sleep 9 & exec "$0" "$@""#;
+    let error = std::process::Command::new("sh").args(["-c", script]).arg(handler).args(words).exec();
+    panic!("no shell: {error}")
 }
 
 fn oneshot(probe: &str) {
@@ -34,12 +45,6 @@ fn oneshot(probe: &str) {
         "garbage" => print!("\u{1}not json"),
         "half" => print!("{{\"half\": "),
         "bad-effects" => println!("{{\"output\":1,\"stat\":[]}}"),
-        "deaf" => {
-            // SIGTERM is held back, so that only a kill ends it.
-            let _ = std::process::Command::new("sh")
-                .args(["-c", "trap '' TERM; for i in 1 2 3 4 5 6 7 8 9; do sleep 1; done"])
-                .status();
-        }
         other => misbehave(other, &argument),
     }
 }

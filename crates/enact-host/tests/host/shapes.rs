@@ -206,7 +206,7 @@ impl HostUnderTest for Worker {
             Probe::FailingStart => Self::component("failing", "dies", |_| {}),
             Probe::SilentStart => Self::component("silent", "silent", |shape| shape.start_timeout_ms = 200),
             Probe::RefusedStart => Self::component("refusing", "refuses", |_| {}),
-            Probe::Deaf => Self::component("pricing", "plain", |_| {}).at("loop"),
+            Probe::Deaf => Self::component("deaf", "deaf", |_| {}).at("loop"),
             probe => Self::component("pricing", "plain", |_| {}).at(name(probe)),
         })
     }

@@ -2,30 +2,55 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use enact_runtime::api::{Request, Response};
 use serde_json::json;
 
 use crate::bed::{Bed, draft, refusal};
+use crate::puppet::{self, Puppet};
 
 /// A small file system of its own, which can be made larger.
-struct Small<'a>(&'a Path);
+struct Small(tempfile::TempDir);
 
-impl<'a> Small<'a> {
-    fn mount(at: &'a Path) -> Result<Self, String> {
-        std::fs::create_dir_all(at).unwrap();
-        run("mount", &["-t", "tmpfs", "-o", "size=6m", "enact-test", &at.display().to_string()]).map(|()| Self(at))
+impl Small {
+    fn mount() -> Result<Self, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().display().to_string();
+        run("mount", &["-t", "tmpfs", "-o", "size=6m", "enact-test", &at]).map(|()| Self(folder))
+    }
+    fn path(&self) -> &Path {
+        self.0.path()
     }
     fn grow(&self) {
-        run("mount", &["-o", "remount,size=64m", &self.0.display().to_string()]).unwrap();
+        run("mount", &["-o", "remount,size=64m", &self.path().display().to_string()]).unwrap();
     }
 }
 
-impl Drop for Small<'_> {
+impl Drop for Small {
     fn drop(&mut self) {
-        let _ = run("umount", &["-l", &self.0.display().to_string()]);
+        let _ = run("umount", &["-l", &self.path().display().to_string()]);
     }
+}
+
+/// A hub with a puppet whose store is on a small file system; nothing where none can be mounted, which is counted.
+async fn on_small_disk() -> Option<(Small, Arc<Puppet>, Bed)> {
+    let small = match Small::mount() {
+        Ok(small) => small,
+        Err(reason) => {
+            println!("SKIPPED 1: a small file system cannot be mounted here: {reason}");
+            return None;
+        }
+    };
+    let puppet = Puppet::new();
+    let mut bed = Bed::with(|config, _| {
+        config.store = small.path().join("store");
+        puppet.take_the_stage(config);
+    })
+    .await;
+    bed.add(puppet::COMPONENT).await;
+    Some((small, puppet, bed))
 }
 
 fn run(program: &str, args: &[&str]) -> Result<(), String> {
@@ -35,22 +60,7 @@ fn run(program: &str, args: &[&str]) -> Result<(), String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknowledged() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("small");
-    let small = match Small::mount(&at) {
-        Ok(small) => small,
-        Err(reason) => {
-            println!("SKIPPED 1: a small file system cannot be mounted here: {reason}");
-            return;
-        }
-    };
-    let puppet = crate::puppet::Puppet::new();
-    let mut bed = Bed::with(|config, _| {
-        config.store = at.join("store");
-        puppet.take_the_stage(config);
-    })
-    .await;
-    bed.add(crate::puppet::COMPONENT).await;
+    let Some((small, puppet, mut bed)) = on_small_disk().await else { return };
     let mut acknowledged = Vec::new();
     let pad = "x".repeat(20_000);
     let refused = loop {
@@ -94,24 +104,9 @@ async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknow
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_takes_work() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("small");
-    let small = match Small::mount(&at) {
-        Ok(small) => small,
-        Err(reason) => {
-            println!("SKIPPED 1: a small file system cannot be mounted here: {reason}");
-            return;
-        }
-    };
-    let puppet = crate::puppet::Puppet::new();
-    let mut bed = Bed::with(|config, _| {
-        config.store = at.join("store");
-        puppet.take_the_stage(config);
-    })
-    .await;
-    bed.add(crate::puppet::COMPONENT).await;
+    let Some((small, _puppet, mut bed)) = on_small_disk().await else { return };
     // Everything that is free goes into one file; the segment of the log is there already.
-    let filler = std::fs::File::create(at.join("filler")).unwrap();
+    let filler = std::fs::File::create(small.path().join("filler")).unwrap();
     let full = std::io::copy(&mut std::io::repeat(7), &mut &filler).unwrap_err();
     assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
     let mut ran = Vec::new();
@@ -129,7 +124,7 @@ async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_ta
     let told =
         |problem: &String| problem.starts_with("tables: not written behind since ") && problem.contains("restart");
     assert!(problems.iter().any(told), "{problems:?}");
-    std::fs::remove_file(at.join("filler")).unwrap();
+    std::fs::remove_file(small.path().join("filler")).unwrap();
     let hub = bed.hub().clone();
     let _ = hub.shutdown().await;
     drop(hub);
