@@ -147,6 +147,33 @@ fn with_a_hub_the_answers_are_the_same_and_a_second_hub_is_refused() {
 }
 
 #[test]
+fn an_operation_of_the_hub_that_runs_can_be_measured() {
+    let store = Store::new();
+    let bench = ["bench", "c.s.echo", "--input", r#"{"n":1}"#, "--calls", "5", "--in-flight", "2", "--json"];
+    let nobody = store.run(&bench);
+    assert!(!nobody.status.success() && text(&nobody.stdout).contains("none listens"), "{}", text(&nobody.stdout));
+    let _hub = store.serve();
+    let measured = store.run(&bench);
+    assert_eq!(measured.status.code(), Some(0), "{}", text(&measured.stderr));
+    let rows: serde_json::Value = serde_json::from_slice(&measured.stdout).unwrap();
+    assert_eq!(rows[0]["name"], "c.s.echo executions");
+    assert!(rows[1]["value"].as_f64().is_some_and(|ms| ms > 0.0), "{rows}");
+    // They are executions like all others: the first call and the five that were measured.
+    let list = store.run(&["execution", "list", "--selector", "c.s.echo", "--json"]);
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(6), "{list}");
+    let failed = store.run(&["bench", "c.s.fails", "--calls", "5"]);
+    assert!(!failed.status.success() && text(&failed.stderr).contains("status 3"), "{}", text(&failed.stderr));
+    for wrong in [
+        &["bench", "--input", "{}"][..],
+        &["bench", "c.s.echo", "--calls", "0"],
+        &["bench", "c.s.echo", "--folder", "x"],
+    ] {
+        assert_eq!(store.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
 fn watch_follows_an_execution_to_its_end() {
     let store = Store::new();
     let _hub = store.serve();
