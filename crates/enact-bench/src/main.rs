@@ -15,6 +15,10 @@ use std::process::ExitCode;
 use options::{Options, Task};
 use report::{Report, Row};
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whatever stops a measurement; a bench has nobody who could act on its kind.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -1,7 +1,8 @@
 //! Keys and ranges of keys: bytes whose order is the order of the values they are made of.
 
 use std::fmt;
-use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::Table;
 use crate::envelope::StateScope;
@@ -26,36 +27,38 @@ pub enum DueKind {
     GiveUp = 4,
 }
 
+/// The bytes of a key. Most keys have two ids and a short name at most, and need no memory of their own: maps of them are
+/// searched without following pointers.
+type Bytes = SmallVec<[u8; 40]>;
+
 /// A key: the table's byte and parts whose order as bytes is their order as values.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Arc<[u8]>);
+pub struct Key(Bytes);
 
 /// Builds the bytes of a key.
-struct Parts(Vec<u8>);
+struct Parts(Bytes);
 
 impl Parts {
     fn of(table: Table) -> Self {
-        let mut bytes = Vec::with_capacity(48);
-        bytes.push(table as u8);
-        Self(bytes)
+        Self(Bytes::from_slice(&[table as u8]))
     }
     /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
     fn text(mut self, text: &str) -> Self {
-        for &byte in text.as_bytes() {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(0xff);
+        for (at, part) in text.as_bytes().split(|byte| *byte == 0).enumerate() {
+            if at > 0 {
+                self.0.extend_from_slice(&[0, 0xff]);
             }
+            self.0.extend_from_slice(part);
         }
-        self.0.extend([0, 0]);
+        self.0.extend_from_slice(&[0, 0]);
         self
     }
     fn id(mut self, id: u128) -> Self {
-        self.0.extend(id.to_be_bytes());
+        self.0.extend_from_slice(&id.to_be_bytes());
         self
     }
     fn number(mut self, number: u64) -> Self {
-        self.0.extend(number.to_be_bytes());
+        self.0.extend_from_slice(&number.to_be_bytes());
         self
     }
     fn byte(mut self, byte: u8) -> Self {
@@ -63,7 +66,7 @@ impl Parts {
         self
     }
     fn key(self) -> Key {
-        Key(self.0.into())
+        Key(self.0)
     }
 }
 
@@ -84,9 +87,9 @@ impl KeyRange {
     /// Returns the part of the range that follows `key`.
     #[must_use]
     pub fn after(&self, key: &Key) -> Self {
-        let mut bytes = key.0.to_vec();
-        bytes.push(0);
-        Self { from: Key(bytes.into()), to: self.to.clone() }
+        let mut from = key.clone();
+        from.0.push(0);
+        Self { from, to: self.to.clone() }
     }
     fn prefix(parts: Parts) -> Self {
         let mut end = parts.0.clone();
@@ -96,7 +99,7 @@ impl KeyRange {
                 break;
             }
         }
-        Self { from: parts.key(), to: Key(end.into()) }
+        Self { from: parts.key(), to: Key(end) }
     }
     /// The whole of a table.
     pub fn table(table: Table) -> Self {
@@ -104,11 +107,11 @@ impl KeyRange {
     }
     /// All resident tables.
     pub fn resident() -> Self {
-        Self { from: Key([0].into()), to: Key([FIRST_COLD_TAG].into()) }
+        Self { from: Key::from_bytes(&[0]), to: Key::from_bytes(&[FIRST_COLD_TAG]) }
     }
     /// Everything.
     pub fn all() -> Self {
-        Self { from: Key([0].into()), to: Key([0xff].into()) }
+        Self { from: Key::from_bytes(&[0]), to: Key::from_bytes(&[0xff]) }
     }
     /// The executions of a tenant.
     pub fn executions(tenant: &TenantId) -> Self {
@@ -184,7 +187,7 @@ impl KeyRange {
 impl Key {
     /// Wraps stored bytes.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(bytes.into())
+        Self(Bytes::from_slice(bytes))
     }
     /// Returns the stored bytes.
     pub fn as_bytes(&self) -> &[u8] {
