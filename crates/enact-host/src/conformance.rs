@@ -183,14 +183,14 @@ impl Target {
     ///
     /// # Panics
     /// A name that is none.
-    pub fn of(component: &str, shape: ProcessShape, operations: &[&str], operation: &str) -> Self {
+    pub fn of(component: &str, shape: impl Into<Shape>, operations: &[&str], operation: &str) -> Self {
         let name = |text: &str| text.parse::<Name>().expect("the suite uses names");
         let operations = operations.iter().map(|text| (name(text), operation_named(text))).collect();
         let component = Component {
             name: name(component),
             version: "1.0.0".to_owned(),
             summary: None,
-            shape: Shape::Process(shape),
+            shape: shape.into(),
             services: BTreeMap::from([(name("probe"), operations)]),
         };
         Self {

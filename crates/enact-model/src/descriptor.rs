@@ -57,6 +57,18 @@ pub enum Shape {
     Jar(JarShape),
 }
 
+impl From<ProcessShape> for Shape {
+    fn from(shape: ProcessShape) -> Self {
+        Self::Process(shape)
+    }
+}
+
+impl From<JarShape> for Shape {
+    fn from(shape: JarShape) -> Self {
+        Self::Jar(shape)
+    }
+}
+
 impl Shape {
     /// Returns the key that names it in a descriptor.
     pub fn key(&self) -> &'static str {
