@@ -92,6 +92,14 @@ pub trait HostUnderTest: Send + Sync {
     fn neighbour(&self) -> Target;
     /// Returns whether an instance, by its name in the observation, is still there.
     fn is_alive(&self, instance: &str) -> bool;
+    /// Returns whether a call that asks its process to exit is held back, so that the calls beside it are answered.
+    fn holds_exits(&self) -> bool {
+        false
+    }
+    /// A part of the reason for which [`Probe::RefusedStart`] does not start.
+    fn refusal(&self) -> &'static str {
+        "no database"
+    }
 }
 
 /// The claims that the suite proves.

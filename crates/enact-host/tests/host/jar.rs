@@ -1,0 +1,1 @@
+//! What a JVM promises beyond the suite.
