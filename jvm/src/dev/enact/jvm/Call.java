@@ -9,6 +9,9 @@ import dev.enact.jvm.write.Unwritable;
 
 /** A call between `call` and `ok` or `error`. */
 final class Call implements Runnable {
+    /** How often a failure is told again while there is no memory to tell it. */
+    private static final int TRIES = 100;
+
     final long id;
     final Map<String, Object> frame;
     final Questions questions;
@@ -90,39 +93,54 @@ final class Call implements Runnable {
         } catch (TooLarge large) {
             throw new Unwritable("the result has " + large.getMessage() + ", the limit of a frame", "");
         }
-        if (claim()) {
-            try {
-                wire.send(ok);
-            } finally {
-                calls.answered(this);
-            }
-        }
+        answer(ok);
+    }
+
+    /** Sends a line for the log. */
+    void log(String line) {
+        wire.send(wire.frame("log").name("message").string(line));
     }
 
     /** Answers with what was thrown; after an exhausted heap the process asks to be replaced. */
     void fail(Throwable thrown) {
-        Failure failure;
-        boolean exhausted = false;
-        try {
-            failure = Failure.of(thrown, cancelled());
-            exhausted = Failure.find(thrown, OutOfMemoryError.class) != null;
-        } catch (Throwable another) {
-            // Whoever threw it may have overridden its methods, or there is no memory for its stack.
-            failure = Failure.of("failed", "it threw " + thrown.getClass().getName() + ", which cannot be described");
-        }
+        boolean exhausted = Failure.isExhausted(thrown);
         if (exhausted) {
             Reserve.release();
         }
-        fail(failure);
-        if (exhausted) {
-            calls.end(new long[] {id}, "call " + id + " ran out of memory: " + thrown.getMessage());
+        for (int tried = 0; tried < TRIES; tried++) {
+            try {
+                fail(described(thrown));
+                if (exhausted) {
+                    calls.end(new long[] {id}, "call " + id + " ran out of memory: " + thrown.getMessage());
+                }
+                return;
+            } catch (OutOfMemoryError stillFull) {
+                Patience.pause();
+            }
+        }
+        // Nothing can be said any more; the hub says it.
+        Exit.halt(Exit.EXHAUSTED);
+    }
+
+    private Failure described(Throwable thrown) {
+        try {
+            return Failure.of(thrown, cancelled());
+        } catch (OutOfMemoryError full) {
+            throw full;
+        } catch (Throwable another) {
+            // Whoever threw it may have overridden its methods.
+            return Failure.of("failed", "it threw " + thrown.getClass().getName() + ", which cannot be described");
         }
     }
 
     void fail(Failure failure) {
+        answer(failure.write(wire.frame("error").name("id").number(id)));
+    }
+
+    private void answer(JsonWriter frame) {
         if (claim()) {
             try {
-                wire.send(failure.write(wire.frame("error").name("id").number(id)));
+                wire.send(frame);
             } finally {
                 calls.answered(this);
             }

@@ -2,6 +2,7 @@
 package dev.enact.jvm;
 
 import java.io.File;
+import java.io.IOException;
 import java.net.MalformedURLException;
 import java.net.URL;
 import java.util.ArrayList;
@@ -11,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.ZipFile;
 
 import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
@@ -35,9 +37,37 @@ final class Components {
             make("", config, false, made, faults);
         }
         if (!faults.isEmpty()) {
+            unreadable(config, faults);
             throw new InitFailed(String.join("\n", faults));
         }
         return made;
+    }
+
+    /** A jar that is no archive is passed over by class loaders; only what was not found in it would be told. */
+    private static void unreadable(Object config, List<String> faults) {
+        if (config instanceof Map) {
+            for (Map.Entry<?, ?> entry : ((Map<?, ?>) config).entrySet()) {
+                if ("classpath".equals(entry.getKey()) && entry.getValue() instanceof List) {
+                    for (Object path : (List<?>) entry.getValue()) {
+                        unreadable(new File(path.toString()), faults);
+                    }
+                } else {
+                    unreadable(entry.getValue(), faults);
+                }
+            }
+        }
+    }
+
+    private static void unreadable(File jar, List<String> faults) {
+        if (jar.isFile()) {
+            try (ZipFile archive = new ZipFile(jar)) {
+                if (archive.getEntry("BOOT-INF/lib/") != null) {
+                    faults.add(jar + " has other jars inside (BOOT-INF/lib); unpack them and name all in `paths`");
+                }
+            } catch (IOException broken) {
+                faults.add(jar + " is no jar: " + broken.getMessage());
+            }
+        }
     }
 
     private static void make(String prefix, Map<?, ?> said, boolean shared, Map<String, Operation> made, List<String> faults) {
@@ -70,7 +100,7 @@ final class Components {
             } catch (Unresolvable broken) {
                 faults.add(key + ": " + broken.getMessage());
             } catch (UnsupportedClassVersionError newer) {
-                faults.add(key + ": " + newer.getMessage());
+                faults.add(key + ": " + JavaVersion.needed(newer));
             } catch (LinkageError | RuntimeException broken) {
                 faults.add(key + ": " + Failure.line(broken));
             }

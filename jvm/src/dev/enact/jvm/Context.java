@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
@@ -35,12 +36,14 @@ final class Context {
         Function<Object, Object> version = key -> state(call, key).get("version");
         Function<Object, Object> reference = id -> Plain.of(
                 call.questions.ask(call.id, "reference_get", "reference", String.valueOf(id)).get("value"));
+        Consumer<Object> log = line -> call.log(String.valueOf(line));
         Supplier<Object> records = () -> Plain.of(call.questions.ask(call.id, "log_get").get("value"));
         Supplier<Object> cancelled = call::cancelled;
         context.put("state", state);
         context.put("state_version", version);
         context.put("reference", reference);
-        context.put("log", records);
+        context.put("records", records);
+        context.put("log", log);
         context.put("cancelled", cancelled);
         return context;
     }

@@ -6,7 +6,10 @@ final class Exit {
     private static final ThreadLocal<Call> CALLING = new ThreadLocal<>();
     /** How long the hooks of components may take when everything is answered. */
     private static final int HOOKS_MS = 1000;
+    /** The status of a process that has no memory left to say so. */
+    static final int EXHAUSTED = 3;
     private static volatile boolean ours;
+    private static boolean begun;
 
     private Exit() {
     }
@@ -38,6 +41,12 @@ final class Exit {
     /** Ends the process and lets the hooks of components run, but not for ever. */
     static void inPeace() {
         ours = true;
+        synchronized (Exit.class) {
+            if (begun) {
+                return;
+            }
+            begun = true;
+        }
         Thread watch = new Thread(() -> {
             try {
                 Thread.sleep(HOOKS_MS);

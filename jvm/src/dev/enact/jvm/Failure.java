@@ -19,6 +19,7 @@ import dev.enact.jvm.write.Unwritable;
 /** A failure of a call, as the hub is told of it. */
 final class Failure {
     private static final int STACK_CHARS = 8 * 1024;
+    private static final int CAUSES_MAX = 100;
     private static final int MESSAGE_CHARS = 4 * 1024;
 
     private final String code;
@@ -59,7 +60,9 @@ final class Failure {
         if (exit != null) {
             return exited(exit);
         }
-        Failure failure = new Failure(cancelled ? "cancelled" : "failed", line(cause));
+        UnsupportedClassVersionError newer = find(cause, UnsupportedClassVersionError.class);
+        String line = newer == null ? line(cause) : JavaVersion.needed(newer);
+        Failure failure = new Failure(cancelled ? "cancelled" : "failed", line);
         failure.exception = cause.getClass().getName();
         failure.stack = stack(cause);
         return failure;
@@ -108,6 +111,18 @@ final class Failure {
             }
         }
         return null;
+    }
+
+    /** Returns whether the heap is full; takes no memory to find out. */
+    static boolean isExhausted(Throwable thrown) {
+        Throwable inner = thrown;
+        for (int i = 0; i < CAUSES_MAX && inner != null; i++) {
+            if (inner instanceof OutOfMemoryError) {
+                return true;
+            }
+            inner = inner.getCause();
+        }
+        return false;
     }
 
     /** Says in one line what was thrown. */

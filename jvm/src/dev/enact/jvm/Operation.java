@@ -18,10 +18,11 @@ import dev.enact.jvm.scala.ScalaLibrary;
 /** An operation of a component, resolved. */
 final class Operation {
     final Method method;
-    private final Class<?> target;
     private final List<Input> inputs;
     private final boolean whole;
     private final Surroundings surroundings;
+    private final Instance instance;
+    private final boolean effects;
 
     /** A parameter of the method; the one without a reader is the context. */
     static final class Input {
@@ -42,12 +43,14 @@ final class Operation {
         }
     }
 
-    Operation(Method method, Class<?> target, List<Input> inputs, boolean whole, Surroundings surroundings) {
+    Operation(Method method, Class<?> target, List<Input> inputs, boolean whole, boolean effects,
+            Surroundings surroundings) {
         this.method = method;
-        this.target = target;
         this.inputs = inputs;
         this.whole = whole;
+        this.effects = effects;
         this.surroundings = surroundings;
+        this.instance = target == null ? null : surroundings.instance(target);
         try {
             // A public method of a class that is not public can be called all the same.
             method.setAccessible(true);
@@ -62,7 +65,7 @@ final class Operation {
         Object[] arguments = arguments(call);
         Object result;
         try {
-            result = method.invoke(target == null ? null : surroundings.instance(target), arguments);
+            result = method.invoke(instance == null ? null : instance.get(), arguments);
         } catch (InvocationTargetException thrown) {
             throw thrown.getCause();
         }
@@ -70,7 +73,7 @@ final class Operation {
     }
 
     void write(Object result, JsonWriter json) throws Throwable {
-        surroundings.output.write(result, json);
+        surroundings.output.write(result, effects, json);
     }
 
     private Object[] arguments(Call call) throws BadArgument {
@@ -98,7 +101,7 @@ final class Operation {
     private static Object member(Input input, Map<?, ?> members, Class<?> type) throws BadArgument {
         try {
             if (!members.containsKey(input.name) && !input.reader.optional()) {
-                throw new BadArgument(null, type.getName(), "was given: the parameter is missing");
+                throw BadArgument.missing(type.getName());
             }
             return input.reader.read(members.get(input.name));
         } catch (BadArgument bad) {

@@ -18,6 +18,15 @@ final class Patience {
         T take() throws IOException, Malformed;
     }
 
+    static void pause() {
+        try {
+            Thread.sleep(PAUSE_MS);
+        } catch (InterruptedException cancelled) {
+            // Whoever waits here is about to answer; there is nothing to interrupt any more.
+            return;
+        }
+    }
+
     static <T> T whileTheHeapIsFull(Taking<T> taking) throws IOException, Malformed {
         for (int tried = 1;; tried++) {
             try {
@@ -26,11 +35,7 @@ final class Patience {
                 if (tried == TRIES) {
                     throw full;
                 }
-                try {
-                    Thread.sleep(PAUSE_MS);
-                } catch (InterruptedException nobodyInterruptsTheReader) {
-                    Thread.currentThread().interrupt();
-                }
+                pause();
             }
         }
     }

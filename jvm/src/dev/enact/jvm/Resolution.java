@@ -22,6 +22,7 @@ final class Resolution {
     private final String className;
     private final String methodName;
     private final List<Said> said;
+    private final boolean effects;
 
     /** A parameter as the descriptor names it. */
     private static final class Said {
@@ -43,6 +44,7 @@ final class Resolution {
         this.surroundings = surroundings;
         className = String.valueOf(entry.get("class"));
         methodName = String.valueOf(entry.get("method"));
+        effects = Boolean.TRUE.equals(entry.get("effects"));
         Object params = entry.get("params");
         if (params instanceof List) {
             said = new ArrayList<>();
@@ -191,7 +193,7 @@ final class Resolution {
                         + " have no names in the class file; name them in params");
             }
         }
-        return new Operation(method, target, inputs, whole, surroundings);
+        return new Operation(method, target, inputs, whole, effects, surroundings);
     }
 
     private void checkInstance(Class<?> target) throws Unresolvable {

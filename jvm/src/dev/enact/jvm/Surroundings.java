@@ -1,7 +1,6 @@
 // What the operations of one component share: its classes, its Scala, its readers and its configuration.
 package dev.enact.jvm;
 
-import java.lang.reflect.Modifier;
 import java.util.HashMap;
 import java.util.Map;
 
@@ -16,7 +15,7 @@ final class Surroundings {
     final Readers readers;
     final Output output;
     final Object config;
-    private final Map<Class<?>, Object> instances = new HashMap<>();
+    private final Map<Class<?>, Instance> instances = new HashMap<>();
 
     Surroundings(ClassLoader loader, ScalaLibrary scala, Readers readers, Output output, Object config) {
         this.loader = loader;
@@ -26,27 +25,8 @@ final class Surroundings {
         this.config = config;
     }
 
-    /** Returns the one instance of a class that methods are called on; it is made at the first call. */
-    Object instance(Class<?> type) throws ReflectiveOperationException {
-        synchronized (instances) {
-            Object made = instances.get(type);
-            if (made == null) {
-                made = type.getName().endsWith("$") ? type.getField("MODULE$").get(null) : create(type);
-                instances.put(type, made);
-            }
-            return made;
-        }
-    }
-
-    private static Object create(Class<?> type) throws ReflectiveOperationException {
-        try {
-            java.lang.reflect.Field field = type.getField("INSTANCE");
-            if (Modifier.isStatic(field.getModifiers()) && field.getType() == type) {
-                return field.get(null);
-            }
-        } catch (NoSuchFieldException ordinary) {
-            // Only the objects of Kotlin and enums with one constant have it.
-        }
-        return type.getConstructor().newInstance();
+    /** Returns the one instance of a class that methods are called on. */
+    Instance instance(Class<?> type) {
+        return instances.computeIfAbsent(type, Instance::new);
     }
 }

@@ -2,8 +2,6 @@
 package dev.enact.jvm;
 
 import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -17,7 +15,6 @@ import dev.enact.jvm.json.Malformed;
 final class Worker {
     private static final int PROTOCOL = 1;
     private static final int THREADS = 16;
-    /** What the stack of a call may take at least; recursion is a component's own business beyond that. */
     private final Wire wire;
     private final Calls calls;
     private final Questions questions;
@@ -38,7 +35,11 @@ final class Worker {
                 .name("runtime").string(runtime));
         Exit.guard(calls);
         for (Map<String, Object> frame = wire.read(); frame != null; frame = wire.read()) {
-            take(frame);
+            Map<String, Object> taken = frame;
+            Patience.whileTheHeapIsFull(() -> {
+                take(taken);
+                return null;
+            });
         }
     }
 
@@ -114,8 +115,7 @@ final class Worker {
             threads = pool;
         }
         JsonWriter ready = wire.frame("ready").name("operations").beginArray();
-        List<String> names = new ArrayList<>(made.keySet());
-        for (String name : names) {
+        for (String name : made.keySet()) {
             ready.string(name);
         }
         wire.send(ready.endArray());

@@ -12,14 +12,25 @@ public final class BadArgument extends Exception {
     private final String why;
     private final String value;
     private final String type;
+    private final boolean missing;
     private String pointer = "";
 
     /** Says why a value, as the reader of JSON returned it, is not of a type. */
     public BadArgument(Object value, String type, String why) {
+        this(value, type, why, false);
+    }
+
+    private BadArgument(Object value, String type, String why, boolean missing) {
         super(null, null, false, false);
+        this.missing = missing;
         this.why = why;
         this.value = shown(value);
         this.type = type;
+    }
+
+    /** Says that a member is not there. */
+    public static BadArgument missing(String type) {
+        return new BadArgument(null, type, "is missing", true);
     }
 
     static BadArgument not(Object value, Class<?> type) {
@@ -51,7 +62,7 @@ public final class BadArgument extends Exception {
 
     @Override
     public String getMessage() {
-        return (pointer.isEmpty() ? "the argument" : pointer) + ": " + value + " " + why;
+        return (pointer.isEmpty() ? "the argument" : pointer) + ": " + (missing ? "" : value + " ") + why;
     }
 
     private static String shown(Object value) {

@@ -1,7 +1,9 @@
 // The reader of every type that can be read; what cannot be read is found here, when a component is loaded.
 package dev.enact.jvm.read;
 
-import java.util.HashMap;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 import dev.enact.jvm.scala.ScalaLibrary;
@@ -10,7 +12,7 @@ import dev.enact.jvm.type.Unresolvable;
 
 /** Makes readers and keeps them: one for each type of a component. */
 public final class Readers {
-    private final Map<TypeTree, Reader> made = new HashMap<>();
+    private final Map<TypeTree, Reader> made = new LinkedHashMap<>();
     private final Groups groups;
     private final Structures structures;
     private final ScalaReaders scalas;
@@ -28,11 +30,14 @@ public final class Readers {
             return known;
         }
         LateReader late = new LateReader();
+        int before = made.size();
         made.put(type, late);
         try {
             late.made = make(type);
         } catch (Unresolvable | RuntimeException | LinkageError broken) {
-            made.remove(type);
+            // What was made since may stand on the one that is broken.
+            List<TypeTree> all = new ArrayList<>(made.keySet());
+            made.keySet().removeAll(all.subList(before, all.size()));
             throw broken;
         }
         made.put(type, late.made);

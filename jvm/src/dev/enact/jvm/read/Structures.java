@@ -90,8 +90,9 @@ public final class Structures {
                     }
                     try {
                         if (value == null && making.strict && !inner[i].optional()) {
-                            throw new BadArgument(null, making.types.get(i).toString(),
-                                    members.containsKey(name) ? "is not allowed" : "was given: it is missing");
+                            String expected = making.types.get(i).toString();
+                            throw members.containsKey(name) ? new BadArgument(null, expected, "is not allowed")
+                                    : BadArgument.missing(expected);
                         }
                         arguments[i] = inner[i].read(value);
                     } catch (BadArgument bad) {

@@ -81,9 +81,9 @@ final class Resolver {
     }
 
     private Class<?> named(String name) {
-        if (name.equals("scala.package.Seq") || name.equals("scala.Seq") || name.endsWith("package.IndexedSeq")) {
+        if (name.equals("scala.package.Seq") || name.equals("scala.Seq") || name.equals("scala.<repeated>") || name.endsWith("package.IndexedSeq")) {
             // Which one it means depends on the version of Scala; the companion of the package knows.
-            String simple = name.substring(name.lastIndexOf('.') + 1);
+            String simple = name.endsWith("IndexedSeq") ? "IndexedSeq" : "Seq";
             boolean immutable = scala.find("scala.collection.IterableOnce") != null;
             return scala.find("scala.collection." + (immutable ? "immutable." : "") + simple);
         }

@@ -3,11 +3,14 @@ package dev.enact.jvm.scala;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.util.HashMap;
 import java.util.Iterator;
+import java.util.Map;
 
 /** What of Scala is needed to read and write its values; where there is no Scala, nothing is an instance of anything. */
 public final class ScalaLibrary {
     private final ClassLoader loader;
+    private final Map<String, Pickle> pickles = new HashMap<>();
     public final Class<?> option;
     public final Class<?> either;
     public final Class<?> map;
@@ -48,6 +51,15 @@ public final class ScalaLibrary {
         } catch (ClassNotFoundException | LinkageError notHere) {
             return null;
         }
+    }
+
+    /** Returns the signature of the top-level class around a class, or null; it is read once. */
+    Pickle pickle(String className) {
+        String top = className.indexOf('$') < 0 ? className : className.substring(0, className.indexOf('$'));
+        if (!pickles.containsKey(top)) {
+            pickles.put(top, Pickle.of(className, this));
+        }
+        return pickles.get(top);
     }
 
     private static boolean is(Class<?> type, Object value) {

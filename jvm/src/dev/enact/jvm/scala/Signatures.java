@@ -63,7 +63,7 @@ public final class Signatures {
         boolean module = owner.getName().endsWith("$");
         String plain = module ? owner.getName().substring(0, owner.getName().length() - 1) : owner.getName();
         try {
-            Pickle pickle = Pickle.of(plain, scala);
+            Pickle pickle = scala.pickle(plain);
             if (pickle == null) {
                 return found;
             }

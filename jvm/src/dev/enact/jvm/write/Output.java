@@ -31,17 +31,19 @@ public final class Output {
         this.scala = scala;
     }
 
-    /** Writes one result; what a getter or a lazy collection throws comes out as it is. */
-    public void write(Object value, JsonWriter json) throws Throwable {
-        new Pass(json).value(value);
+    /** Writes one result, or the envelope of one with effects; what a getter or a lazy collection throws comes out as it is. */
+    public void write(Object value, boolean effects, JsonWriter json) throws Throwable {
+        new Pass(json, effects).value(value);
     }
 
     private final class Pass {
         private final JsonWriter json;
+        private final boolean effects;
         private final Set<Object> path = Collections.newSetFromMap(new IdentityHashMap<>());
 
-        Pass(JsonWriter json) {
+        Pass(JsonWriter json, boolean effects) {
             this.json = json;
+            this.effects = effects;
         }
 
         void value(Object value) throws Throwable {
@@ -127,6 +129,10 @@ public final class Output {
             if (name == null) {
                 String type = key == null ? "null" : key.getClass().getName();
                 throw new Unwritable("the result has a map whose key is " + type + ", which is no name in JSON", "");
+            }
+            if (effects && value == null && path.size() == 1 && !name.equals("output")) {
+                // A field of an envelope that was not set is an effect that is not wanted.
+                return;
             }
             json.name(name);
             try {
