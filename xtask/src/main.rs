@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{bench, demo, fixtures, mutants, report, setup, suite, torture};
+use xtask::{bench, demo, fixtures, jvm, mutants, report, setup, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
@@ -16,6 +16,7 @@ tasks:
                        kills the real hub again and again and holds what is left against an outside ledger
   bench [--json] [--seconds N] [--row NAME]…
                        measures the hub beside the floor that the disk sets
+  jvm                  builds the Java side of the jar host from jvm/src (needs javac)
   fixtures             fetches what demo and tests feed on into target/fixtures
   setup                looks for what the machine must have, and installs what is missing
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&options),
         "test" => suite::run(&options),
         "mutants" => mutants::run(&options),
+        "jvm" => jvm::build(),
         "fixtures" => fixtures::fetch(&setup::ensure(&options, &[setup::Need::Pip])).map(|_| ()),
         "setup" => {
             let _here = setup::ensure(&options, setup::Need::ALL);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use enact_model::descriptor::{Component, ProcessShape, Shape};
+use enact_model::descriptor::{Component, Shape};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::json::Json;
@@ -14,11 +14,14 @@ use crate::yaml::{self, Mark, Node};
 mod call;
 mod declared;
 pub mod files;
+pub(crate) mod jar;
+mod java;
 mod operation;
 mod relation;
 mod shape;
 
-pub use files::{FileError, FileFacts, Files};
+pub use files::{FileError, FileFacts, Files, JarFacts, JarLayout};
+pub use jar::names_archive;
 
 /// Most operations of one component.
 pub const OPERATIONS_MAX: usize = 1_000;
@@ -26,9 +29,9 @@ pub const OPERATIONS_MAX: usize = 1_000;
 pub const COMPONENT_MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// The shapes of this build, by their keys.
-pub const SHAPES: [&str; 1] = ["process"];
+pub const SHAPES: [&str; 2] = ["process", "jar"];
 /// The shapes that DESIGN knows and this build does not.
-const LATER_SHAPES: [&str; 6] = ["jar", "container", "http", "grpc", "wasm", "entity"];
+const LATER_SHAPES: [&str; 5] = ["container", "http", "grpc", "wasm", "entity"];
 /// The keys of a component other than its shape.
 const KEYS: [&str; 4] = ["component", "version", "summary", "services"];
 
@@ -65,7 +68,7 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
     };
     let version = version(&fields, faults);
     let summary = fields.text("summary", faults).map(str::to_owned);
-    let shape = fields.get("process").and_then(|node| shape::read(node, files, faults));
+    let shape = shape(&fields, files, faults);
     let services = match fields.get("services") {
         Some(node) => services(node, name.as_ref(), shape.as_ref(), files, faults),
         None => {
@@ -73,20 +76,28 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
             None
         }
     };
-    if let (Some(node), Some(shape), Some(services)) = (fields.get("process"), &shape, &services) {
+    if let (Some(node), Some(Shape::Process(shape)), Some(services)) = (fields.get("process"), &shape, &services) {
         let mut operations = services.values().flat_map(BTreeMap::values);
         if shape.command.is_empty() && node.get("command").is_none() && operations.any(|o| o.call.command.is_none()) {
             let message = "`command` of the process is missing, and not every operation has one of its own";
             faults.hint(node.mark, message, "name the program: `command: [java, -jar, tool.jar]`");
         }
     }
-    let component =
-        Component { name: name?, version: version?, summary, shape: Shape::Process(shape?), services: services? };
+    let component = Component { name: name?, version: version?, summary, shape: shape?, services: services? };
     let size = Json::of(&component).as_str().len();
     if size > COMPONENT_MAX_BYTES {
         faults.add(root.mark, format!("the component has {size} bytes of JSON, more than {COMPONENT_MAX_BYTES}"));
     }
     Some(component)
+}
+
+/// Reads the shape that the descriptor has.
+fn shape(fields: &Fields<'_>, files: &dyn Files, faults: &mut Faults) -> Option<Shape> {
+    if let Some(node) = fields.get("process") {
+        return shape::read(node, files, faults).map(Shape::Process);
+    }
+    let node = fields.get("jar")?;
+    jar::read(node, files, faults).map(Shape::Jar)
 }
 
 /// Judges the keys of the descriptor: known ones, and exactly one shape.
@@ -106,7 +117,7 @@ fn check_keys(fields: &Fields<'_>, faults: &mut Faults) {
         }
     }
     if shapes.is_empty() {
-        let hint = "say how it is packaged, such as `process: { command: [./program] }`";
+        let hint = "say how it is packaged, such as `process: { command: [./program] }` or `jar: { path: app.jar }`";
         faults.hint(fields.mark(), "the shape is missing", hint);
     }
     if let Some((second, mark)) = shapes.get(1) {
@@ -147,7 +158,7 @@ type Services = BTreeMap<Name, BTreeMap<Name, enact_model::descriptor::Operation
 fn services(
     node: &Node,
     component: Option<&Name>,
-    shape: Option<&ProcessShape>,
+    shape: Option<&Shape>,
     files: &dyn Files,
     faults: &mut Faults,
 ) -> Option<Services> {
@@ -221,6 +232,8 @@ pub(crate) fn documented_keys() -> Vec<&'static str> {
     let mut keys: Vec<&str> = KEYS.to_vec();
     keys.extend(SHAPES);
     keys.extend(shape::KEYS);
+    keys.extend(jar::KEYS);
+    keys.extend(java::KEYS);
     keys.extend(operation::KEYS);
     keys.extend(call::KEYS);
     keys.extend(["attempts", "backoff", "limit", "key", "artifact", "from", "media_type", "derived_from"]);

@@ -1,6 +1,6 @@
 //! What `component describe` shows: operations, schemas, limits, and what is promised about repetition.
 
-use enact_model::descriptor::{Argument, Component, Operation, OperationKind, RetryOn, Shape, Stdin};
+use enact_model::descriptor::{Argument, Component, JavaCall, Operation, OperationKind, RetryOn, Shape, Stdin};
 use enact_model::digest::Digest;
 use enact_model::id::{IntentType, Name, Selector};
 use enact_model::json::Json;
@@ -26,6 +26,9 @@ pub struct ComponentDescription {
     pub shape: &'static str,
     /// What is run.
     pub command: Vec<String>,
+    /// The Java that it needs, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub java: Option<String>,
     /// The files of its package.
     pub files: Vec<String>,
     /// The folders that it takes files from.
@@ -74,6 +77,9 @@ pub struct OperationDescription {
     pub references: Vec<String>,
     /// The artifacts that it produces.
     pub produces: Vec<String>,
+    /// What is called in a jar, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<String>,
     /// The events that it promises.
     pub emits: Vec<String>,
     /// The state keys that it changes.
@@ -119,16 +125,24 @@ impl Repetition {
 
 /// Describes a component.
 pub fn describe(component: &Component) -> ComponentDescription {
-    let Shape::Process(process) = &component.shape;
+    let command = match &component.shape {
+        Shape::Process(process) => process.command.clone(),
+        // What follows the options of the JVM; which Java it is, is a matter of the machine.
+        Shape::Jar(jar) => ["java", "-cp", &jar.paths.join(":")].map(str::to_owned).to_vec(),
+    };
     ComponentDescription {
         name: component.name.clone(),
         version: component.version.clone(),
         digest: component_digest(component),
         summary: component.summary.clone(),
         shape: component.shape.key(),
-        command: process.command.clone(),
-        files: process.files.keys().cloned().collect(),
-        roots: process.roots.iter().map(|(name, path)| format!("{name}: {}", path.display())).collect(),
+        command,
+        java: match &component.shape {
+            Shape::Process(_) => None,
+            Shape::Jar(jar) => Some(jar.wants().to_string()),
+        },
+        files: component.shape.files().keys().cloned().collect(),
+        roots: component.shape.roots().iter().map(|(name, path)| format!("{name}: {}", path.display())).collect(),
         operations: component.operations().map(|(selector, operation)| of_operation(selector, operation)).collect(),
     }
 }
@@ -163,9 +177,27 @@ fn of_operation(selector: Selector, operation: &Operation) -> OperationDescripti
         output: operation.output.clone(),
         references: references(operation),
         produces: operation.produces.iter().map(|p| format!("{} ({})", p.artifact, p.media_type)).collect(),
+        calls: operation.call.java.as_ref().map(java),
         emits: operation.emits.iter().map(|emit| emit.event_type.clone()).collect(),
         state: operation.state.iter().map(|effect| effect.key.clone()).collect(),
         output_max_bytes: operation.call.output_max_bytes.unwrap_or(limits::CAPTURE_MAX_BYTES),
+    }
+}
+
+fn java(call: &JavaCall) -> String {
+    match call {
+        JavaCall::Run(main) => format!("{}.main(String[])", main.class),
+        JavaCall::Method(method) => {
+            let params = method.params.iter().flatten();
+            let params: Vec<String> = params
+                .map(|param| match &param.of {
+                    Some(of) => format!("{}: {of}", param.name),
+                    None => param.name.clone(),
+                })
+                .collect();
+            let params = if method.params.is_some() { params.join(", ") } else { "…".to_owned() };
+            format!("{}.{}({params})", method.class, method.method)
+        }
     }
 }
 

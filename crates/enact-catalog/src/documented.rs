@@ -9,6 +9,8 @@ const PAGE: &str = include_str!("../../../docs/descriptor.md");
 fn files() -> MemoryFiles {
     let mut files = MemoryFiles::default()
         .file("tabula.jar", b"jar", false)
+        .file("rating-assembly.jar", b"jar 11", false)
+        .file("lib/money.jar", b"jar", false)
         .file("worker.py", b"#!/usr/bin/env python3", true)
         .file("schemas/basket.json", br#"{"type": "object"}"#, false);
     files.folders.push("/package/documents".into());
@@ -78,7 +80,13 @@ fn every_solution_in_the_page_is_read_as_it_stands() {
 fn every_key_that_is_read_has_its_row_in_the_page() {
     let keys = crate::component::documented_keys().into_iter().chain(crate::solution::KEYS);
     for key in keys {
-        let row = PAGE.lines().any(|line| line.starts_with(&format!("| `{key}`")));
+        // Keys of one meaning may share a row.
+        let named = |line: &str| {
+            line.strip_prefix("| ").is_some_and(|rest| {
+                rest.split(" | ").next().is_some_and(|cell| cell.split(", ").any(|one| one == format!("`{key}`")))
+            })
+        };
+        let row = PAGE.lines().any(named);
         assert!(row, "docs/descriptor.md has no row for `{key}`");
     }
 }

@@ -92,6 +92,14 @@ pub trait HostUnderTest: Send + Sync {
     fn neighbour(&self) -> Target;
     /// Returns whether an instance, by its name in the observation, is still there.
     fn is_alive(&self, instance: &str) -> bool;
+    /// Returns whether a call that asks its process to exit is held back, so that the calls beside it are answered.
+    fn holds_exits(&self) -> bool {
+        false
+    }
+    /// A part of the reason for which [`Probe::RefusedStart`] does not start.
+    fn refusal(&self) -> &'static str {
+        "no database"
+    }
 }
 
 /// The claims that the suite proves.
@@ -183,14 +191,14 @@ impl Target {
     ///
     /// # Panics
     /// A name that is none.
-    pub fn of(component: &str, shape: ProcessShape, operations: &[&str], operation: &str) -> Self {
+    pub fn of(component: &str, shape: impl Into<Shape>, operations: &[&str], operation: &str) -> Self {
         let name = |text: &str| text.parse::<Name>().expect("the suite uses names");
         let operations = operations.iter().map(|text| (name(text), operation_named(text))).collect();
         let component = Component {
             name: name(component),
             version: "1.0.0".to_owned(),
             summary: None,
-            shape: Shape::Process(shape),
+            shape: shape.into(),
             services: BTreeMap::from([(name("probe"), operations)]),
         };
         Self {

@@ -64,6 +64,31 @@ pub fn all() -> io::Result<BTreeMap<i32, ProcessFacts>> {
     Ok(found)
 }
 
+/// What a process weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weight {
+    /// Its threads.
+    pub threads: u32,
+    /// Its resident memory, in bytes.
+    pub resident_bytes: u64,
+}
+
+/// Reads what a process weighs.
+///
+/// # Errors
+/// It is not there.
+pub fn weight(pid: u32) -> io::Result<Weight> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let number = |name: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+        rest.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    let threads = number("Threads:").and_then(|count| u32::try_from(count).ok());
+    let threads = threads.ok_or_else(|| io::Error::other("the status file has another form"))?;
+    // One that has ended has no memory any more.
+    Ok(Weight { threads, resident_bytes: number("VmRSS:").unwrap_or(0) * 1024 })
+}
+
 /// Reads variables of a process's environment as it was at its exec; nothing if it may not be read.
 pub fn environment<const N: usize>(pid: i32, names: [&str; N]) -> [Option<String>; N] {
     let text = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

@@ -3,24 +3,26 @@
 mod answer;
 mod capture;
 mod envelope;
+pub(crate) mod launch;
 mod limit;
 mod oneshot;
-mod package;
-mod prepare;
-mod spawn;
+pub(crate) mod package;
+pub(crate) mod prepare;
+pub(crate) mod spawn;
 mod sweep;
 mod template;
-mod version;
+pub(crate) mod version;
+pub(crate) mod versions;
 mod worker;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use enact_model::descriptor::{Component, Shape};
+use enact_model::descriptor::{Component, ProcessShape, Shape};
 use enact_model::digest::Digest;
 use enact_model::id::{Epoch, Name};
 use enact_model::observation::{Fault, FaultKind};
@@ -31,8 +33,9 @@ use crate::contract::{
 };
 use crate::ledger::{Ledger, LedgerError};
 use crate::reap::{self, ReapReport};
+use launch::{Launch, Program};
 use sweep::Sweep;
-use version::Version;
+use versions::Versions;
 
 /// What the process host is given.
 pub struct ProcessConfig {
@@ -52,17 +55,17 @@ pub struct ProcessConfig {
 pub(crate) struct Ground {
     store_id: String,
     epoch: Epoch,
-    scratch: PathBuf,
-    packages: PathBuf,
-    artifacts: Arc<dyn ArtifactSource>,
-    path: OsString,
+    pub scratch: PathBuf,
+    pub packages: PathBuf,
+    pub artifacts: Arc<dyn ArtifactSource>,
+    pub path: OsString,
     ledger: Arc<Ledger>,
     nonces: AtomicU64,
 }
 
 impl Ground {
     /// Returns a name that no other instance of this store has.
-    fn nonce(&self) -> String {
+    pub fn nonce(&self) -> String {
         format!("{}-{}", self.epoch, self.nonces.fetch_add(1, Ordering::Relaxed))
     }
 }
@@ -70,7 +73,7 @@ impl Ground {
 /// The host of the shape `process`.
 pub struct ProcessHost {
     ground: Arc<Ground>,
-    versions: Mutex<BTreeMap<(Name, String), Arc<Version>>>,
+    versions: Versions,
 }
 
 impl ProcessHost {
@@ -101,18 +104,18 @@ impl ProcessHost {
             ledger: Arc::new(ledger),
             nonces: AtomicU64::new(1),
         };
-        Ok((Self { ground: Arc::new(ground), versions: Mutex::new(BTreeMap::new()) }, report))
+        Ok((Self { ground: Arc::new(ground), versions: Versions::default() }, report))
     }
 
-    fn version(&self, name: &Name, version: &str) -> Option<Arc<Version>> {
-        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.get(&(name.clone(), version.to_owned())).cloned()
+    /// What another host of processes stands on, so that one ledger and one reaping serve them all.
+    pub(crate) fn ground(&self) -> Arc<Ground> {
+        self.ground.clone()
     }
 }
 
 impl Host for ProcessHost {
     fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault> {
-        let Shape::Process(shape) = &component.shape;
+        let shape = shape(component)?;
         let mut facts = BTreeMap::new();
         let own =
             component.operations().filter_map(|(selector, o)| Some((selector.to_string(), o.call.command.as_ref()?)));
@@ -133,30 +136,17 @@ impl Host for ProcessHost {
     }
 
     fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move {
-            let key = (component.name.clone(), component.version.clone());
-            if let Some(version) = self.version(&component.name, &component.version)
-                && version.digest == digest
-                && version.takes_calls()
-            {
-                return Ok(());
-            }
-            let ground = self.ground.clone();
-            let making = tokio::task::spawn_blocking(move || Version::new(ground, component, digest));
-            let made = making.await.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
-            let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-            versions.insert(key, Arc::new(made));
-            Ok(())
-        })
+        let (ground, given) = (self.ground.clone(), component.clone());
+        let launch = move || {
+            let operations = given.operations().map(|(_, operation)| operation.clone());
+            let program = Program::new(ground, shape(&given)?, operations)?;
+            Ok(Arc::new(program) as Arc<dyn Launch>)
+        };
+        Box::pin(self.versions.start(self.ground.clone(), component, digest, launch))
     }
 
     fn probe<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async move {
-            match self.version(name, version) {
-                Some(version) => version.probe().await,
-                None => Err(FaultKind::HostGone.fault(format!("{name} {version} was not started here"))),
-            }
-        })
+        Box::pin(self.versions.probe(name, version))
     }
 
     fn invoke<'a>(
@@ -165,57 +155,43 @@ impl Host for ProcessHost {
         port: Arc<dyn ContextPort>,
         cancel: CancelToken,
     ) -> BoxFuture<'a, HostObservation> {
-        Box::pin(async move {
-            let version = self.version(&call.component.name, &call.component.version);
-            match version.filter(|version| version.digest == call.digest) {
-                Some(version) => version.invoke(call, port, cancel).await,
-                None => {
-                    let text = format!("{} {} was not started here", call.component.name, call.component.version);
-                    HostObservation::fault(FaultKind::HostGone.fault(text), now(), now())
-                }
-            }
-        })
+        Box::pin(self.versions.invoke(call, port, cancel))
     }
 
     fn drain<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Some(version) = self.version(name, version) {
-                version.drain().await;
-            }
-        })
+        Box::pin(self.versions.drain(name, version))
     }
 
     fn stats(&self) -> Vec<HostStats> {
-        let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.values().map(|version| version.stats()).collect()
+        self.versions.stats()
     }
 
     fn shutdown<'a>(&'a self) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let versions: Vec<_> =
-                self.versions.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-            for version in versions {
-                version.shutdown().await;
-            }
-            // Every instance was swept when it ended; here goes what one of them started in its last moment.
+            self.versions.shutdown().await;
+            // Every instance was swept when it ended; here goes what one of them started in its last moment, and what
+            // another host that stands on the same ground has not ended by now.
             Sweep::Hub(self.ground.store_id.clone(), self.ground.epoch.to_string()).finish().await;
         })
     }
 }
 
-impl Drop for ProcessHost {
-    /// Ends what is left; who wants to know that it is gone calls [`Host::shutdown`] before.
-    fn drop(&mut self) {
-        for version in self.versions.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
-            version.close();
-        }
+fn shape(component: &Component) -> Result<&ProcessShape, Fault> {
+    match &component.shape {
+        Shape::Process(shape) => Ok(shape),
+        other => Err(other_shape("process", other)),
     }
+}
+
+/// A component that was handed to the host of another shape.
+pub(crate) fn other_shape(own: &str, shape: &Shape) -> Fault {
+    FaultKind::StartFailed.fault(format!("the {own} host runs no {} components", shape.key()))
 }
 
 fn is_relative(word: &str) -> bool {
     word.contains('/') && !word.starts_with('/')
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
 }

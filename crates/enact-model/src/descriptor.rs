@@ -1,5 +1,7 @@
 //! What a component is: its shape, services, operations and declared effects, as the catalog has validated them.
 
+mod jar;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::id::{IntentType, Name, Selector};
 use crate::json::Json;
+
+pub use jar::{JarShape, JavaCall, JavaMain, JavaMethod, JavaParam, JavaRange, Recycle};
 
 /// One validated component. It stands whole in `ComponentAdded`, so that replay needs no file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +53,20 @@ impl Component {
 pub enum Shape {
     /// A program of the operating system.
     Process(ProcessShape),
+    /// Java archives in a supervised JVM.
+    Jar(JarShape),
+}
+
+impl From<ProcessShape> for Shape {
+    fn from(shape: ProcessShape) -> Self {
+        Self::Process(shape)
+    }
+}
+
+impl From<JarShape> for Shape {
+    fn from(shape: JarShape) -> Self {
+        Self::Jar(shape)
+    }
 }
 
 impl Shape {
@@ -56,6 +74,28 @@ impl Shape {
     pub fn key(&self) -> &'static str {
         match self {
             Self::Process(_) => "process",
+            Self::Jar(_) => "jar",
+        }
+    }
+    /// Returns the files of the package, by name relative to the descriptor, with their digests.
+    pub fn files(&self) -> &BTreeMap<String, Digest> {
+        match self {
+            Self::Process(shape) => &shape.files,
+            Self::Jar(shape) => &shape.files,
+        }
+    }
+    /// Returns the folders that operations may take files from, by name.
+    pub fn roots(&self) -> &BTreeMap<String, PathBuf> {
+        match self {
+            Self::Process(shape) => &shape.roots,
+            Self::Jar(shape) => &shape.roots,
+        }
+    }
+    /// Returns the environment that its processes are given.
+    pub fn env(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Process(shape) => &shape.env,
+            Self::Jar(shape) => &shape.env,
         }
     }
 }
@@ -196,7 +236,7 @@ pub enum Returns {
     Effects,
 }
 
-/// How an operation of a process is called.
+/// How an operation is called.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Call {
@@ -219,6 +259,9 @@ pub struct Call {
     /// The name by which the worker knows the operation (mode `worker`); its own name if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
+    /// The method or the main class (shape `jar`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub java: Option<JavaCall>,
 }
 
 /// One argument of a program.

@@ -9,6 +9,7 @@ pub mod execution;
 pub mod history;
 pub mod hub;
 pub mod input;
+pub mod inspect;
 pub mod intent;
 pub mod outbox;
 pub mod reference;

@@ -97,6 +97,19 @@ pub enum Failure {
     /// The hub answered something else.
     #[error("failed to understand the hub: its answer does not fit the question")]
     Unexpected,
+    /// A file is not read as a jar.
+    #[error(transparent)]
+    Inspect(#[from] enact_inspect::Error),
+    /// A jar has nothing that a descriptor could call.
+    #[error("failed to find anything to call in {jars}: looked at {looked_at}")]
+    NothingToCall {
+        /// The jars.
+        jars: String,
+        /// What was looked at, and why.
+        looked_at: String,
+        /// The way out.
+        hint: String,
+    },
     /// A second signal came.
     #[error("ended by a second signal")]
     EndedAtOnce,
@@ -162,6 +175,16 @@ impl Failure {
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
                 .hint("write JSON, @file for a file or - for standard input"),
+            Self::Inspect(error) => {
+                let conclusion = make(C::Argument, S::FormatError, Cause::Format, I::DomainFailure, FixInput, User);
+                match error.hint() {
+                    Some(hint) => conclusion.hint(hint),
+                    None => conclusion,
+                }
+            }
+            Self::NothingToCall { hint, .. } => {
+                make(C::Argument, S::NotFound, Cause::Relation, I::DomainFailure, FixInput, User).hint(hint.clone())
+            }
             Self::Output(_) | Self::System { .. } => {
                 make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin)
             }

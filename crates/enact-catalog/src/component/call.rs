@@ -1,9 +1,10 @@
 //! `call:` — the arguments, standard input and standard output of a program, or the worker's name of the operation.
 
-use enact_model::descriptor::{Argument, Call, Pointer, ProcessMode, ProcessShape, Stdin, Stdout};
+use enact_model::descriptor::{Argument, Call, Pointer, ProcessMode, Shape, Stdin, Stdout};
 use serde_json::Value;
 
 use super::files::{Files, normal_name};
+use super::java;
 use super::shape::{WORDS_MAX, check_command};
 use crate::fault::Faults;
 use crate::fields::{self, Fields};
@@ -21,7 +22,7 @@ const OUTPUT_MAX_BYTES: u64 = 64 << 30;
 /// What is known while a call is read.
 pub struct Around<'a> {
     /// The shape, if it could be read.
-    pub shape: Option<&'a ProcessShape>,
+    pub shape: Option<&'a Shape>,
     /// The folder of the descriptor.
     pub files: &'a dyn Files,
     /// The input schema, if there is one.
@@ -29,10 +30,17 @@ pub struct Around<'a> {
 }
 
 /// Reads the call of an operation; without a `call` key it is the default one.
-pub fn read(node: Option<&Node>, around: &Around<'_>, faults: &mut Faults) -> Call {
-    let worker = around.shape.is_some_and(|shape| shape.mode == ProcessMode::Worker);
+pub fn read(node: Option<&Node>, around: &Around<'_>, mark: Mark, faults: &mut Faults) -> Call {
+    let worker = match around.shape {
+        Some(Shape::Jar(shape)) => return java::read(node, around, shape.main.as_deref(), mark, faults),
+        Some(Shape::Process(shape)) => shape.mode == ProcessMode::Worker,
+        None => false,
+    };
     let plain = if worker { Call::default() } else { Call { stdin: Stdin::Json, success: vec![0], ..Call::default() } };
-    let Some(fields) = node.and_then(|node| Fields::of(node, "call", &KEYS, faults)) else { return plain };
+    // Without a shape nobody knows which keys are meant.
+    let known: Vec<&str> =
+        KEYS.iter().chain(around.shape.is_none().then_some(&java::KEYS).into_iter().flatten()).copied().collect();
+    let Some(fields) = node.and_then(|node| Fields::of(node, "call", &known, faults)) else { return plain };
     let strange: &[&str] = if worker { &ONESHOT_KEYS } else { &["operation"] };
     for entry in fields.entries() {
         if strange.contains(&entry.key.as_str()) && around.shape.is_some() {
@@ -46,10 +54,15 @@ pub fn read(node: Option<&Node>, around: &Around<'_>, faults: &mut Faults) -> Ca
         let operation = fields.text("operation", faults).map(str::to_owned);
         return Call { operation, ..plain };
     }
+    program(&fields, around, faults)
+}
+
+/// Reads how a program that is run once is called.
+pub fn program(fields: &Fields<'_>, around: &Around<'_>, faults: &mut Faults) -> Call {
     let command = fields.get("command").and_then(|node| {
         let mut words = fields.words("command", faults)?;
         if let Some(shape) = around.shape {
-            check_command(&mut words, node.mark, &shape.files, around.files, faults);
+            check_command(&mut words, node.mark, shape.files(), around.files, faults);
         }
         Some(words.into_iter().map(|(word, _)| word).collect())
     });
@@ -73,9 +86,10 @@ pub fn read(node: Option<&Node>, around: &Around<'_>, faults: &mut Faults) -> Ca
         args,
         stdin,
         stdout: fields.choice("stdout", &modes, faults).unwrap_or_default(),
-        success: success(&fields, faults),
+        success: success(fields, faults),
         output_max_bytes: fields.size_bytes("output_max", 1..=OUTPUT_MAX_BYTES, faults),
         operation: None,
+        java: None,
     }
 }
 
@@ -123,10 +137,10 @@ fn argument(node: &Node, around: &Around<'_>, faults: &mut Faults) -> Option<Arg
             let path = input_pointer(&fields, "path", around, faults);
             let root = fields.text("root", faults)?;
             if let Some(shape) = around.shape
-                && !shape.roots.contains_key(root)
+                && !shape.roots().contains_key(root)
             {
                 let mark = fields.get("root").map_or(node.mark, |n| n.mark);
-                let hint = did_you_mean(root, shape.roots.keys().map(String::as_str))
+                let hint = did_you_mean(root, shape.roots().keys().map(String::as_str))
                     .unwrap_or_else(|| "declare it: `process: { roots: { name: ./folder } }`".to_owned());
                 faults.hint(mark, format!("the root `{}` is not declared", cut(root, 60)), hint);
             }

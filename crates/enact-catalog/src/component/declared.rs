@@ -1,7 +1,8 @@
 //! `produces`, `result`, `emits` and `state`: the effects that are declared without touching the code.
 
 use enact_model::descriptor::{
-    Emit, On, Operation, Pointer, ProcessMode, Produce, ProduceFrom, Returns, StateEffect, Stdout, Template,
+    Emit, JavaCall, On, Operation, Pointer, ProcessMode, Produce, ProduceFrom, Returns, Shape, StateEffect, Stdout,
+    Template,
 };
 use enact_model::envelope::StateScope;
 use enact_model::json::Json;
@@ -71,12 +72,18 @@ fn check_together(fields: &Fields<'_>, body: &mut Operation, nodes: &[Node], pla
             faults.add(node.mark, format!("two artifacts are called `{}`", cut(name.unwrap_or_default(), 60)));
         }
     }
-    let worker = place.shape.is_some_and(|shape| shape.mode == ProcessMode::Worker);
-    if worker && let Some(entry) = fields.entry("produces") {
-        let hint = "let the worker return its artifacts: `returns: effects`";
-        faults.hint(entry.mark, "`produces` means nothing with `mode: worker`", hint);
-    }
-    if worker {
+    let kept = match place.shape {
+        Some(Shape::Process(shape)) => (shape.mode == ProcessMode::Worker).then_some(("`mode: worker`", "worker")),
+        Some(Shape::Jar(_)) => {
+            (!matches!(body.call.java, Some(JavaCall::Run(_)))).then_some(("a method of a class", "method"))
+        }
+        None => None,
+    };
+    if let Some((what, who)) = kept {
+        if let Some(entry) = fields.entry("produces") {
+            let hint = format!("let the {who} return its artifacts: `returns: effects`");
+            faults.hint(entry.mark, format!("`produces` means nothing with {what}"), hint);
+        }
         return;
     }
     if body.returns == Returns::Effects {

@@ -23,6 +23,9 @@ pub enum FileError {
     /// It is larger than the caller reads.
     #[error("is too large")]
     TooLarge,
+    /// It is no jar.
+    #[error("is not a jar: {0}")]
+    NotAJar(String),
     /// The system says no.
     #[error("cannot be read: {0}")]
     Unreadable(String),
@@ -35,6 +38,26 @@ pub struct FileFacts {
     pub digest: Digest,
     /// Whether it may be executed.
     pub executable: bool,
+}
+
+/// What is known of a jar from its directory and the heads of its classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JarFacts {
+    /// How many classes it has.
+    pub classes: usize,
+    /// The Java release that they need; `None` without any.
+    pub needs_java: Option<u32>,
+    /// Where its classes are.
+    pub layout: JarLayout,
+}
+
+/// Where the classes of a jar are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JarLayout {
+    /// At its root, where every JVM finds them.
+    Plain,
+    /// In folders and archives inside of it, for which it brings a loader of its own.
+    Nested,
 }
 
 /// The folder of a descriptor.
@@ -58,6 +81,15 @@ pub trait Files {
     /// # Errors
     /// A program that is missing or not executable.
     fn program(&self, program: &str) -> Result<(), FileError>;
+    /// Looks into a jar of the package.
+    ///
+    /// # Errors
+    /// Every way in which it cannot be had, and what is no jar.
+    fn jar(&self, name: &str) -> Result<JarFacts, FileError>;
+    /// Returns the name of the jar in which the descriptor stands, if it stands in one.
+    fn itself(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Brings a relative name to its normal form without `.`, `..` and empty parts; `None` if it is absolute or leaves the folder.
@@ -119,5 +151,17 @@ impl Files for MemoryFiles {
             Some(programs) if !programs.iter().any(|known| known == program) => Err(FileError::Missing),
             _ => Ok(()),
         }
+    }
+    /// In memory a jar is the word `jar` and the release that its classes need, `jar 17`; `jar empty` has none and
+    /// `jar nested` keeps them inside.
+    fn jar(&self, name: &str) -> Result<JarFacts, FileError> {
+        let (content, _) = self.get(name)?;
+        let text = String::from_utf8_lossy(content);
+        let word = text.strip_prefix("jar").ok_or_else(|| FileError::NotAJar("it has no directory".to_owned()))?;
+        Ok(match word.trim() {
+            "empty" => JarFacts { classes: 0, needs_java: None, layout: JarLayout::Plain },
+            "nested" => JarFacts { classes: 1, needs_java: Some(8), layout: JarLayout::Nested },
+            release => JarFacts { classes: 1, needs_java: release.parse().ok().or(Some(8)), layout: JarLayout::Plain },
+        })
     }
 }

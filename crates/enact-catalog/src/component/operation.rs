@@ -1,6 +1,6 @@
 //! One operation: kind, schemas, limits, repetition, call and declared effects.
 
-use enact_model::descriptor::{Concurrency, Operation, OperationKind, ProcessShape, Retry, RetryOn, Returns};
+use enact_model::descriptor::{Concurrency, Operation, OperationKind, Retry, RetryOn, Returns, Shape};
 use enact_model::id::{IntentType, Name, Selector};
 use enact_model::json::Json;
 use enact_model::limits;
@@ -49,7 +49,7 @@ pub struct Place<'a> {
     /// Its key.
     pub mark: Mark,
     /// The shape, if it could be read.
-    pub shape: Option<&'a ProcessShape>,
+    pub shape: Option<&'a Shape>,
     /// The folder of the descriptor.
     pub files: &'a dyn Files,
 }
@@ -92,7 +92,7 @@ pub fn read(node: &Node, place: &Place<'_>, faults: &mut Faults) -> Option<Draft
         summary: fields.text("summary", faults).map(str::to_owned),
         kind: kind.unwrap_or(OperationKind::Command),
         idempotent,
-        call: call::read(fields.get("call"), &around, faults),
+        call: call::read(fields.get("call"), &around, place.mark, faults),
         input: input.as_ref().map(Json::from),
         output: output.as_ref().map(Json::from),
         timeout_ms: fields.duration_ms("timeout", faults).unwrap_or(limits::DEFAULT_TIMEOUT.as_millis() as u64),

@@ -156,7 +156,7 @@ fn check_program(
     }
 }
 
-fn env(fields: &Fields<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
+pub(super) fn env(fields: &Fields<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     let Some(map) = fields.get("env").and_then(|node| Fields::any(node, "env", faults)) else { return env };
     for entry in map.entries() {
@@ -173,7 +173,7 @@ fn env(fields: &Fields<'_>, faults: &mut Faults) -> BTreeMap<String, String> {
     env
 }
 
-fn roots(fields: &Fields<'_>, files: &dyn Files, faults: &mut Faults) -> BTreeMap<String, PathBuf> {
+pub(super) fn roots(fields: &Fields<'_>, files: &dyn Files, faults: &mut Faults) -> BTreeMap<String, PathBuf> {
     let mut roots = BTreeMap::new();
     let Some(map) = fields.get("roots").and_then(|node| Fields::any(node, "roots", faults)) else { return roots };
     for entry in map.entries() {

@@ -94,7 +94,7 @@ services:
 #[test]
 fn a_whole_descriptor_becomes_a_component() {
     let component = good(CONTENT);
-    let Shape::Process(process) = &component.shape;
+    let Shape::Process(process) = &component.shape else { panic!("{:?}", component.shape) };
     assert_eq!(process.files.keys().collect::<Vec<_>>(), ["tabula.jar"]);
     assert_eq!(process.roots["documents"], std::path::Path::new("/package/documents"));
     assert_eq!(process.env["DEBUG"], "1");
@@ -139,7 +139,7 @@ fn fifteen_faults_at_once_are_all_reported() {
     let text = r#"component: 9lives
 version: one
 sumary: x
-jar: { path: x.jar }
+container: { path: x.jar }
 process:
   command: [java, -jar, tabula.jar]
   memory: 0MiB
@@ -168,7 +168,7 @@ services:
 
 #[test]
 fn a_shape_of_a_later_build_is_named_as_such_and_there_is_exactly_one() {
-    for shape in ["jar", "container", "http", "grpc"] {
+    for shape in ["container", "http", "grpc"] {
         let found = faults(&format!(
             "component: c\nversion: 1.0.0\n{shape}: {{}}\nservices: {{ s: {{ o: {{ kind: query }} }} }}\n"
         ));
@@ -177,7 +177,7 @@ fn a_shape_of_a_later_build_is_named_as_such_and_there_is_exactly_one() {
             (found[0].line, found[0].message.as_str()),
             (3, format!("the shape `{shape}` is not in this build yet").as_str())
         );
-        assert_eq!(found[0].hint.as_deref(), Some("the shapes of this build are: process"));
+        assert_eq!(found[0].hint.as_deref(), Some("the shapes of this build are: process, jar"));
     }
     let none = faults("component: c\nversion: 1.0.0\nservices: { s: { o: { kind: query } } }\n");
     assert_eq!(none[0].message, "the shape is missing");
@@ -382,7 +382,7 @@ fn a_program_and_its_files_must_be_there() {
     assert!(fault("{ }").contains("not every operation has one of its own"));
     assert!(fault("{ command: [] }").contains("`command` is empty"));
     let component = good("component: c\nversion: 1.0.0\nprocess: { command: [tool/../tool.sh], files: [./tool.sh] }\nservices: { s: { o: { kind: query } } }\n".replace("tool/../", "./").as_str());
-    let Shape::Process(process) = component.shape;
+    let Shape::Process(process) = component.shape else { panic!("{:?}", component.shape) };
     assert_eq!(process.command, ["./tool.sh"]);
 }
 
@@ -390,7 +390,7 @@ fn a_program_and_its_files_must_be_there() {
 fn a_worker_has_its_own_keys_and_none_of_the_others() {
     let text = "component: c\nversion: 1.0.0\nprocess: { command: [python3, ./tool.sh], files: [tool.sh], mode: worker, instances: 2, calls_in_flight: 4, start_timeout: 3s, config: { a: 1 } }\nservices: { s: { o: { kind: query, call: { operation: do_it } } } }\n";
     let component = good(text);
-    let Shape::Process(process) = &component.shape;
+    let Shape::Process(process) = &component.shape else { panic!("{:?}", component.shape) };
     assert_eq!(
         (process.mode, process.instances, process.calls_in_flight, process.start_timeout_ms),
         (ProcessMode::Worker, 2, 4, 3_000)

@@ -27,7 +27,7 @@ pub(super) fn crashes() -> Vec<(&'static str, Check)> {
 
 pub(super) fn floods() -> Vec<(&'static str, Check)> {
     let mut checks = probes![
-        "a reply of 100 MiB is refused" => BigReply [OutputTooLarge | FrameTooLarge],
+        "a reply of 100 MiB is refused" => BigReply [OutputTooLarge | FrameTooLarge | OutputNotJson],
         "a header that claims 4 GiB is refused" => Header [FrameTooLarge],
     ];
     checks.push(("a gigabyte on standard output costs no memory", |under| Box::pin(flood(under))));
@@ -69,7 +69,7 @@ async fn one(under: &dyn HostUnderTest, probe: Probe, kinds: &[FaultKind]) -> Re
         Probe::Exit => evidence.exit_code == Some(3),
         Probe::Abort => evidence.signal == Some(6),
         Probe::Kill => evidence.signal == Some(9),
-        Probe::Exhaust => evidence.signal.is_some() || evidence.exit_code.is_some(),
+        Probe::Exhaust => evidence.signal.is_some() || evidence.exit_code.is_some() || evidence.exception.is_some(),
         _ => true,
     };
     if !wanted {

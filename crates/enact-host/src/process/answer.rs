@@ -1,6 +1,6 @@
 //! From what a handler gave to a reply: output, envelope, produced files, or the fault of what was wrong with it.
 
-use enact_model::descriptor::{Operation, ProduceFrom, Returns, Stdout};
+use enact_model::descriptor::{JavaCall, Operation, ProduceFrom, Returns, Stdout};
 use enact_model::json::{Json, JsonFault, JsonLimits};
 use enact_model::limits::{CAPTURE_MAX_BYTES, JSON_MAX_DEPTH, PARAMETERS_MAX_BYTES};
 use enact_model::observation::{Fault, FaultKind};
@@ -36,7 +36,7 @@ pub(super) struct Answer<'a> {
 
 impl Answer<'_> {
     /// Reads what a oneshot program left.
-    pub fn of_program(&self, captured: &Captured) -> Result<HostReply, Fault> {
+    pub fn of_program(&self, captured: &Captured, exit: Option<i32>) -> Result<HostReply, Fault> {
         let text = || {
             let bytes = captured.bytes(PARAMETERS_MAX_BYTES).map_err(|e| super::package::scratch_fault(&e))?;
             bytes.ok_or_else(|| FaultKind::OutputTooLarge.fault("the output is too large to be read"))
@@ -51,6 +51,10 @@ impl Answer<'_> {
             }
             (Returns::Output, Stdout::Ignore) => (Json::null(), None),
         };
+        let output = match &self.operation.call.java {
+            Some(JavaCall::Run(main)) if main.as_asked && envelope.is_none() => self.as_asked(&output, exit),
+            _ => output,
+        };
         self.finish(output, envelope, Some(captured))
     }
 
@@ -61,6 +65,14 @@ impl Answer<'_> {
             Returns::Output => (parse(text.as_bytes(), FaultKind::OutputNotJson)?, None),
         };
         self.finish(output, envelope, None)
+    }
+
+    /// The output of a main class that was given the arguments of the call: what it printed, and its status.
+    fn as_asked(&self, stdout: &Json, exit: Option<i32>) -> Json {
+        match self.operation.call.stdout {
+            Stdout::Ignore => Json::of(&serde_json::json!({ "exit": exit })),
+            _ => Json::of(&Ran { stdout, exit }),
+        }
     }
 
     fn effects(&self, document: &Json) -> Result<(Json, Option<enact_model::envelope::Envelope>), Fault> {
@@ -126,6 +138,13 @@ impl Answer<'_> {
         }
         Ok((Content::File(file), size))
     }
+}
+
+/// What a main class left.
+#[derive(serde::Serialize)]
+struct Ran<'a> {
+    stdout: &'a Json,
+    exit: Option<i32>,
 }
 
 fn parse(text: &[u8], kind: FaultKind) -> Result<Json, Fault> {

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use enact_model::descriptor::{Operation, Stdin};
+use enact_model::descriptor::Operation;
 use enact_model::limits::STOP_GRACE;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
@@ -21,10 +21,11 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Answer, capture_limit};
 use super::capture::{CaptureError, Captured, Tail, capture};
-use super::package::{self, scratch_fault};
+use super::launch::Feed;
+use super::package::scratch_fault;
 use super::prepare::{Prepared, prepare};
 use super::spawn::{Ended, Group, Plan, spawn};
-use super::template::{self, Input};
+use super::template::Input;
 use super::version::{Version, failed, not_begun, stopped};
 use crate::contract::{Call, CancelToken, Content, HostObservation, HostSeen, ProducedFile, Stop, StopKind};
 
@@ -74,28 +75,14 @@ pub(super) async fn run(
 /// Prepares and starts. Blocks.
 fn begin(version: &Version, operation: &Operation, call: &Call) -> Result<Running, Fault> {
     let ground = &*version.ground;
-    let shape = version.shape();
     let prepared = prepare(ground, &call.files)?;
+    let (words, feed) = version.launch.attempt(operation, &call.argument, &prepared)?;
     let scratch = prepared.scratch.path();
-    let input = Input::new(&call.argument);
-    let words = operation.call.command.as_ref().unwrap_or(&shape.command);
-    let (program, mut args) = package::command(words, &shape.files, Some(version.package.path()), &ground.path)?;
-    for argument in &operation.call.args {
-        args.push(template::argument(argument, &input, &prepared.files, &shape.roots, scratch)?);
-    }
-    let feed = match &operation.call.stdin {
-        Stdin::Empty => Ok(Stdio::null()),
-        Stdin::File(pointer) => {
-            let file = File::open(template::file(pointer, &prepared.files)?).map_err(|e| scratch_fault(&e))?;
-            Ok(Stdio::from(file))
-        }
-        Stdin::Json => Err(call.argument.as_str().as_bytes().to_vec()),
-        Stdin::Text(pointer) => Err(input.scalar(pointer)?.into_bytes()),
-    };
     let start = |e: io::Error| FaultKind::StartFailed.fault(format!("no pipe could be made: {e}"));
     let (stdin, feed) = match feed {
-        Ok(stdio) => (stdio, None),
-        Err(bytes) => {
+        Feed::Nothing => (Stdio::null(), None),
+        Feed::File(path) => (Stdio::from(File::open(path).map_err(|e| scratch_fault(&e))?), None),
+        Feed::Bytes(bytes) => {
             let (reader, writer) = io::pipe().map_err(start)?;
             (Stdio::from(reader), Some((sender(writer).map_err(start)?, bytes)))
         }
@@ -110,14 +97,14 @@ fn begin(version: &Version, operation: &Operation, call: &Call) -> Result<Runnin
     let (reader, writer) = io::pipe().map_err(start)?;
     let stderr = receiver(reader).map_err(start)?;
     let plan = Plan {
-        program,
-        args,
+        program: words.program,
+        args: words.args,
         folder: scratch.to_owned(),
         env: environment(version, call),
         stdin,
         stdout,
         stderr: Stdio::from(writer),
-        memory_bytes: shape.memory_bytes,
+        memory_bytes: version.launch.memory_bytes(),
         label: version.label(),
         execution: Some(call.context.execution_id()),
         nonce: ground.nonce(),
@@ -139,7 +126,7 @@ fn environment(version: &Version, call: &Call) -> BTreeMap<String, OsString> {
     let context = &call.context;
     let deadline = now_plus(call.budget);
     let mut env: BTreeMap<String, OsString> =
-        version.shape().env.iter().map(|(name, value)| (name.clone(), value.into())).collect();
+        version.component.shape.env().iter().map(|(name, value)| (name.clone(), value.into())).collect();
     for (name, value) in [
         ("ENACT_EXECUTION_ID", context.execution_id().to_string()),
         ("ENACT_ATTEMPT", context.attempt().to_string()),
@@ -281,7 +268,7 @@ fn seen(
         Over::Stopped(_, EndedBy::Itself)
             if ended.is_some_and(|ended| succeeded(answer.operation, ended)) && left_something(answer, held) =>
         {
-            if let Ok(reply) = answer.of_program(held) {
+            if let Ok(reply) = answer.of_program(held, exit_of(ended)) {
                 return Ok(reply);
             }
         }
@@ -299,13 +286,17 @@ fn seen(
     }
     match ended.status.code() {
         None => Err(evident(FaultKind::Signalled.fault(format!("the program failed: {}", ended.words())))),
-        Some(_) if succeeded(answer.operation, ended) => answer.of_program(held),
+        Some(_) if succeeded(answer.operation, ended) => answer.of_program(held, exit_of(Some(ended))),
         Some(code) => {
             let text = format!("the program ended with status {code}");
             Err(evident(FaultKind::ExitedNonZero.fault(text)))
         }
     }
     .map_err(evident)
+}
+
+fn exit_of(ended: Option<Ended>) -> Option<i32> {
+    ended.and_then(|ended| ended.status.code())
 }
 
 /// Returns whether there is something that can be an answer. A program that prints nothing and is asked for nothing may

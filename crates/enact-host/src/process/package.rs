@@ -95,13 +95,13 @@ fn executable(program: PathBuf) -> Result<PathBuf, Fault> {
 }
 
 /// A folder of the hub's that cannot be written.
-pub(super) fn scratch_fault(error: &io::Error) -> Fault {
+pub(crate) fn scratch_fault(error: &io::Error) -> Fault {
     let text = format!("the scratch folder cannot be written: {error}");
     FaultKind::ScratchUnavailable.fault(text).with(|e| e.os_error = Some(os_error(error)))
 }
 
 /// An artifact that could not be brought here.
-pub(super) fn materialise_fault(error: &MaterialiseError) -> Fault {
+pub(crate) fn materialise_fault(error: &MaterialiseError) -> Fault {
     match error {
         MaterialiseError::Missing(digest) => {
             FaultKind::ArtifactMissing.fault(format!("the artifact {digest} is not in the store"))

@@ -14,7 +14,7 @@ use crate::scratch::{Scratch, file_name};
 
 /// The scratch folder of an attempt, with its files.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     pub scratch: Scratch,
     /// Where the referenced artifacts are, read-only.
     pub files: BTreeMap<Pointer, PathBuf>,

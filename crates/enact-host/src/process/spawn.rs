@@ -21,7 +21,7 @@ use crate::proc;
 use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
 
 /// What is to be started.
-pub(super) struct Plan {
+pub(crate) struct Plan {
     pub program: PathBuf,
     pub args: Vec<OsString>,
     pub folder: PathBuf,
@@ -38,7 +38,7 @@ pub(super) struct Plan {
 
 /// A child that leads a process group of its own. Dropping it kills the group and reaps in the background.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(crate) struct Group {
     child: Option<Child>,
     pid: Pid,
     /// The descriptor of the process, which becomes readable when it has ended.
@@ -51,14 +51,14 @@ pub(super) struct Group {
 
 /// How a child ended.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub status: ExitStatus,
     /// The kernel killed something for want of memory while it ran.
     pub oom: bool,
 }
 
 /// Starts a child. Blocks for the time of a fork and an exec; must be called within a runtime.
-pub(super) fn spawn(ground: &Ground, plan: Plan) -> Result<Group, Fault> {
+pub(crate) fn spawn(ground: &Ground, plan: Plan) -> Result<Group, Fault> {
     let unwritable =
         |e: io::Error| FaultKind::ScratchUnavailable.fault(format!("the ledger of instances cannot be written: {e}"));
     ground.ledger.spawning(&plan.nonce, &plan.label, plan.execution).map_err(unwritable)?;
@@ -145,7 +145,7 @@ fn refused(program: &std::path::Path, error: &io::Error) -> Fault {
 }
 
 /// Returns the name of an error of the operating system, as far as it has one.
-pub(super) fn os_error(error: &io::Error) -> String {
+pub(crate) fn os_error(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => format!("{:?}: {error}", rustix::io::Errno::from_raw_os_error(number)),
         None => error.to_string(),

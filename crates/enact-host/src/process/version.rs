@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use enact_model::descriptor::{Component, Operation, ProcessMode, ProcessShape, Shape};
+use enact_model::descriptor::{Component, Operation};
 use enact_model::digest::Digest;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
 use tokio::sync::watch;
 
-use super::package::{self, Package};
+use super::launch::Launch;
 use super::worker::Pool;
 use super::{Ground, now, oneshot};
 use crate::contract::{
@@ -17,13 +17,13 @@ use crate::contract::{
 };
 
 /// A component version that was started.
-pub(super) struct Version {
+pub(crate) struct Version {
     pub ground: Arc<Ground>,
     pub component: Arc<Component>,
     pub digest: Digest,
-    pub package: Package,
+    pub launch: Arc<dyn Launch>,
     pub counts: Counts,
-    /// The pool of workers; `None` for a oneshot program.
+    /// The processes that are kept, if any are.
     pool: Option<Arc<Pool>>,
     phase: watch::Sender<Phase>,
     /// Calls in flight, by count; whoever drains waits for 0.
@@ -34,7 +34,7 @@ pub(super) struct Version {
 
 /// What was counted since the start.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub calls: AtomicU64,
     pub faults: AtomicU64,
     pub started: AtomicU64,
@@ -59,19 +59,13 @@ impl Drop for InFlight<'_> {
 }
 
 impl Version {
-    /// Brings the package here and checks the program. Blocks.
-    pub fn new(ground: Arc<Ground>, component: Arc<Component>, digest: Digest) -> Result<Self, Fault> {
-        let Shape::Process(shape) = &component.shape;
-        let package = Package::materialise(shape, &ground.packages, &*ground.artifacts)?;
-        let words = (!shape.command.is_empty()).then_some(&shape.command);
-        for words in words.into_iter().chain(component.operations().filter_map(|(_, o)| o.call.command.as_ref())) {
-            package::command(words, &shape.files, Some(package.path()), &ground.path)?;
-        }
-        let pool = (shape.mode == ProcessMode::Worker).then(|| Arc::new(Pool::new(shape)));
-        Ok(Self {
+    /// Takes what was brought here.
+    pub fn new(ground: Arc<Ground>, component: Arc<Component>, digest: Digest, launch: Arc<dyn Launch>) -> Self {
+        let pool = launch.kept().map(|kept| Arc::new(Pool::new(kept)));
+        Self {
             ground,
             digest,
-            package,
+            launch,
             pool,
             counts: Counts::default(),
             phase: watch::channel(Phase::Open).0,
@@ -79,13 +73,7 @@ impl Version {
             running: std::sync::Mutex::default(),
             stop_all: CancelSource::new(),
             component,
-        })
-    }
-
-    /// Returns its shape.
-    pub fn shape(&self) -> &ProcessShape {
-        let Shape::Process(shape) = &self.component.shape;
-        shape
+        }
     }
 
     /// Returns its name and version, for people.
@@ -117,8 +105,10 @@ impl Version {
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         let observation = match self.admit(&call, &cancel) {
             Ok(operation) => match &self.pool {
-                Some(pool) => pool.invoke(self, &operation, call, port, &cancel, started_at).await,
-                None => oneshot::run(self, &operation, call, &cancel, started_at).await,
+                Some(pool) if self.launch.is_kept(&operation) => {
+                    pool.invoke(self, &operation, call, port, &cancel, started_at).await
+                }
+                _ => oneshot::run(self, &operation, call, &cancel, started_at).await,
             },
             Err(fault) => HostObservation::fault(fault, started_at, now()),
         };
@@ -198,7 +188,11 @@ impl Version {
     pub fn stats(&self) -> HostStats {
         let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let (state, instances) = match &self.pool {
-            Some(pool) => pool.stats(),
+            Some(pool) => {
+                let (state, mut kept) = pool.stats();
+                kept.extend(running);
+                (state, kept)
+            }
             None if self.counts.calls.load(Ordering::Relaxed) == 0 => (HostState::Registered, running),
             None => (HostState::Ready, running),
         };
@@ -223,7 +217,7 @@ impl Version {
 }
 
 /// A oneshot program in the list of what runs.
-pub(super) struct Listed {
+pub(crate) struct Listed {
     version: Arc<Version>,
     pid: u32,
 }
@@ -236,7 +230,7 @@ impl Drop for Listed {
 }
 
 /// A call that was stopped before its handler was reached.
-pub(super) fn not_begun(kind: StopKind) -> Fault {
+pub(crate) fn not_begun(kind: StopKind) -> Fault {
     stopped(kind, "before its handler was reached").reached(Reached::No)
 }
 

@@ -6,6 +6,7 @@ mod drive;
 mod instance;
 mod log;
 mod pool;
+mod renew;
 mod start;
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ use instance::{Given, Instance, Lost, OpenCall};
 pub(super) use pool::Pool;
 
 /// How long the answer waits for a killed instance.
-const KILL_WAIT: Duration = Duration::from_millis(500);
+const KILL_WAIT: Duration = Duration::from_millis(600);
 
 /// Largest answer that is read on a thread that must not block, in bytes.
 const READ_HERE_MAX_BYTES: usize = 16 * 1024;
@@ -205,7 +206,10 @@ impl Attempt {
     fn read(&self, instance: &Instance, given: Given) -> Result<Option<String>, Fault> {
         match given {
             Given::Ok(text) => Ok(Some(text)),
-            Given::Error(error, log_tail) => Err(handler_fault(error).with(|e| e.log_tail = log_tail)),
+            Given::Error(error, log_tail) => {
+                let fault = handler_fault(error).with(|e| e.log_tail = log_tail);
+                Err(self.version.launch.closer(fault))
+            }
             Given::Lost(Lost::With(fault)) => Err(*fault),
             Given::Lost(Lost::Unseen) => {
                 Err(FaultKind::CrashedInCall.fault(format!("process {} is gone, nobody saw how", instance.pid())))

@@ -28,7 +28,7 @@ async fn the_python_worker_answers_fails_and_reads_its_state() {
     let Target { component, service, operation, .. } =
         Target::worker("baskets", &["python3", "worker.py"], "total", 1, 4);
     let mut component = (*component).clone();
-    let Shape::Process(shape) = &mut component.shape;
+    let Shape::Process(shape) = &mut component.shape else { unreachable!("it is a process") };
     shape.files.insert("worker.py".to_owned(), digest);
     shape.start_timeout_ms = 20_000;
     let operations = component.services.get_mut(&service).unwrap();
@@ -71,7 +71,7 @@ async fn the_shell_program_counts_words_and_says_when_it_cannot() {
     let document = bench.artifacts.put(b"three little words");
     let mut target = Target::oneshot("text", &["sh", "words.sh"], "count");
     let mut component = (*target.component).clone();
-    let Shape::Process(shape) = &mut component.shape;
+    let Shape::Process(shape) = &mut component.shape else { unreachable!("it is a process") };
     shape.files.insert("words.sh".to_owned(), digest);
     let operation = component.services.get_mut(&target.service).unwrap().get_mut(&target.operation).unwrap();
     let pointer = enact_model::descriptor::Pointer("/document".to_owned());

@@ -1,9 +1,12 @@
-//! The process host: the conformance suite on its shapes, what only it promises, and the reaping of a hub that died.
+//! The hosts of processes and jars: the conformance suite on its shapes, what only it promises, and the reaping of a hub that died.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends where something is not as it must be")]
 
 mod conformance;
 mod example;
+mod jar;
+mod jar_life;
+mod jvm;
 mod oneshot;
 mod reaping;
 mod shapes;

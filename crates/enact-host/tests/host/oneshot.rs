@@ -132,7 +132,7 @@ async fn arguments_files_and_standard_input_come_from_the_input() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("in.txt"), "from the root\n").unwrap();
     let target = script(r#"cat; echo "$1"; cat "$2" "$3"; test -w "$2" && echo writable; basename "$2""#, |c, o| {
-        let Shape::Process(shape) = &mut c.shape;
+        let Shape::Process(shape) = &mut c.shape else { unreachable!("it is a process") };
         shape.roots.insert("docs".to_owned(), root.path().to_owned());
         o.call.stdin = Stdin::Text(at("/text"));
         o.call.stdout = Stdout::Text;
@@ -307,7 +307,7 @@ async fn packaged_files_are_brought_here_and_drained_versions_take_no_calls() {
     let bench = Bench::new();
     let digest = bench.artifacts.put(b"echo '\"packaged\"'\n");
     let target = script("", |c, _| {
-        let Shape::Process(shape) = &mut c.shape;
+        let Shape::Process(shape) = &mut c.shape else { unreachable!("it is a process") };
         shape.command = vec!["sh".to_owned(), "run.sh".to_owned()];
         shape.files.insert("run.sh".to_owned(), digest);
     });
@@ -319,7 +319,7 @@ async fn packaged_files_are_brought_here_and_drained_versions_take_no_calls() {
     // Started again it takes calls again.
     assert_eq!(reply(&run(&bench, &target, "{}").await).output.as_str(), "\"packaged\"");
     let lost = script("", |c, _| {
-        let Shape::Process(shape) = &mut c.shape;
+        let Shape::Process(shape) = &mut c.shape else { unreachable!("it is a process") };
         shape.files.insert("run.sh".to_owned(), Digest::of(b"nobody has it"));
     });
     let fault = bench.host.start(lost.component.clone(), lost.digest).await.unwrap_err();
@@ -382,7 +382,7 @@ async fn an_answer_with_a_status_of_success_counts_although_the_program_was_aske
 async fn a_child_that_is_forked_at_once_has_the_limits_too() {
     let bench = Bench::new();
     let target = script("sh -c 'ulimit -d; ulimit -n; ulimit -c; true'; true", |c, o| {
-        let Shape::Process(shape) = &mut c.shape;
+        let Shape::Process(shape) = &mut c.shape else { unreachable!("it is a process") };
         shape.memory_bytes = Some(64 << 20);
         o.call.stdout = Stdout::Text;
     });

@@ -133,7 +133,7 @@ impl Oneshot {
     pub fn component(name: &str, change: impl Fn(&mut ProcessShape)) -> Target {
         let Target { component, service, operation, .. } = Target::oneshot(name, &[HANDLER, "oneshot"], "echo");
         let mut component = (*component).clone();
-        let Shape::Process(shape) = &mut component.shape;
+        let Shape::Process(shape) = &mut component.shape else { unreachable!("it is a process") };
         change(shape);
         let operations = component.services.get_mut(&service).unwrap();
         let echo = operations[&operation].clone();
@@ -185,7 +185,7 @@ impl Worker {
     pub fn component(component: &str, mode: &str, change: impl Fn(&mut ProcessShape)) -> Target {
         let mut target = Target::worker(component, &[HANDLER, "worker", mode], "echo", 1, 4);
         let mut made = (*target.component).clone();
-        let Shape::Process(shape) = &mut made.shape;
+        let Shape::Process(shape) = &mut made.shape else { unreachable!("it is a process") };
         change(shape);
         let shape = shape.clone();
         target = Target::of(component, shape, ALL, "echo");

@@ -212,7 +212,9 @@ async fn a_probe_keeps_its_instance_or_says_why_there_is_none() {
 async fn a_worker_that_names_its_operations_must_name_every_one_that_is_called() {
     let bench = Bench::new();
     let shape = |shape: &mut ProcessShape| shape.calls_in_flight = 1;
-    let Shape::Process(process) = Worker::component("knows", "knows", shape).component.shape.clone();
+    let Shape::Process(process) = Worker::component("knows", "knows", shape).component.shape.clone() else {
+        unreachable!("it is a process")
+    };
     for (name, operations, wanted) in [
         ("knows", &["echo", "sleep"][..], None),
         (

@@ -7,6 +7,7 @@ use enact_model::id::Name;
 use enact_runtime::api::Request;
 
 use super::desk::{Desk, absolute};
+use super::inspect::InspectArgs;
 use crate::door::Need;
 use crate::failure::Failure;
 
@@ -27,6 +28,8 @@ pub enum ComponentCommand {
         /// Folder with a component.yaml, or the descriptor itself
         path: PathBuf,
     },
+    /// Look into jars and print a descriptor that calls them; needs no Java and no hub
+    Inspect(InspectArgs),
     /// List components with their versions
     #[command(after_help = "Example:\n  enact component list --json")]
     List,
@@ -72,6 +75,7 @@ impl ComponentCommand {
         let (need, request) = match self {
             Self::Add { path } => (Need::Any, Request::ComponentAdd { path: absolute(&path)? }),
             Self::Check { path } => (Need::Any, Request::ComponentCheck { path: absolute(&path)? }),
+            Self::Inspect(args) => return args.carry_out(&mut desk.out),
             Self::List => (Need::Existing, Request::Components),
             Self::Describe { name, version } => (Need::Existing, Request::ComponentDescribe { name, version }),
             Self::Drain(Version { name, version, reason }) => {

@@ -14,11 +14,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::context;
 use super::instance::{Given, Instance, Lost, OUTGOING_MAX};
 use super::log::{Log, Whose};
 use super::pool::Pool;
 use super::start::{EXIT_WAIT, wire_fault};
+use super::{context, renew};
 use crate::frames::{FrameError, FrameReader, FromWorker, HandlerError, decode};
 use crate::process::spawn::{Ended, Group};
 use crate::process::version::Version;
@@ -38,6 +38,10 @@ pub(super) enum Doom {
     Overdue(u64),
     /// Its wire cannot be trusted any more, because of this call if that is known.
     Wire(FrameError, Option<u64>),
+    /// It had more threads than it may have.
+    Threads { had: u32, most: u32 },
+    /// It said that it ends, and does not.
+    Lingers,
     /// The component is being ended.
     Closed,
 }
@@ -60,6 +64,10 @@ impl Drive {
         let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
         let (read, write) = wire.into_split();
         let writer = tokio::spawn(write_frames(write, queue));
+        let kept = self.pool.kept();
+        if kept.threads_max.is_some() || !kept.recycle.is_never() {
+            tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
+        }
         tokio::spawn(self.run(instance.clone(), read, writer));
         instance
     }
@@ -91,7 +99,7 @@ impl Drive {
             self.version.counts.recycled.fetch_add(1, Ordering::Relaxed);
         }
         instance.end();
-        self.pool.remove(&instance);
+        self.pool.remove(&self.version, &instance);
         self.tell_the_bereaved(&instance, doom, ended);
         let scratch = self.scratch;
         tokio::task::spawn_blocking(move || drop(scratch));
@@ -135,7 +143,13 @@ impl Drive {
                     instance.log().line(&message);
                     let mut calls = instance.calls();
                     calls.culprits = culprits;
-                    calls.draining = true;
+                    let said = std::mem::replace(&mut calls.draining, true);
+                    drop(calls);
+                    // Whoever drained it waits for its end.
+                    if !said {
+                        tokio::spawn(renew::see_out(instance.clone()));
+                        self.pool.tend(&self.version);
+                    }
                 }
                 request @ (FromWorker::StateGet { .. }
                 | FromWorker::ReferenceGet { .. }
@@ -160,9 +174,10 @@ impl Drive {
             // A call that was answered already can have broken the wire, too; then nobody here is the culprit.
             Some(Doom::Wire(_, Some(known))) if *known <= last => *known == id,
             Some(Doom::Wire(..)) => sole,
+            Some(Doom::Threads { .. }) => sole,
             Some(Doom::Closed) => false,
-            None if culprits.is_empty() => sole,
-            None => culprits.contains(&id),
+            None | Some(Doom::Lingers) if culprits.is_empty() => sole,
+            None | Some(Doom::Lingers) => culprits.contains(&id),
         };
         for (id, entry) in open {
             let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid()).with(|evidence| {
@@ -214,13 +229,25 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
             let text = format!("process {pid} was ended because another call in it {}", broke(error));
             FaultKind::LostWithInstance.fault(text)
         }
+        Some(Doom::Threads { had, most }) if culprit => {
+            let text = format!("process {pid} had {had} threads, more than the {most} it may have, and was ended");
+            FaultKind::CrashedInCall.fault(text)
+        }
+        Some(Doom::Threads { .. }) => {
+            let text = format!("process {pid} was ended because it had more threads than it may have");
+            FaultKind::LostWithInstance.fault(text)
+        }
+        Some(Doom::Lingers) if culprit => {
+            let text = "the process was to end because of this call, did not, and was killed";
+            FaultKind::CrashedInCall.fault(text)
+        }
         Some(Doom::Closed) => FaultKind::Stopped.fault("the component is being ended"),
         None if culprit && ended.is_some_and(|ended| ended.oom) => {
             let text = "the worker was killed, and the kernel's count of kills for want of memory rose while it ran";
             FaultKind::OutOfMemory.fault(text)
         }
         None if culprit => FaultKind::CrashedInCall.fault(format!("the worker ended in this call: {how}")),
-        None => {
+        None | Some(Doom::Lingers) => {
             FaultKind::LostWithInstance.fault(format!("process {pid}, which served other calls too, is gone: {how}"))
         }
     }

@@ -68,6 +68,11 @@ pub(super) struct Calls {
 }
 
 impl Calls {
+    /// Returns whether nobody waits for an answer that may still come.
+    fn is_settled(&self) -> bool {
+        self.open.keys().all(|id| self.culprits.contains(id))
+    }
+
     /// Tells whose a line is that is logged while exactly these calls are in flight.
     fn whose(&self) -> Whose {
         let mut tenants = self.open.values().map(|entry| entry.context.tenant_id());
@@ -85,6 +90,10 @@ pub(super) struct Instance {
     outgoing: mpsc::Sender<Vec<u8>>,
     calls: Mutex<Calls>,
     doomed: Notify,
+    /// Told of every call that is opened.
+    used: Notify,
+    /// Told when nobody waits for an answer any more.
+    settled: Notify,
     over: watch::Sender<bool>,
     log: Arc<Log>,
     /// Told whenever there is room for another call.
@@ -99,6 +108,8 @@ impl Instance {
             outgoing,
             calls: Mutex::default(),
             doomed: Notify::new(),
+            used: Notify::new(),
+            settled: Notify::new(),
             over: watch::channel(false).0,
             log,
             freed,
@@ -142,6 +153,8 @@ impl Instance {
         if let Some(entry) = calls.open.get_mut(&id) {
             entry.log_from = log_from;
         }
+        drop(calls);
+        self.used.notify_one();
         Some(OpenCall { id, answer })
     }
 
@@ -169,7 +182,22 @@ impl Instance {
         let mut calls = self.calls();
         let entry = calls.open.remove(&id);
         self.log.turn(calls.whose());
+        if calls.is_settled() {
+            self.settled.notify_one();
+        }
         entry
+    }
+
+    /// Waits until a call was opened since the last time.
+    pub async fn used(&self) {
+        self.used.notified().await;
+    }
+
+    /// Waits until no call is in flight but those because of which it ends.
+    pub async fn settled(&self) {
+        while !self.calls().is_settled() {
+            self.settled.notified().await;
+        }
     }
 
     /// Returns what was logged while a call was in flight and no other tenant had one, if it still is.

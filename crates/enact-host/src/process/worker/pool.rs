@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use enact_model::context::ExecutionContext;
-use enact_model::descriptor::ProcessShape;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
 use tokio::sync::Notify;
@@ -16,17 +15,17 @@ use super::instance::{Instance, OpenCall};
 use super::start;
 use crate::contract::{ContextPort, HostState, InstanceStats};
 use crate::frames::ToWorker;
+use crate::process::launch::Kept;
 use crate::process::version::Version;
 
 /// How long a drained worker may take to end by itself.
-const DRAIN_WAIT: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(1);
 /// How long a kill is waited for.
 const KILL_WAIT: Duration = Duration::from_secs(2);
 
 /// The workers of one component version.
 pub(in crate::process) struct Pool {
-    instances_max: usize,
-    calls_max: u32,
+    kept: Kept,
     state: Mutex<State>,
     /// One waiter is told whenever there is room for a call.
     freed: Arc<Notify>,
@@ -44,6 +43,17 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Counts the instances that take calls, or would if they were not full.
+    fn active(&self) -> usize {
+        let takes = |instance: &&Arc<Instance>| {
+            let calls = instance.calls();
+            !calls.draining && calls.doom.is_none()
+        };
+        self.instances.iter().filter(takes).count()
+    }
+}
+
 enum Found {
     Open(Arc<Instance>, OpenCall),
     Wait,
@@ -51,14 +61,13 @@ enum Found {
 }
 
 impl Pool {
-    pub fn new(shape: &ProcessShape) -> Self {
-        Self {
-            instances_max: shape.instances.max(1) as usize,
-            calls_max: shape.calls_in_flight.max(1),
-            state: Mutex::default(),
-            freed: Arc::new(Notify::new()),
-            failed: Notify::new(),
-        }
+    pub fn new(kept: Kept) -> Self {
+        Self { kept, state: Mutex::default(), freed: Arc::new(Notify::new()), failed: Notify::new() }
+    }
+
+    /// Returns what is kept.
+    pub(super) fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -135,14 +144,14 @@ impl Pool {
             return Err(FaultKind::HostGone.fault(format!("{} is gone", version.label())));
         }
         let mut free: Vec<_> =
-            state.instances.iter().filter_map(|i| Some((i.load(self.calls_max)?, i.clone()))).collect();
+            state.instances.iter().filter_map(|i| Some((i.load(self.kept.calls_max)?, i.clone()))).collect();
         free.sort_by_key(|(load, _)| *load);
-        let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.calls_max, context, port)?)));
+        let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.kept.calls_max, context, port)?)));
         // Another instance is worth its start if the best one is busy already.
         let wanted = opened.is_none() || free.first().is_some_and(|(load, _)| *load > 0);
         let permit = state.circuit.permit(Instant::now());
         let probing = state.circuit.reason().is_some() && state.starting > 0;
-        let room = state.instances.len() + state.starting < self.instances_max;
+        let room = state.active() + state.starting < self.kept.instances_max as usize;
         let may_start = wanted && room && !probing;
         if may_start && permit == Permit::Now {
             state.starting += 1;
@@ -175,10 +184,40 @@ impl Pool {
     }
 
     /// Takes an instance out of those that take calls; it is gone.
-    pub(super) fn remove(&self, instance: &Arc<Instance>) {
+    pub(super) fn remove(self: &Arc<Self>, version: &Arc<Version>, instance: &Arc<Instance>) {
         self.state().instances.retain(|held| !Arc::ptr_eq(held, instance));
         // Somebody has to start the next one.
         self.freed.notify_one();
+        // One that ended before it was given a call would only do so again.
+        if instance.calls().last > 0 {
+            self.tend(version);
+        }
+    }
+
+    /// Starts an instance if fewer are there than are to be kept.
+    pub(super) fn tend(self: &Arc<Self>, version: &Arc<Version>) {
+        let mut state = self.state();
+        let enough = state.active() + state.starting >= self.kept.warm as usize;
+        if !state.closed && !enough && state.circuit.permit(Instant::now()) == Permit::Now {
+            state.starting += 1;
+            tokio::spawn(start_one(self.clone(), version.clone()));
+        }
+    }
+
+    /// Claims the start of an instance that is to replace another, or tells when to ask again; `None` if the pool is
+    /// closed.
+    pub(super) fn claim_replacement(&self) -> Option<Option<Instant>> {
+        let mut state = self.state();
+        if state.closed {
+            return None;
+        }
+        Some(match state.circuit.permit(Instant::now()) {
+            Permit::Now => {
+                state.starting += 1;
+                None
+            }
+            Permit::At(until) | Permit::Open(until) => Some(until),
+        })
     }
 
     /// Lets no more calls in and ends every instance, by itself if it can.
@@ -253,7 +292,7 @@ fn wall(at: Instant) -> Timestamp {
     crate::process::now().plus(at.saturating_duration_since(Instant::now()))
 }
 
-async fn start_one(pool: Arc<Pool>, version: Arc<Version>) -> Result<(), Fault> {
+pub(super) async fn start_one(pool: Arc<Pool>, version: Arc<Version>) -> Result<(), Fault> {
     use std::sync::atomic::Ordering;
     let started = start::start(&pool, &version).await;
     let mut state = pool.state();
@@ -270,7 +309,9 @@ async fn start_one(pool: Arc<Pool>, version: Arc<Version>) -> Result<(), Fault> 
                 state.instances.push(instance);
             }
             drop(state);
-            for _ in 0..pool.calls_max {
+            version.launch.started(&version);
+            pool.tend(&version);
+            for _ in 0..pool.kept.calls_max {
                 pool.freed.notify_one();
             }
             Ok(())

@@ -21,7 +21,8 @@ use super::instance::Instance;
 use super::log::Log;
 use super::pool::Pool;
 use crate::frames::{FrameError, FrameReader, FromWorker, PROTOCOL, ToWorker, decode};
-use crate::process::package::{self, scratch_fault};
+use crate::process::launch::Kept;
+use crate::process::package::scratch_fault;
 use crate::process::spawn::{Group, Plan, spawn};
 use crate::process::version::Version;
 use crate::scratch::Scratch;
@@ -43,7 +44,7 @@ struct Spawned {
 
 /// Starts a worker and waits until it is ready.
 pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Arc<Instance>, Fault> {
-    let shape = version.shape();
+    let kept = pool.kept();
     let starting = tokio::task::spawn_blocking({
         let version = version.clone();
         move || spawned(&version)
@@ -53,8 +54,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     let log = Log::new(logs);
     let logs = log.follow();
     let mut reader = FrameReader::new(FRAME_MAX_BYTES);
-    let limit = Duration::from_millis(shape.start_timeout_ms);
-    let ready = timeout(limit, greet(version, &nonce, &mut wire, &mut reader, &log)).await;
+    let limit = Duration::from_millis(kept.start_timeout_ms);
+    let ready = timeout(limit, greet(version, kept, &nonce, &mut wire, &mut reader, &log)).await;
     let fault = match ready {
         Ok(Ok(())) => {
             let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
@@ -69,7 +70,7 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
             }
         }
         Err(_) => {
-            let text = format!("{} was not ready after {} ms", version.label(), shape.start_timeout_ms);
+            let text = format!("{} was not ready after {} ms", version.label(), kept.start_timeout_ms);
             FaultKind::StartTimedOut.fault(text)
         }
     };
@@ -95,9 +96,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
 /// Makes the streams and spawns. Blocks.
 fn spawned(version: &Version) -> Result<Spawned, Fault> {
     let ground = &*version.ground;
-    let shape = version.shape();
     let scratch = Scratch::new(&ground.scratch, "worker-").map_err(|e| scratch_fault(&e))?;
-    let (program, args) = package::command(&shape.command, &shape.files, Some(version.package.path()), &ground.path)?;
+    let words = version.launch.instance()?;
     let failed = |e: io::Error| FaultKind::StartFailed.fault(format!("no streams could be made: {e}"));
     let (ours, theirs) = StdStream::pair().map_err(failed)?;
     let (out_reader, out_writer) = io::pipe().map_err(failed)?;
@@ -108,14 +108,14 @@ fn spawned(version: &Version) -> Result<Spawned, Fault> {
     let err = pipe::Receiver::from_owned_fd(OwnedFd::from(err_reader)).map_err(failed)?;
     let nonce = ground.nonce();
     let plan = Plan {
-        program,
-        args,
+        program: words.program,
+        args: words.args,
         folder: scratch.path().to_owned(),
-        env: shape.env.iter().map(|(name, value)| (name.clone(), value.into())).collect(),
+        env: version.component.shape.env().iter().map(|(name, value)| (name.clone(), value.into())).collect(),
         stdin: Stdio::from(OwnedFd::from(theirs)),
         stdout: Stdio::from(out_writer),
         stderr: Stdio::from(err_writer),
-        memory_bytes: shape.memory_bytes,
+        memory_bytes: version.launch.memory_bytes(),
         label: version.label(),
         execution: None,
         nonce: nonce.clone(),
@@ -131,12 +131,12 @@ enum Refusal {
 
 async fn greet(
     version: &Version,
+    kept: &Kept,
     nonce: &str,
     wire: &mut UnixStream,
     reader: &mut FrameReader,
     log: &Log,
 ) -> Result<(), Refusal> {
-    let shape = version.shape();
     let mut greeted = false;
     loop {
         let frame = next(wire, reader).await?;
@@ -151,10 +151,10 @@ async fn greet(
                 let init = ToWorker::Init {
                     component: version.component.name.as_str(),
                     version: &version.component.version,
-                    config: shape.config.as_ref(),
+                    config: kept.config.as_ref(),
                     frame_max_bytes: FRAME_MAX_BYTES,
-                    calls_in_flight: shape.calls_in_flight,
-                    budget_ms: shape.start_timeout_ms,
+                    calls_in_flight: kept.calls_max,
+                    budget_ms: kept.start_timeout_ms,
                 };
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
@@ -183,6 +183,7 @@ fn unknown(version: &Version, said: &[String]) -> Option<Fault> {
     let missing: Vec<String> = version
         .component
         .operations()
+        .filter(|(_, operation)| version.launch.is_kept(operation))
         .filter_map(|(selector, operation)| {
             let called = operation.call.operation.as_deref().unwrap_or(selector.operation.as_str());
             let full = format!("{}.{called}", selector.service);

@@ -1,0 +1,129 @@
+//! The jar host: archives that nobody rewrites, each component warm in a supervised JVM of its own.
+//!
+//! Everything that makes a process survivable is the [process host](crate::process)'s: the pool, the circuit, the ladder
+//! from a cancel to a kill, the ledger, the sweep. Here is what a JVM needs beside it: which Java, which options, the
+//! archives of the class path, and an archive of loaded classes that makes the next start quick.
+
+mod archive;
+mod java;
+mod launch;
+mod shelf;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use enact_model::descriptor::{Component, JarShape, Shape};
+use enact_model::digest::Digest;
+use enact_model::id::Name;
+use enact_model::observation::Fault;
+
+use crate::contract::{BoxFuture, Call, CancelToken, ContextPort, Fingerprint, Host, HostObservation, HostStats};
+use crate::process::launch::Launch;
+use crate::process::versions::Versions;
+use crate::process::{Ground, ProcessHost, other_shape};
+use archive::Archives;
+use launch::Jvm;
+
+pub use java::{Java, JavaPlaces};
+
+/// The Java side: what runs in every JVM, built from `jvm/` of the repository.
+const JVM_JAR: &[u8] = include_bytes!("jar/enact-jvm.jar");
+
+/// What the jar host is given.
+#[derive(Debug, Clone)]
+pub struct JarConfig {
+    /// A folder of the store's for the Java side and the archives of classes.
+    pub folder: PathBuf,
+    /// Where runtimes are looked for.
+    pub java: JavaPlaces,
+    /// Whether archives of classes are made and used.
+    pub archives: bool,
+}
+
+/// What every part of the host stands on.
+struct Base {
+    ground: Arc<Ground>,
+    java: JavaPlaces,
+    /// The Java side, on disk.
+    jvm_jar: PathBuf,
+    archives: Option<Archives>,
+}
+
+/// The host of the shape `jar`.
+pub struct JarHost {
+    base: Arc<Base>,
+    versions: Versions,
+}
+
+impl JarHost {
+    /// Makes a host on the ground of a process host, which has reaped what former incarnations left. Whoever ends both
+    /// ends this one first.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn beside(host: &ProcessHost, config: JarConfig) -> io::Result<Self> {
+        let jvm_jar = shelf::keep(&config.folder, &format!("enact-jvm-{}.jar", short(&Digest::of(JVM_JAR))), JVM_JAR)?;
+        let archives = config.archives.then(|| Archives::open(&config.folder.join("classes"))).transpose()?;
+        let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives };
+        Ok(Self { base: Arc::new(base), versions: Versions::default() })
+    }
+}
+
+impl Host for JarHost {
+    fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault> {
+        let java = self.base.java.choose(shape(component)?.wants())?;
+        Ok(Fingerprint { facts: BTreeMap::from([("java".to_owned(), java.to_string())]) })
+    }
+
+    fn runtimes(&self) -> Vec<String> {
+        self.base.java.find().iter().map(Java::to_string).collect()
+    }
+
+    fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>> {
+        let (base, given) = (self.base.clone(), component.clone());
+        let launch = move || {
+            let shape = shape(&given)?.clone();
+            Ok(Arc::new(Jvm::new(base, shape, &given)?) as Arc<dyn Launch>)
+        };
+        Box::pin(self.versions.start(self.base.ground.clone(), component, digest, launch))
+    }
+
+    fn probe<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, Result<(), Fault>> {
+        Box::pin(self.versions.probe(name, version))
+    }
+
+    fn invoke<'a>(
+        &'a self,
+        call: Call,
+        port: Arc<dyn ContextPort>,
+        cancel: CancelToken,
+    ) -> BoxFuture<'a, HostObservation> {
+        Box::pin(self.versions.invoke(call, port, cancel))
+    }
+
+    fn drain<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(self.versions.drain(name, version))
+    }
+
+    fn stats(&self) -> Vec<HostStats> {
+        self.versions.stats()
+    }
+
+    fn shutdown<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(self.versions.shutdown())
+    }
+}
+
+fn shape(component: &Component) -> Result<&JarShape, Fault> {
+    match &component.shape {
+        Shape::Jar(shape) => Ok(shape),
+        other => Err(other_shape("jar", other)),
+    }
+}
+
+/// The beginning of a digest, for names of files.
+fn short(digest: &Digest) -> String {
+    digest.to_string().trim_start_matches("sha256:").chars().take(16).collect()
+}

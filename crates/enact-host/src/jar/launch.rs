@@ -1,0 +1,264 @@
+//! How the JVMs of one component version are started: the Java, its options, the class path and what `init` carries.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use enact_model::descriptor::{Component, JarShape, JavaCall, JavaMain, Operation, Returns};
+use enact_model::json::Json;
+use enact_model::observation::{Fault, FaultKind, Reached};
+use serde_json::{Map, Value, json};
+
+use super::archive::{Archive, Sharing};
+use super::java::Java;
+use super::{Base, shelf};
+use crate::process::launch::{Feed, Kept, Launch, Words, templates};
+use crate::process::prepare::Prepared;
+use crate::process::version::Version;
+
+/// The class that speaks the frames.
+const MAIN: &str = "dev.enact.jvm.Main";
+/// Heaps below this are collected by one thread, which costs the least memory and the shortest start, in bytes.
+const SERIAL_BELOW_BYTES: u64 = 1 << 30;
+/// The releases in which an exit can be held back, but only if that is allowed at the start.
+const GUARDED: std::ops::RangeInclusive<u32> = 12..=23;
+/// Most arguments that a call brings along.
+const ARGS_MAX: usize = 4096;
+
+/// The JVMs of one component version.
+pub(super) struct Jvm {
+    base: Arc<Base>,
+    shape: JarShape,
+    java: Java,
+    class_path: Vec<PathBuf>,
+    kept: Option<Kept>,
+    archive: Option<Arc<Archive>>,
+}
+
+impl Jvm {
+    /// Chooses the Java and brings the class path here. Blocks.
+    pub fn new(base: Arc<Base>, shape: JarShape, component: &Component) -> Result<Self, Fault> {
+        let java = base.java.choose(shape.wants()).map_err(|fault| named(fault, component))?;
+        let class_path = shelf::class_path(&base.ground, &shape)?;
+        let kept = is_kept(component).then(|| Kept {
+            instances_max: shape.instances.max(1),
+            warm: shape.warm,
+            calls_max: shape.calls_in_flight.max(1),
+            start_timeout_ms: shape.start_timeout_ms,
+            config: Some(init(&shape, component, &class_path)),
+            recycle: shape.recycle,
+            threads_max: Some(shape.threads),
+        });
+        let mut jvm = Self { base, shape, java, class_path, kept, archive: None };
+        if let Some(archives) = &jvm.base.archives {
+            jvm.archive = archives.of(&jvm.java, jvm.lasting(), jvm.joined()).map(Arc::new);
+        }
+        Ok(jvm)
+    }
+
+    /// The options that an archive of classes depends on.
+    fn lasting(&self) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        let collector = |option: &String| option.starts_with("-XX:+Use") && option.ends_with("GC");
+        if self.shape.memory_bytes < SERIAL_BELOW_BYTES && !self.shape.options.iter().any(collector) {
+            options.push("-XX:+UseSerialGC".into());
+        }
+        options.push(format!("-Xmx{}", self.shape.memory_bytes).into());
+        options.push(format!("-XX:MaxMetaspaceSize={}", self.shape.metaspace_bytes).into());
+        options
+    }
+
+    fn options(&self) -> Vec<OsString> {
+        let mut options = self.lasting();
+        let own = ["-XX:-UsePerfData", "-Djava.awt.headless=true", "-Dfile.encoding=UTF-8"];
+        options.extend(own.map(OsString::from));
+        if GUARDED.contains(&self.java.release) {
+            options.push("-Djava.security.manager=allow".into());
+        }
+        options.extend(self.shape.options.iter().map(OsString::from));
+        options
+    }
+
+    /// The class path of every JVM of the component: one archive of classes is good for all of them.
+    fn joined(&self) -> OsString {
+        let mut joined = OsString::from(&self.base.jvm_jar);
+        for path in &self.class_path {
+            joined.push(":");
+            joined.push(path);
+        }
+        joined
+    }
+
+    fn words(&self, quick: &[&str], sharing: Sharing, main: &str) -> Words {
+        let mut args = self.options();
+        args.extend(quick.iter().map(OsString::from));
+        args.extend(sharing.options());
+        args.extend(["-cp".into(), self.joined(), main.into()]);
+        Words { program: self.java.program.clone(), args }
+    }
+}
+
+impl Launch for Jvm {
+    fn kept(&self) -> Option<Kept> {
+        self.kept.clone()
+    }
+
+    fn is_kept(&self, operation: &Operation) -> bool {
+        !matches!(operation.call.java, Some(JavaCall::Run(_)))
+    }
+
+    fn instance(&self) -> Result<Words, Fault> {
+        let sharing = self.archive.as_ref().map_or(Sharing::Default, |archive| archive.sharing());
+        Ok(self.words(&[], sharing, MAIN))
+    }
+
+    fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
+        let Some(JavaCall::Run(main)) = &operation.call.java else {
+            return Err(FaultKind::UnknownOperation.fault("the operation is no main class"));
+        };
+        let (args, feed) = match main {
+            JavaMain { as_asked: true, .. } => asked(argument)?,
+            JavaMain { as_asked: false, .. } => templates(operation, argument, prepared, &self.shape.roots)?,
+        };
+        let sharing = self.archive.as_ref().map_or(Sharing::Default, |archive| archive.sharing());
+        if let (Some(archive), Sharing::List(_)) = (&self.archive, &sharing) {
+            // One that is gone before it has loaded anything leaves no list, and the next one makes it.
+            archive.clone().make_of_list(self.base.ground.clone(), || true);
+        }
+        // A short life is over before the better compiler pays.
+        let mut words = self.words(&["-XX:TieredStopAtLevel=1"], sharing, &main.class);
+        words.args.extend(args);
+        Ok((words, feed))
+    }
+
+    /// A JVM reserves far more than it uses; its own limits are set by its options.
+    fn memory_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    fn started(&self, version: &Arc<Version>) {
+        let Some(archive) = &self.archive else { return };
+        let version = Arc::downgrade(version);
+        // Classes that only calls need are loaded by the first of them.
+        let used = move || version.upgrade().is_none_or(|version| version.counts.calls.load(Ordering::Relaxed) > 0);
+        archive.clone().make_of_list(self.base.ground.clone(), used);
+    }
+
+    fn closer(&self, fault: Fault) -> Fault {
+        match fault.evidence.exception.as_deref() {
+            Some("java.lang.OutOfMemoryError") => {
+                let evidence = fault.evidence;
+                FaultKind::OutOfMemory.fault(fault.message).reached(Reached::Yes).with(|e| *e = evidence)
+            }
+            // A cycle, a number that JSON does not have, more than a frame holds.
+            Some("UnwritableResult") => {
+                let evidence = fault.evidence;
+                FaultKind::OutputNotJson.fault(fault.message).with(|e| *e = evidence)
+            }
+            Some("System.exit") => {
+                let status = fault.evidence.detail.as_ref().and_then(|detail| detail.to_value()["exit"].as_i64());
+                let status = status.and_then(|status| i32::try_from(status).ok());
+                let evidence = fault.evidence;
+                FaultKind::ExitedNonZero.fault(fault.message).with(|e| {
+                    *e = evidence;
+                    e.exit_code = status;
+                })
+            }
+            _ => fault,
+        }
+    }
+}
+
+fn named(fault: Fault, component: &Component) -> Fault {
+    let message = format!("{} {} cannot run here: {}", component.name, component.version, fault.message);
+    Fault { message, ..fault }
+}
+
+/// Returns whether a component has methods, for which a JVM is kept.
+fn is_kept(component: &Component) -> bool {
+    component.operations().any(|(_, operation)| !matches!(operation.call.java, Some(JavaCall::Run(_))))
+}
+
+/// What `init` carries to a JVM.
+fn init(shape: &JarShape, component: &Component, class_path: &[PathBuf]) -> Json {
+    let mut operations = Map::new();
+    for (selector, operation) in component.operations() {
+        let Some(JavaCall::Method(method)) = &operation.call.java else { continue };
+        let mut said = json!({ "class": method.class, "method": method.method });
+        if let Some(params) = &method.params {
+            said["params"] = json!(params);
+        }
+        if let Some(returns) = &method.returns {
+            said["returns"] = json!(returns);
+        }
+        said["effects"] = json!(operation.returns == Returns::Effects);
+        operations.insert(format!("{}.{}", selector.service, selector.operation), said);
+    }
+    Json::of(&json!({
+        "classpath": class_path,
+        "operations": operations,
+        "components": null,
+        "config": shape.config.as_ref().map(Json::to_value),
+        "threads": shape.calls_in_flight,
+    }))
+}
+
+/// Reads `{args, stdin}`.
+fn asked(argument: &Json) -> Result<(Vec<OsString>, Feed), Fault> {
+    let wrong = |text: &str| FaultKind::BadArgument.fault(text).reached(Reached::No);
+    let members = match argument.to_value() {
+        Value::Null => return Ok((Vec::new(), Feed::Nothing)),
+        Value::Object(members) => members,
+        _ => return Err(wrong("the argument must be an object with `args` and `stdin`")),
+    };
+    if let Some(other) = members.keys().find(|key| !["args", "stdin"].contains(&key.as_str())) {
+        return Err(wrong(&format!("the argument has `{other}`; what is known is `args` and `stdin`")));
+    }
+    let args = match members.get("args") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(items)) if items.len() <= ARGS_MAX => {
+            let word = |item: &Value| match item {
+                Value::String(text) if !text.contains('\0') => Some(OsString::from(text)),
+                Value::Number(number) => Some(number.to_string().into()),
+                Value::Bool(flag) => Some(flag.to_string().into()),
+                _ => None,
+            };
+            let words: Option<Vec<OsString>> = items.iter().map(word).collect();
+            words.ok_or_else(|| wrong("every one of `args` must be a text, a number, true or false"))?
+        }
+        Some(_) => return Err(wrong(&format!("`args` must be a list of at most {ARGS_MAX} words"))),
+    };
+    match members.get("stdin") {
+        None | Some(Value::Null) => Ok((args, Feed::Nothing)),
+        Some(Value::String(text)) => Ok((args, Feed::Bytes(text.clone().into_bytes()))),
+        Some(_) => Err(wrong("`stdin` must be a text")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Vec<String>, Option<String>), String> {
+        let read = asked(&Json::parse(text).unwrap());
+        let (args, feed) = read.map_err(|fault| fault.message)?;
+        let stdin = match feed {
+            Feed::Bytes(bytes) => Some(String::from_utf8(bytes).unwrap()),
+            _ => None,
+        };
+        Ok((args.into_iter().map(|word| word.into_string().unwrap()).collect(), stdin))
+    }
+
+    #[test]
+    fn a_main_class_is_given_the_words_and_the_text_of_its_call() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(read("null").unwrap(), (vec![], None));
+        assert_eq!(read("{}").unwrap(), (vec![], None));
+        let (args, stdin) = read(r#"{"args": ["-x", 1.50, true, ""], "stdin": "ü"}"#).unwrap();
+        assert_eq!((args, stdin.as_deref()), (words(&["-x", "1.50", "true", ""]), Some("ü")));
+        for text in ["[]", "1", r#"{"arg": []}"#, r#"{"args": "x"}"#, r#"{"args": [null]}"#, r#"{"stdin": 1}"#] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

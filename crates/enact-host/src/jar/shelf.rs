@@ -1,0 +1,69 @@
+//! Archives on disk, at the same path with the same time whenever they are brought here: by both of them a JVM knows
+//! whether an archive of classes still belongs to its class path.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use enact_model::descriptor::JarShape;
+use enact_model::observation::{Fault, FaultKind};
+
+use crate::contract::MaterialiseError;
+use crate::process::Ground;
+use crate::process::package::{materialise_fault, scratch_fault};
+
+/// The time of every archive: 2001-09-09.
+const TIME: Duration = Duration::from_secs(1_000_000_000);
+
+/// Writes a file of the hub's own, unless it is there already.
+pub(super) fn keep(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(name);
+    if std::fs::read(&path).is_ok_and(|held| held == bytes) {
+        return Ok(path);
+    }
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().set_modified(SystemTime::UNIX_EPOCH + TIME)?;
+    file.persist(&path).map_err(|error| error.error)?;
+    Ok(path)
+}
+
+/// Brings the class path of a component here and returns it. What is here stays until the hub starts again: other
+/// versions may share it.
+pub(super) fn class_path(ground: &Ground, shape: &JarShape) -> Result<Vec<PathBuf>, Fault> {
+    shape.paths.iter().map(|name| place(ground, shape, name)).collect()
+}
+
+fn place(ground: &Ground, shape: &JarShape, name: &str) -> Result<PathBuf, Fault> {
+    let file_name = Path::new(name).file_name();
+    let (Some(digest), Some(file_name)) = (shape.files.get(name), file_name) else {
+        return Err(FaultKind::ProgramMissing.fault(format!("the archive {name:?} is not part of the package")));
+    };
+    let folder = ground.packages.join("jars").join(digest.to_string().replace(':', "-"));
+    let path = folder.join(file_name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let unwritable = |error: io::Error| scratch_fault(&error);
+    std::fs::create_dir_all(&folder).map_err(unwritable)?;
+    let making = tempfile::Builder::new().prefix("making-").tempdir_in(&folder).map_err(unwritable)?;
+    let made = making.path().join("archive");
+    ground.artifacts.materialise(digest, &made).map_err(|error| match error {
+        MaterialiseError::Missing(_) => {
+            FaultKind::ProgramMissing.fault(format!("the archive {name} of the package is not in the store"))
+        }
+        other => materialise_fault(&other),
+    })?;
+    let dated = File::options().write(true).open(&made).and_then(|file| {
+        file.set_modified(SystemTime::UNIX_EPOCH + TIME)?;
+        let mut mode = file.metadata()?.permissions();
+        mode.set_readonly(true);
+        file.set_permissions(mode)
+    });
+    dated.map_err(unwritable)?;
+    // Whoever came first has put the same there.
+    std::fs::rename(&made, &path).map_err(unwritable)?;
+    Ok(path)
+}

@@ -1,0 +1,363 @@
+//! Which methods of a class can be called with JSON, and why the others cannot.
+
+use crate::class::{ABSTRACT, BRIDGE, Class, ENUM, INTERFACE, Member, NATIVE, PUBLIC, STATIC, VARARGS};
+use crate::facts::{LeftOut, Operation, Parameter};
+use crate::filter::Filter;
+use crate::scala::{self, Dialect, Outline};
+use crate::schema::shape::{decapitalised, outline};
+use crate::schema::{Schemas, Way, argument};
+use crate::signature::{self, Signature};
+use crate::types::Type;
+
+/// Most superclasses that are asked for methods.
+const PARENTS_MAX: usize = 8;
+/// Methods that every object has, and those that Scala's compiler gives to every case class.
+const OF_EVERY_OBJECT: [&str; 22] = [
+    "equals",
+    "compareTo",
+    "hashCode",
+    "toString",
+    "clone",
+    "finalize",
+    "wait",
+    "notify",
+    "notifyAll",
+    "getClass",
+    "canEqual",
+    "copy",
+    "unapply",
+    "unapplySeq",
+    "productArity",
+    "productElement",
+    "productPrefix",
+    "productIterator",
+    "productElementName",
+    "productElementNames",
+    "readResolve",
+    "writeReplace",
+];
+
+/// What was found in one class.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What can be called.
+    pub operations: Vec<Operation>,
+    /// What cannot, and why.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// How a class is used.
+struct Owner<'a> {
+    /// Its name with dots.
+    name: &'a str,
+    /// The class whose methods are looked at: itself, or one above.
+    class: &'a Class<'a>,
+    /// Whether an object can be had: by a constructor without parameters, or because it is a Scala object.
+    has_object: bool,
+    dialect: Dialect,
+    outline: Option<Outline>,
+}
+
+/// Looks at the methods of a class, by its name with dots.
+pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &Filter) -> Found {
+    let mut found = Found::default();
+    if !is_meant_for_use(name, class) {
+        return found;
+    }
+    let is_object = class.fields.iter().any(|field| field.name == "MODULE$" && field.is(STATIC | PUBLIC));
+    let empty = |method: &Member<'_>| method.name == "<init>" && method.descriptor == "()V" && method.is(PUBLIC);
+    let can_be_made = class.access & (INTERFACE | ABSTRACT | ENUM) == 0 && class.methods.iter().any(empty);
+    let dialect = scala::dialect(class);
+    let mut outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), class, name)).flatten();
+    if outline.is_none() && is_object {
+        // What is known of an object stands in the class of the same name.
+        let beside = schemas.jars().class(name.trim_end_matches('$'));
+        outline = beside.and_then(|bytes| scala::outline(&Class::read(&bytes).ok()?));
+    }
+    let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
+    let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
+    let mut needs_object = 0;
+    for method in &class.methods {
+        if !is_candidate(&owner, method) || forwarded.contains(&format!("{}{}", method.name, method.descriptor)) {
+            continue;
+        }
+        if !method.is(STATIC) && !owner.has_object {
+            needs_object += 1;
+        } else if filter.takes_method(&method.name) {
+            look(schemas, &owner, method, &[], &mut found);
+        }
+    }
+    if owner.has_object && !is_object {
+        inherited(schemas, &owner, filter, &mut found);
+    }
+    if needs_object > 0 && found.operations.is_empty() {
+        let why = if class.access & (INTERFACE | ABSTRACT) != 0 {
+            "they need an object, and the class is abstract"
+        } else {
+            "they need an object, and the class has no public constructor without parameters"
+        };
+        let method = if needs_object == 1 { "1 method".to_owned() } else { format!("{needs_object} methods") };
+        found.left_out.push(LeftOut { class: name.to_owned(), method, why: why.to_owned() });
+    }
+    found
+}
+
+/// Returns whether a class was written for others to use: public, and not made by a compiler or a tool.
+fn is_meant_for_use(name: &str, class: &Class<'_>) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let made_up =
+        last.trim_end_matches('$').split('$').skip(1).any(|part| {
+            part.is_empty() || part.starts_with(|it: char| it.is_ascii_digit()) || part.starts_with("anon")
+        });
+    class.access & PUBLIC != 0 && !class.is_synthetic() && !made_up && !is_old_or_generated(class, None)
+}
+
+fn is_old_or_generated(class: &Class<'_>, member: Option<&Member<'_>>) -> bool {
+    let deprecated = match member {
+        Some(member) => member.attribute("Deprecated"),
+        None => class.attribute("Deprecated"),
+    };
+    let generated = |it: &crate::class::Annotation<'_>| it.descriptor.ends_with("Generated;");
+    deprecated.is_some() || class.annotations(member).iter().any(generated)
+}
+
+/// What of an object can be called through the class of the same name without the dollar.
+fn forwarded(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
+    let Some(bytes) = schemas.jars().class(name.trim_end_matches('$')) else { return Vec::new() };
+    let Ok(beside) = Class::read(&bytes) else { return Vec::new() };
+    let methods = beside.methods.iter().filter(|method| method.is(PUBLIC | STATIC));
+    methods.map(|method| format!("{}{}", method.name, method.descriptor)).collect()
+}
+
+fn is_candidate(owner: &Owner<'_>, method: &Member<'_>) -> bool {
+    let name: &str = &method.name;
+    let hidden = !method.is(PUBLIC) || method.is_synthetic() || method.access & (BRIDGE | ABSTRACT) != 0;
+    let of_every_object = OF_EVERY_OBJECT.contains(&name) && !(method.is(STATIC) && name == "copy");
+    let of_enum = owner.class.access & ENUM != 0 && matches!(name, "values" | "valueOf");
+    let main = name == "main" && method.descriptor == "([Ljava/lang/String;)V" && method.is(STATIC);
+    !(hidden
+        || name.starts_with('<')
+        || name.contains('$')
+        || of_every_object
+        || of_enum
+        || main
+        || is_accessor(owner, method)
+        || is_old_or_generated(owner.class, Some(method)))
+}
+
+/// Returns whether a method only hands out or sets a field of its object.
+fn is_accessor(owner: &Owner<'_>, method: &Member<'_>) -> bool {
+    if method.is(STATIC) {
+        return false;
+    }
+    let has_field = |name: &str| owner.class.fields.iter().any(|field| field.name == name);
+    let gets = method.descriptor.starts_with("()");
+    if gets && owner.class.attribute("Record").is_some() && has_field(&method.name) {
+        return true;
+    }
+    let word = ["get", "is", "set"].into_iter().find(|word| method.name.starts_with(word));
+    let Some(property) = word.and_then(|word| method.name.strip_prefix(word)) else { return false };
+    if !property.starts_with(|it: char| it.is_uppercase()) {
+        return false;
+    }
+    let one = signature::method(&method.descriptor).is_some_and(|it| it.parameters.len() == 1);
+    let sets = word == Some("set") && one && (method.descriptor.ends_with(")V") || has_field(&decapitalised(property)));
+    // A new object that is asked for what was never set has nothing to say.
+    let setter = format!("set{property}");
+    let can_be_set = || owner.class.methods.iter().any(|other| other.name == setter.as_str());
+    sets || word != Some("set") && gets && (has_field(&decapitalised(property)) || can_be_set())
+}
+
+/// Looks at what the class has from those above it in the jars.
+fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, filter: &Filter, found: &mut Found) {
+    let key = |method: &Member<'_>| {
+        let parameters = method.descriptor.rsplit_once(')').map_or("", |(parameters, _)| parameters);
+        format!("{}{parameters}", method.name)
+    };
+    let mut seen: Vec<String> = owner.class.methods.iter().map(key).collect();
+    let mut above = parents(owner.class, &[]);
+    for _ in 0..PARENTS_MAX {
+        if above.is_empty() {
+            return;
+        }
+        let (name, known) = above.remove(0);
+        let Some(bytes) = schemas.jars().class(&name) else { continue };
+        let Ok(class) = Class::read(&bytes) else { continue };
+        let dialect = scala::dialect(&class);
+        let outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), &class, &name)).flatten();
+        let parameters = class.signature().and_then(|text| signature::class(&text)).unwrap_or_default().parameters;
+        let known: Vec<(String, Type)> = parameters.into_iter().zip(known).collect();
+        let parent = Owner { name: &name, class: &class, has_object: true, dialect, outline };
+        for method in class.methods.iter().filter(|method| !method.is(STATIC) && is_candidate(&parent, method)) {
+            if seen.contains(&key(method)) || !filter.takes_method(&method.name) {
+                continue;
+            }
+            seen.push(key(method));
+            let (operations, left_out) = (found.operations.len(), found.left_out.len());
+            look(schemas, &parent, method, &known, found);
+            // It is called on the class below.
+            for operation in found.operations.iter_mut().skip(operations) {
+                owner.name.clone_into(&mut operation.class);
+            }
+            for one in found.left_out.iter_mut().skip(left_out) {
+                owner.name.clone_into(&mut one.class);
+            }
+        }
+        above.extend(parents(&class, &known));
+    }
+}
+
+/// What a class extends and implements, with the types that stand for their parameters.
+fn parents(class: &Class<'_>, known: &[(String, Type)]) -> Vec<(String, Vec<Type>)> {
+    let generic = class.signature().and_then(|text| signature::class(&text)).map(|it| it.parents);
+    let plain = || class.parent.iter().chain(&class.interfaces).map(|it| Type::class(&it.replace('/', "."))).collect();
+    let all: Vec<Type> = generic.unwrap_or_else(plain);
+    let named = all.into_iter().filter_map(|it| match it.substitute(known) {
+        Type::Class { name, arguments } if !name.starts_with("java.") => Some((name, arguments)),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// Looks at one method, and says what it is or why it is left out.
+fn look(
+    schemas: &mut Schemas<'_>,
+    owner: &Owner<'_>,
+    method: &Member<'_>,
+    known: &[(String, Type)],
+    found: &mut Found,
+) {
+    let Some(plain) = signature::method(&method.descriptor) else { return };
+    let generic = owner.class.signature_of(method).and_then(|text| signature::method(&text));
+    let generic = generic.filter(|it| it.parameters.len() == plain.parameters.len()).unwrap_or_else(|| plain.clone());
+    let names = owner.class.parameter_names(method, &signature::slots(&plain.parameters, method.is(STATIC)));
+    let written = match member(owner, method, &plain) {
+        Ok(written) => written,
+        Err(Hidden) => return,
+    };
+    let mut notes = Vec::new();
+    let (parameters, result) = match written {
+        Some(member) => {
+            let implicit: Vec<&str> =
+                member.parameters.iter().filter(|it| it.implicit).map(|it| it.name.as_str()).collect();
+            if !implicit.is_empty() {
+                notes.push(format!("Scala gives {} implicitly; here the caller does", implicit.join(", ")));
+            }
+            let named = member.parameters.iter().map(|it| {
+                let is = if it.by_name { Type::class("scala.Function0") } else { it.is.substitute(known) };
+                Parameter { name: it.name.clone(), named: true, is }
+            });
+            (named.collect::<Vec<_>>(), member.result.substitute(known))
+        }
+        None => {
+            let all = generic.parameters.iter().enumerate().map(|(index, is)| {
+                let name = names.get(index).cloned().flatten().filter(|name| !name.contains('$') && !name.is_empty());
+                let named = name.is_some();
+                Parameter { name: name.unwrap_or_else(|| format!("arg{index}")), named, is: is.substitute(known) }
+            });
+            (all.collect(), generic.result.substitute(known))
+        }
+    };
+    let shown = |parameters: &[Parameter]| {
+        let types: Vec<String> = parameters.iter().map(|it| it.is.to_string()).collect();
+        format!("{}({})", method.name, types.join(", "))
+    };
+    let mut leave_out = |why: String| {
+        found.left_out.push(LeftOut { class: owner.name.to_owned(), method: shown(&parameters), why });
+    };
+    let mut members: Vec<(String, serde_json::Value, bool)> = Vec::new();
+    for parameter in &parameters {
+        match schemas.of(&parameter.is, Way::In) {
+            Ok(_) if members.iter().any(|(name, _, _)| *name == parameter.name) => {
+                return leave_out(format!("two parameters are called {}", parameter.name));
+            }
+            Ok(schema) => {
+                let needed = !shown_as_maybe(&parameter.is);
+                members.push((parameter.name.clone(), schema, needed));
+            }
+            Err(why) => return leave_out(format!("`{}`: {why}", parameter.name)),
+        }
+    }
+    let way = if owner.dialect == Dialect::None { Way::Out } else { Way::OutOfScala };
+    let output = match schemas.of(&result, way) {
+        Ok(schema) => Some(schema).filter(|schema| schema.as_object().is_some_and(|members| !members.is_empty())),
+        Err(why) => return leave_out(format!("its answer: {why}")),
+    };
+    let vague = parameters.iter().filter(|it| it.is.is_vague());
+    notes.extend(
+        vague.map(|it| format!("decide: what `{}` holds is not written in the jar; say it in its `type`", it.name)),
+    );
+    if owner.dialect == Dialect::Three {
+        notes.push("Scala 3 writes type arguments where inspect does not read them".to_owned());
+    }
+    if method.is(VARARGS) {
+        notes.push("its last parameter takes any number: give an array".to_owned());
+    }
+    if method.is(NATIVE) {
+        notes.push("it is not Java's: its library must be found, and what breaks it breaks the JVM".to_owned());
+    }
+    let same = owner.class.methods.iter().filter(|other| other.name == method.name && is_candidate(owner, other));
+    let overloads = same.count().max(1);
+    found.operations.push(Operation {
+        class: owner.name.to_owned(),
+        method: method.name.clone().into_owned(),
+        is_static: method.is(STATIC),
+        parameters,
+        result,
+        overloads,
+        input: argument(members),
+        output,
+        notes,
+    });
+}
+
+fn shown_as_maybe(it: &Type) -> bool {
+    let name = it.as_class().map(|(name, _)| name);
+    name.is_some_and(|name| {
+        matches!(crate::schema::group(name, 1), Some(crate::schema::Group::Maybe))
+            || name.starts_with("java.util.Optional")
+    })
+}
+
+/// Scala keeps a method to itself, or its compiler made it.
+struct Hidden;
+
+/// Finds what Scala wrote about a method.
+fn member<'a>(
+    owner: &'a Owner<'_>,
+    method: &Member<'_>,
+    plain: &Signature,
+) -> Result<Option<&'a scala::Member>, Hidden> {
+    let Some(outline) = &owner.outline else { return Ok(None) };
+    // What is static in a Scala class leads to the object of the same name.
+    let of_object = format!("{}$", owner.name.trim_end_matches('$'));
+    let class = if method.is(STATIC) { &of_object } else { owner.name };
+    let Some(members) = outline.get(class) else { return Ok(None) };
+    let same = members.iter().filter(|it| it.name == *method.name && it.parameters.len() == plain.parameters.len());
+    let fits = |member: &&scala::Member| {
+        let mut pairs = member.parameters.iter().zip(&plain.parameters);
+        pairs.all(|(scala, java)| scala.by_name || is_like(&scala.is, java))
+    };
+    let candidates: Vec<&scala::Member> = same.collect();
+    let found = match candidates.as_slice() {
+        [one] => Some(*one),
+        several => several.iter().copied().find(fits),
+    };
+    match found {
+        Some(member) if member.hidden || member.synthetic || member.accessor => Err(Hidden),
+        other => Ok(other),
+    }
+}
+
+/// Returns whether a Scala type may have become this Java type.
+fn is_like(scala: &Type, java: &Type) -> bool {
+    match (scala, java) {
+        (Type::Array(one), Type::Array(other)) => is_like(one, other),
+        (Type::Class { name, .. }, Type::Primitive(word)) => {
+            name.strip_prefix("scala.").is_some_and(|short| short.eq_ignore_ascii_case(word))
+        }
+        (Type::Class { name, .. }, Type::Class { name: other, .. }) => name == other,
+        (Type::Variable(_) | Type::Any, Type::Class { .. }) => true,
+        _ => false,
+    }
+}

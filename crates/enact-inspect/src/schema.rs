@@ -1,0 +1,217 @@
+//! JSON Schemas of parameters and results, as the Java side of enact reads and writes them.
+
+mod known;
+pub mod shape;
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::jars::Jars;
+use crate::types::Type;
+pub use known::{Group, group};
+use shape::{Property, Shape};
+
+/// Deepest nesting that is described; what is below may be anything.
+const DEPTH_MAX: usize = 5;
+/// Most pieces of one schema; what comes after may be anything.
+const PIECES_MAX: usize = 200;
+/// Most classes whose shape is kept; a jar with more of them is read again here and there.
+const SHAPES_MAX: usize = 2_000;
+
+/// Which way a value goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From JSON to Java.
+    In,
+    /// From Java to JSON, where every reference may be null.
+    Out,
+    /// From Scala to JSON, where nobody writes null.
+    OutOfScala,
+}
+
+/// Makes schemas, and knows the classes that were looked at.
+pub struct Schemas<'a> {
+    jars: &'a mut Jars,
+    shapes: HashMap<String, Shape>,
+}
+
+/// One schema in the making.
+struct Making {
+    way: Way,
+    inside: Vec<String>,
+    pieces: usize,
+}
+
+impl<'a> Schemas<'a> {
+    /// Looks into jars.
+    pub fn new(jars: &'a mut Jars) -> Self {
+        Self { jars, shapes: HashMap::new() }
+    }
+
+    /// Returns the jars.
+    pub fn jars(&mut self) -> &mut Jars {
+        self.jars
+    }
+
+    /// Returns the schema of a type, or why it has none.
+    ///
+    /// # Errors
+    /// No JSON can become this type, or it can become no JSON.
+    pub fn of(&mut self, it: &Type, way: Way) -> Result<Value, String> {
+        let mut making = Making { way, inside: Vec::new(), pieces: 0 };
+        let schema = self.one(it, &mut making)?;
+        Ok(if way == Way::Out { or_null(it, schema) } else { schema })
+    }
+
+    fn one(&mut self, it: &Type, making: &mut Making) -> Result<Value, String> {
+        making.pieces += 1;
+        match it {
+            Type::Primitive(name) => Ok(known::scalar(name).unwrap_or_else(|| json!({}))),
+            Type::Variable(_) | Type::Any => Ok(json!({})),
+            Type::Array(item) => match **item {
+                Type::Primitive("byte" | "char") => Ok(json!({ "type": "string" })),
+                _ => Ok(json!({ "type": "array", "items": self.inner(item, making)? })),
+            },
+            Type::Class { name, arguments } => {
+                if let Some(schema) = known::scalar(name) {
+                    return Ok(schema);
+                }
+                match group(name, arguments.len()) {
+                    Some(group) => self.group(group, arguments, making),
+                    None => self.class(name, arguments, making),
+                }
+            }
+        }
+    }
+
+    /// Makes the schema of a part, unless there is too much already.
+    fn inner(&mut self, it: &Type, making: &mut Making) -> Result<Value, String> {
+        if making.inside.len() >= DEPTH_MAX || making.pieces >= PIECES_MAX {
+            return Ok(json!({}));
+        }
+        self.one(it, making)
+    }
+
+    fn group(&mut self, group: Group, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
+        let mut at = |index: usize, schemas: &mut Self| {
+            arguments.get(index).map_or_else(|| Ok(json!({})), |it| schemas.inner(it, making))
+        };
+        Ok(match group {
+            Group::List => json!({ "type": "array", "items": at(0, self)? }),
+            Group::Map => json!({ "type": "object", "additionalProperties": at(1, self)? }),
+            Group::Maybe => add_null(at(0, self)?),
+            Group::Later => at(0, self)?,
+            Group::Tuple => {
+                let items = (0..arguments.len()).map(|index| at(index, self)).collect::<Result<Vec<_>, _>>()?;
+                json!({ "type": "array", "prefixItems": items, "minItems": items.len(), "maxItems": items.len() })
+            }
+            Group::Anything => json!({}),
+        })
+    }
+
+    fn class(&mut self, name: &str, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
+        if making.inside.iter().any(|outer| outer == name) {
+            return Ok(json!({ "type": "object" }));
+        }
+        if !self.jars.has(name) {
+            let of_java = ["java.", "javax.", "jdk.", "sun.", "scala."].iter().any(|it| name.starts_with(it));
+            return if of_java {
+                Err(format!("{} has no form in JSON", Type::class(name)))
+            } else {
+                Err(format!("the class {name} is not in the jar"))
+            };
+        }
+        let (properties, parameters) = match self.shape(name) {
+            Shape::Enum(names) => return Ok(json!({ "type": "string", "enum": names })),
+            Shape::Abstract if making.way == Way::In => {
+                return Err(format!("{name} is abstract: JSON cannot say which class is meant"));
+            }
+            Shape::Closed(why) if making.way == Way::In => return Err(why),
+            Shape::Abstract | Shape::Closed(_) | Shape::Strange => return Ok(json!({})),
+            Shape::Object { made, shown, parameters } => (if making.way == Way::In { made } else { shown }, parameters),
+        };
+        let known: Vec<(String, Type)> = parameters.into_iter().zip(arguments.iter().cloned()).collect();
+        making.inside.push(name.to_owned());
+        let schema = self.properties(&properties, &known, making);
+        making.inside.pop();
+        schema
+    }
+
+    fn properties(
+        &mut self,
+        properties: &[Property],
+        known: &[(String, Type)],
+        making: &mut Making,
+    ) -> Result<Value, String> {
+        let (mut members, mut required) = (Map::new(), Vec::new());
+        for property in properties {
+            let is = property.is.substitute(known);
+            let schema = match self.inner(&is, making) {
+                Ok(schema) => schema,
+                // A bean may have setters for what nobody gives; a constructor wants all of its parameters.
+                Err(_) if !property.needed => continue,
+                Err(why) => return Err(format!("{why} (in `{}`)", property.name)),
+            };
+            let optional = is.as_class().is_some_and(|(name, _)| matches!(group(name, 1), Some(Group::Maybe)));
+            if making.way == Way::In && property.needed && !optional {
+                required.push(json!(property.name));
+            }
+            let schema = if making.way == Way::Out { or_null(&is, schema) } else { schema };
+            members.insert(property.name.clone(), schema);
+        }
+        let mut schema = json!({ "type": "object" });
+        if !required.is_empty() {
+            schema["required"] = Value::Array(required);
+        }
+        if !members.is_empty() {
+            schema["properties"] = Value::Object(members);
+        }
+        Ok(schema)
+    }
+
+    fn shape(&mut self, name: &str) -> Shape {
+        if let Some(known) = self.shapes.get(name) {
+            return known.clone();
+        }
+        let shape = shape::read(self.jars, name);
+        if self.shapes.len() < SHAPES_MAX {
+            self.shapes.insert(name.to_owned(), shape.clone());
+        }
+        shape
+    }
+}
+
+fn or_null(it: &Type, schema: Value) -> Value {
+    if matches!(it, Type::Primitive(_)) { schema } else { add_null(schema) }
+}
+
+/// Lets null pass, too.
+fn add_null(mut schema: Value) -> Value {
+    let Some(members) = schema.as_object_mut() else { return schema };
+    if let Some(Value::Array(names)) = members.get_mut("enum") {
+        names.push(Value::Null);
+    }
+    match members.get_mut("type") {
+        Some(Value::String(one)) if one != "null" => {
+            let one = std::mem::take(one);
+            members.insert("type".to_owned(), json!([one, "null"]));
+        }
+        _ => {}
+    }
+    schema
+}
+
+/// Returns the schema of an argument: an object whose members are the parameters.
+pub fn argument(parameters: Vec<(String, Value, bool)>) -> Value {
+    let mut schema = json!({ "type": "object" });
+    let required: Vec<Value> =
+        parameters.iter().filter(|(_, _, needed)| *needed).map(|(name, _, _)| json!(name)).collect();
+    if !required.is_empty() {
+        schema["required"] = Value::Array(required);
+    }
+    if !parameters.is_empty() {
+        schema["properties"] = parameters.into_iter().map(|(name, schema, _)| (name, schema)).collect();
+    }
+    schema
+}

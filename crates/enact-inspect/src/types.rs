@@ -1,0 +1,150 @@
+//! A type as people write it, with its arguments.
+
+use std::fmt;
+
+/// A type of a parameter, a result or a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Type {
+    /// One of Java's nine words: `int`, `void`.
+    Primitive(&'static str),
+    /// A class by its binary name with dots, such as `java.util.Map$Entry`.
+    Class {
+        /// Its name.
+        name: String,
+        /// Its type arguments; none where they are erased or there are none.
+        arguments: Vec<Type>,
+    },
+    /// An array of these.
+    Array(Box<Type>),
+    /// A type parameter.
+    Variable(String),
+    /// Anything: a wildcard, or what could not be told.
+    Any,
+}
+
+impl Type {
+    /// Makes a class without arguments.
+    pub fn class(name: &str) -> Self {
+        Self::Class { name: name.to_owned(), arguments: Vec::new() }
+    }
+
+    /// Returns the class and its arguments.
+    pub fn as_class(&self) -> Option<(&str, &[Type])> {
+        match self {
+            Self::Class { name, arguments } => Some((name, arguments)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether nothing is answered.
+    pub fn is_nothing(&self) -> bool {
+        match self {
+            Self::Primitive(name) => *name == "void",
+            Self::Class { name, .. } => {
+                matches!(name.as_str(), "java.lang.Void" | "scala.Unit" | "scala.runtime.BoxedUnit")
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns whether somewhere in it stands something that cannot be told.
+    pub fn is_vague(&self) -> bool {
+        match self {
+            Self::Primitive(_) => false,
+            Self::Class { name, arguments } => {
+                matches!(name.as_str(), "java.lang.Object" | "scala.Any" | "scala.AnyRef")
+                    || arguments.iter().any(Self::is_vague)
+            }
+            Self::Array(item) => item.is_vague(),
+            Self::Variable(_) | Self::Any => true,
+        }
+    }
+
+    /// Puts types in the place of type parameters.
+    pub fn substitute(&self, known: &[(String, Type)]) -> Self {
+        match self {
+            Self::Variable(name) => {
+                known.iter().find(|(parameter, _)| parameter == name).map_or_else(|| self.clone(), |(_, it)| it.clone())
+            }
+            Self::Class { name, arguments } => Self::Class {
+                name: name.clone(),
+                arguments: arguments.iter().map(|argument| argument.substitute(known)).collect(),
+            },
+            Self::Array(item) => Self::Array(Box::new(item.substitute(known))),
+            _ => self.clone(),
+        }
+    }
+
+    /// Puts `Object` in the place of everything that cannot be told.
+    pub fn plain(&self) -> Self {
+        match self {
+            Self::Variable(_) | Self::Any => Self::class("java.lang.Object"),
+            Self::Class { name, arguments } => {
+                Self::Class { name: name.clone(), arguments: arguments.iter().map(Self::plain).collect() }
+            }
+            Self::Array(item) => Self::Array(Box::new(item.plain())),
+            Self::Primitive(_) => self.clone(),
+        }
+    }
+
+    /// Returns the last part of the name, for the names of operations.
+    pub fn short(&self) -> String {
+        match self {
+            Self::Primitive(name) => (*name).to_owned(),
+            Self::Class { name, .. } => last(name).to_owned(),
+            Self::Array(item) => format!("{}-array", item.short()),
+            Self::Variable(name) => name.clone(),
+            Self::Any => "any".to_owned(),
+        }
+    }
+}
+
+/// Returns the last part of a class name.
+pub fn last(name: &str) -> &str {
+    let name = name.trim_end_matches('$');
+    name.rsplit(['.', '$']).next().unwrap_or(name)
+}
+
+/// Packages whose classes are known by their last name alone.
+const FAMILIAR: [&str; 3] = ["java.lang.", "java.util.", "scala."];
+/// Collections of Scala that a program means when it says only their last name.
+const SCALA: [&str; 3] = ["scala.collection.immutable.", "scala.collection.", "scala.concurrent."];
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primitive(name) => f.write_str(name),
+            Self::Array(item) => write!(f, "{item}[]"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Any => f.write_str("?"),
+            Self::Class { name, arguments } => {
+                let short = FAMILIAR
+                    .iter()
+                    .chain(&SCALA)
+                    .find_map(|package| name.strip_prefix(package).filter(|rest| !rest.contains(['.', '$'])));
+                f.write_str(short.unwrap_or(name))?;
+                for (index, argument) in arguments.iter().enumerate() {
+                    write!(f, "{}{argument}", if index == 0 { "[" } else { ", " })?;
+                }
+                if arguments.is_empty() { Ok(()) } else { f.write_str("]") }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_written_as_people_write_it() {
+        let item = Type::class("com.acme.Item");
+        let list = Type::Class { name: "java.util.List".to_owned(), arguments: vec![item.clone()] };
+        assert_eq!(list.to_string(), "List[com.acme.Item]");
+        assert_eq!(Type::Array(Box::new(Type::Primitive("int"))).to_string(), "int[]");
+        let entry = Type::Class { name: "java.util.Map$Entry".to_owned(), arguments: vec![Type::Any, item] };
+        assert_eq!(entry.to_string(), "java.util.Map$Entry[?, com.acme.Item]");
+        assert_eq!(entry.short(), "Entry");
+        assert!(entry.is_vague() && !list.is_vague());
+    }
+}

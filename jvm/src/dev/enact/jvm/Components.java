@@ -1,0 +1,121 @@
+// Making the components of this JVM as `init` describes them; everything that is wrong is said at once.
+package dev.enact.jvm;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.MalformedURLException;
+import java.net.URL;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.zip.ZipFile;
+
+import dev.enact.jvm.read.Readers;
+import dev.enact.jvm.scala.ScalaLibrary;
+import dev.enact.jvm.type.Unresolvable;
+import dev.enact.jvm.write.Output;
+
+/** From descriptors to operations. */
+final class Components {
+    private Components() {
+    }
+
+    /** Returns every operation by the key that calls name. */
+    static Map<String, Operation> make(String name, Map<?, ?> config) throws InitFailed {
+        Map<String, Operation> made = new LinkedHashMap<>();
+        List<String> faults = new ArrayList<>();
+        Object several = config.get("components");
+        if (several instanceof Map) {
+            for (Map.Entry<?, ?> component : ((Map<?, ?>) several).entrySet()) {
+                make(component.getKey() + "/", (Map<?, ?>) component.getValue(), true, made, faults);
+            }
+        } else {
+            make("", config, false, made, faults);
+        }
+        if (!faults.isEmpty()) {
+            unreadable(config, faults);
+            throw new InitFailed(String.join("\n", faults));
+        }
+        return made;
+    }
+
+    /** A jar that is no archive is passed over by class loaders; only what was not found in it would be told. */
+    private static void unreadable(Object config, List<String> faults) {
+        if (config instanceof Map) {
+            for (Map.Entry<?, ?> entry : ((Map<?, ?>) config).entrySet()) {
+                if ("classpath".equals(entry.getKey()) && entry.getValue() instanceof List) {
+                    for (Object path : (List<?>) entry.getValue()) {
+                        unreadable(new File(path.toString()), faults);
+                    }
+                } else {
+                    unreadable(entry.getValue(), faults);
+                }
+            }
+        }
+    }
+
+    private static void unreadable(File jar, List<String> faults) {
+        if (jar.isFile()) {
+            try (ZipFile archive = new ZipFile(jar)) {
+                if (archive.getEntry("BOOT-INF/lib/") != null) {
+                    faults.add(jar + " has other jars inside (BOOT-INF/lib); unpack them and name all in `paths`");
+                }
+            } catch (IOException broken) {
+                faults.add(jar + " is no jar: " + broken.getMessage());
+            }
+        }
+    }
+
+    private static void make(String prefix, Map<?, ?> said, boolean shared, Map<String, Operation> made, List<String> faults) {
+        List<File> jars = new ArrayList<>();
+        for (Object path : said.get("classpath") instanceof List ? (List<?>) said.get("classpath") : new ArrayList<>()) {
+            File jar = new File(path.toString());
+            if (!jar.exists()) {
+                faults.add("there is no " + jar);
+            }
+            jars.add(jar);
+        }
+        ClassLoader loader;
+        try {
+            loader = loader(jars, shared);
+        } catch (MalformedURLException malformed) {
+            faults.add(malformed.getMessage());
+            return;
+        }
+        ScalaLibrary scala = new ScalaLibrary(loader);
+        Surroundings surroundings = new Surroundings(loader, scala, new Readers(scala), new Output(scala), said.get("config"));
+        Object operations = said.get("operations");
+        if (!(operations instanceof Map)) {
+            return;
+        }
+        Thread.currentThread().setContextClassLoader(loader);
+        for (Map.Entry<?, ?> operation : ((Map<?, ?>) operations).entrySet()) {
+            String key = prefix + operation.getKey();
+            try {
+                made.put(key, Resolution.resolve((Map<?, ?>) operation.getValue(), surroundings));
+            } catch (Unresolvable broken) {
+                faults.add(key + ": " + broken.getMessage());
+            } catch (UnsupportedClassVersionError newer) {
+                faults.add(key + ": " + JavaVersion.needed(newer));
+            } catch (LinkageError | RuntimeException broken) {
+                faults.add(key + ": " + Failure.line(broken));
+            }
+        }
+    }
+
+    /** A component alone whose jars are on the class path needs no loader of its own, and its archive of classes works. */
+    private static ClassLoader loader(List<File> jars, boolean shared) throws MalformedURLException {
+        Set<String> path = new HashSet<>(Arrays.asList(System.getProperty("java.class.path", "").split(File.pathSeparator)));
+        boolean known = !shared;
+        URL[] urls = new URL[jars.size()];
+        for (int i = 0; i < urls.length; i++) {
+            urls[i] = jars.get(i).toURI().toURL();
+            known = known && path.contains(jars.get(i).getPath());
+        }
+        return known ? ClassLoader.getSystemClassLoader() : new ChildFirst(urls, Components.class.getClassLoader());
+    }
+}

@@ -1,0 +1,85 @@
+// Ending the process: exits of components are held back where Java allows it, told of where it does not.
+package dev.enact.jvm;
+
+/** The one place where this process ends, and where it is kept from ending. */
+final class Exit {
+    private static final ThreadLocal<Call> CALLING = new ThreadLocal<>();
+    /** How long the hooks of components may take when everything is answered. */
+    private static final int HOOKS_MS = 1000;
+    /** The status of a process that has no memory left to say so. */
+    static final int EXHAUSTED = 3;
+    private static volatile boolean ours;
+    private static boolean begun;
+
+    private Exit() {
+    }
+
+    /** Says which call the current thread runs from now on. */
+    static void calling(Call call) {
+        CALLING.set(call);
+    }
+
+    /** Holds back the exits of components from now on. */
+    static void guard(Calls calls) {
+        boolean held;
+        try {
+            held = ExitGuard.install(calls);
+        } catch (UnsupportedOperationException | LinkageError | SecurityException notHere) {
+            held = false;
+        }
+        if (!held) {
+            Runtime.getRuntime().addShutdownHook(new LastWords(calls));
+        }
+    }
+
+    /** Ends the process at once. */
+    static void halt(int status) {
+        ours = true;
+        Runtime.getRuntime().halt(status);
+    }
+
+    /** Ends the process and lets the hooks of components run, but not for ever. */
+    static void inPeace() {
+        ours = true;
+        synchronized (Exit.class) {
+            if (begun) {
+                return;
+            }
+            begun = true;
+        }
+        Thread watch = new Thread(() -> {
+            try {
+                Thread.sleep(HOOKS_MS);
+            } catch (InterruptedException early) {
+                Thread.currentThread().interrupt();
+            }
+            Runtime.getRuntime().halt(0);
+        }, "enact-end");
+        watch.setDaemon(true);
+        watch.start();
+        // On a thread of its own: the hooks must not wait for locks that the last call's thread holds.
+        Thread end = new Thread(() -> Runtime.getRuntime().exit(0), "enact-exit");
+        end.setDaemon(true);
+        end.start();
+    }
+
+    static boolean isOurs() {
+        return ours;
+    }
+
+    /** A component asks to exit: its call is answered, and the exception keeps it from going on. */
+    static ExitHeld held(int status, Calls calls) {
+        ExitHeld exit = new ExitHeld(status);
+        Call call = CALLING.get();
+        if (call == null) {
+            // A thread of the component's own. With one call in flight it can only be that call's.
+            call = calls.sole();
+        }
+        if (call != null) {
+            call.fail(Failure.exited(exit));
+        } else {
+            System.err.println("enact: exit " + status + " on " + Thread.currentThread() + " was held back");
+        }
+        return exit;
+    }
+}

@@ -1,0 +1,14 @@
+// Memory that is kept back, so that a full heap can still be reported.
+package dev.enact.jvm;
+
+/** A few bytes for the last words. */
+final class Reserve {
+    private static volatile byte[] held = new byte[1 << 20];
+
+    private Reserve() {
+    }
+
+    static void release() {
+        held = null;
+    }
+}

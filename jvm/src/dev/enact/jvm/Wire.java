@@ -1,0 +1,84 @@
+// The frames: four bytes of length and a JSON object each, read and written on file descriptor 0.
+package dev.enact.jvm;
+
+import java.io.EOFException;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.util.Map;
+
+import dev.enact.jvm.json.JsonReader;
+import dev.enact.jvm.json.JsonWriter;
+import dev.enact.jvm.json.Malformed;
+
+/** Both directions of the socket; many threads write, one reads. */
+final class Wire {
+    private final FileInputStream in = new FileInputStream(FileDescriptor.in);
+    private final FileOutputStream out = new FileOutputStream(FileDescriptor.in);
+    private final Object writing = new Object();
+    private final byte[] header = new byte[JsonWriter.HEADER];
+    /** Largest frame, in bytes, as `init` says. */
+    private volatile int limit = 16 * 1024 * 1024;
+
+    void limit(int bytes) {
+        limit = bytes;
+    }
+
+    int limit() {
+        return limit;
+    }
+
+    /** Waits for a frame; null when the hub has closed its end. */
+    Map<String, Object> read() throws IOException, Malformed {
+        if (!fill(header, true)) {
+            return null;
+        }
+        int length = (header[0] & 0xff) << 24 | (header[1] & 0xff) << 16 | (header[2] & 0xff) << 8 | header[3] & 0xff;
+        if (length <= 0 || length > limit) {
+            throw new IOException("a frame of " + (length & 0xffffffffL) + " bytes, the limit is " + limit);
+        }
+        byte[] body = Patience.whileTheHeapIsFull(() -> new byte[length]);
+        fill(body, false);
+        Object frame = Patience.whileTheHeapIsFull(() -> JsonReader.read(body, 0));
+        if (!(frame instanceof Map)) {
+            throw new IOException("a frame that is no object");
+        }
+        @SuppressWarnings("unchecked")
+        Map<String, Object> members = (Map<String, Object>) frame;
+        return members;
+    }
+
+    private boolean fill(byte[] target, boolean mayEnd) throws IOException {
+        int done = 0;
+        while (done < target.length) {
+            int count = in.read(target, done, target.length - done);
+            if (count < 0) {
+                if (mayEnd && done == 0) {
+                    return false;
+                }
+                throw new EOFException("the wire ended in the middle of a frame");
+            }
+            done += count;
+        }
+        return true;
+    }
+
+    /** Makes a writer for one frame. */
+    JsonWriter frame(String type) {
+        return new JsonWriter(limit).beginObject().name("type").string(type);
+    }
+
+    /** Ends the frame's object and sends it; a wire that is broken ends the process. */
+    void send(JsonWriter frame) {
+        frame.endObject();
+        byte[] bytes = frame.frame();
+        try {
+            synchronized (writing) {
+                out.write(bytes, 0, frame.length());
+            }
+        } catch (IOException gone) {
+            Exit.halt(0);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+// Reading JSON text: objects become maps in their order, numbers keep every digit, depth and lengths are limited.
+package dev.enact.jvm.json;
+
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Reads one JSON value from UTF-8: Map, List, String, Long, BigInteger, BigDecimal, Boolean or null. */
+public final class JsonReader {
+    /** Nested arrays and objects; a frame nests the argument, which the hub has judged already. */
+    private static final int DEPTH_MAX = 256;
+    /** Longer numbers would cost quadratic time. */
+    private static final int DIGITS_MAX = 10_000;
+
+    private final byte[] bytes;
+    private int at;
+    private int depth;
+    private char[] text = new char[64];
+
+    private JsonReader(byte[] bytes, int from) {
+        this.bytes = bytes;
+        this.at = from;
+    }
+
+    /** Reads the value that begins at a byte and fills the rest. */
+    public static Object read(byte[] bytes, int from) throws Malformed {
+        JsonReader reader = new JsonReader(bytes, from);
+        Object value = reader.value();
+        if (reader.peek() >= 0) {
+            throw reader.malformed("something follows the value");
+        }
+        return value;
+    }
+
+    private Malformed malformed(String why) {
+        return new Malformed("no JSON at byte " + at + ": " + why);
+    }
+
+    /** Returns the next byte that is no white space without taking it, or -1 at the end. */
+    private int peek() {
+        while (at < bytes.length) {
+            byte next = bytes[at];
+            if (next != ' ' && next != '\n' && next != '\r' && next != '\t') {
+                return next & 0xff;
+            }
+            at++;
+        }
+        return -1;
+    }
+
+    private Object value() throws Malformed {
+        int next = peek();
+        switch (next) {
+            case '{':
+                return object();
+            case '[':
+                return array();
+            case '"':
+                return string();
+            case 't':
+                return word("true", Boolean.TRUE);
+            case 'f':
+                return word("false", Boolean.FALSE);
+            case 'n':
+                return word("null", null);
+            default:
+                if (next == '-' || next >= '0' && next <= '9') {
+                    return number();
+                }
+                throw malformed("a value was expected");
+        }
+    }
+
+    private Object word(String word, Object value) throws Malformed {
+        for (int i = 0; i < word.length(); i++) {
+            if (at + i >= bytes.length || bytes[at + i] != word.charAt(i)) {
+                throw malformed("a value was expected");
+            }
+        }
+        at += word.length();
+        return value;
+    }
+
+    private void deeper() throws Malformed {
+        at++;
+        if (++depth > DEPTH_MAX) {
+            throw malformed("deeper than " + DEPTH_MAX + " levels");
+        }
+    }
+
+    private Map<String, Object> object() throws Malformed {
+        deeper();
+        Map<String, Object> members = new LinkedHashMap<>();
+        if (peek() == '}') {
+            at++;
+            depth--;
+            return members;
+        }
+        while (true) {
+            if (peek() != '"') {
+                throw malformed("a name was expected");
+            }
+            String name = string();
+            if (peek() != ':') {
+                throw malformed("a colon was expected");
+            }
+            at++;
+            members.put(name, value());
+            if (ends('}')) {
+                return members;
+            }
+        }
+    }
+
+    private List<Object> array() throws Malformed {
+        deeper();
+        List<Object> items = new ArrayList<>();
+        if (peek() == ']') {
+            at++;
+            depth--;
+            return items;
+        }
+        while (true) {
+            items.add(value());
+            if (ends(']')) {
+                return items;
+            }
+        }
+    }
+
+    private boolean ends(char end) throws Malformed {
+        int next = peek();
+        if (next != ',' && next != end) {
+            throw malformed("a comma or " + end + " was expected");
+        }
+        at++;
+        if (next == end) {
+            depth--;
+            return true;
+        }
+        return false;
+    }
+
+    private Object number() throws Malformed {
+        int from = at;
+        boolean whole = true;
+        if (bytes[at] == '-') {
+            at++;
+        }
+        int first = at;
+        digits();
+        if (bytes[first] == '0' && at - first > 1) {
+            throw malformed("a number begins with 0");
+        }
+        if (at < bytes.length && bytes[at] == '.') {
+            whole = false;
+            at++;
+            digits();
+        }
+        if (at < bytes.length && (bytes[at] == 'e' || bytes[at] == 'E')) {
+            whole = false;
+            at++;
+            if (at < bytes.length && (bytes[at] == '+' || bytes[at] == '-')) {
+                at++;
+            }
+            digits();
+        }
+        if (at - from > DIGITS_MAX) {
+            throw malformed("a number has more than " + DIGITS_MAX + " digits");
+        }
+        if (whole && at - from <= 18) {
+            return small(from);
+        }
+        String digits = ascii(from, at);
+        try {
+            if (!whole) {
+                return new BigDecimal(digits);
+            }
+            BigInteger big = new BigInteger(digits);
+            return big.bitLength() < 64 ? (Object) big.longValue() : big;
+        } catch (NumberFormatException beyond) {
+            throw malformed("a number is beyond every range");
+        }
+    }
+
+    private void digits() throws Malformed {
+        int from = at;
+        while (at < bytes.length && bytes[at] >= '0' && bytes[at] <= '9') {
+            at++;
+        }
+        if (at == from) {
+            throw malformed("a digit was expected");
+        }
+    }
+
+    /** Returns a number of so few digits that nothing can overflow. */
+    private Long small(int from) {
+        boolean negative = bytes[from] == '-';
+        long value = 0;
+        for (int i = negative ? from + 1 : from; i < at; i++) {
+            value = value * 10 + (bytes[i] - '0');
+        }
+        return negative ? -value : value;
+    }
+
+    private String ascii(int from, int to) {
+        char[] chars = new char[to - from];
+        for (int i = from; i < to; i++) {
+            chars[i - from] = (char) bytes[i];
+        }
+        return new String(chars);
+    }
+
+    private String string() throws Malformed {
+        at++;
+        int length = 0;
+        while (true) {
+            if (at >= bytes.length) {
+                throw malformed("a text does not end");
+            }
+            int next = bytes[at++] & 0xff;
+            if (next == '"') {
+                return new String(text, 0, length);
+            }
+            if (length + 2 > text.length) {
+                text = java.util.Arrays.copyOf(text, text.length * 2);
+            }
+            if (next == '\\') {
+                text[length++] = escape();
+            } else if (next < 0x20) {
+                throw malformed("a control character in a text");
+            } else if (next < 0x80) {
+                text[length++] = (char) next;
+            } else {
+                length = multibyte(next, length);
+            }
+        }
+    }
+
+    private char escape() throws Malformed {
+        int next = at < bytes.length ? bytes[at++] : -1;
+        switch (next) {
+            case '"':
+            case '\\':
+            case '/':
+                return (char) next;
+            case 'b':
+                return '\b';
+            case 'f':
+                return '\f';
+            case 'n':
+                return '\n';
+            case 'r':
+                return '\r';
+            case 't':
+                return '\t';
+            case 'u':
+                return hex();
+            default:
+                throw malformed("an escape that does not exist");
+        }
+    }
+
+    private char hex() throws Malformed {
+        int value = 0;
+        for (int i = 0; i < 4; i++) {
+            int digit = at < bytes.length ? Character.digit(bytes[at++], 16) : -1;
+            if (digit < 0) {
+                throw malformed("four hexadecimal digits were expected");
+            }
+            value = value << 4 | digit;
+        }
+        return (char) value;
+    }
+
+    private int multibyte(int first, int length) throws Malformed {
+        int more = first >= 0xf0 && first < 0xf5 ? 3 : first >= 0xe0 ? 2 : first >= 0xc2 ? 1 : 0;
+        if (more == 0 || first >= 0xf5 || at + more > bytes.length) {
+            throw malformed("a text is no UTF-8");
+        }
+        int code = first & (0x3f >> more);
+        for (int i = 0; i < more; i++) {
+            int next = bytes[at++];
+            if ((next & 0xc0) != 0x80) {
+                throw malformed("a text is no UTF-8");
+            }
+            code = code << 6 | next & 0x3f;
+        }
+        if (code < 0x10000) {
+            text[length] = (char) code;
+            return length + 1;
+        }
+        text[length] = Character.highSurrogate(code);
+        text[length + 1] = Character.lowSurrogate(code);
+        return length + 2;
+    }
+}

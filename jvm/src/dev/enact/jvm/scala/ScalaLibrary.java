@@ -1,0 +1,220 @@
+// The Scala library of a component, whichever version it is, used by names: enact itself knows no Scala.
+package dev.enact.jvm.scala;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.Map;
+
+/** What of Scala is needed to read and write its values; where there is no Scala, nothing is an instance of anything. */
+public final class ScalaLibrary {
+    private final ClassLoader loader;
+    private final Map<String, Pickle> pickles = new HashMap<>();
+    public final Class<?> option;
+    public final Class<?> either;
+    public final Class<?> map;
+    public final Class<?> iterable;
+    public final Class<?> product;
+    public final Class<?> bigDecimal;
+    public final Class<?> bigInt;
+    private final Class<?> iterator;
+    private final Class<?> unit;
+    private final Class<?> symbol;
+    private final Class<?> enumValue;
+    private final Class<?> future;
+
+    public ScalaLibrary(ClassLoader loader) {
+        this.loader = loader;
+        option = find("scala.Option");
+        either = find("scala.util.Either");
+        map = find("scala.collection.Map");
+        iterable = find("scala.collection.Iterable");
+        product = find("scala.Product");
+        bigDecimal = find("scala.math.BigDecimal");
+        bigInt = find("scala.math.BigInt");
+        iterator = find("scala.collection.Iterator");
+        unit = find("scala.runtime.BoxedUnit");
+        symbol = find("scala.Symbol");
+        enumValue = find("scala.Enumeration$Value");
+        future = find("scala.concurrent.Future");
+    }
+
+    public boolean isHere() {
+        return option != null;
+    }
+
+    /** Returns a class of the library, or null. */
+    public Class<?> find(String name) {
+        try {
+            return Class.forName(name, false, loader);
+        } catch (ClassNotFoundException | LinkageError notHere) {
+            return null;
+        }
+    }
+
+    /** Returns the signature of the top-level class around a class, or null; it is read once. */
+    Pickle pickle(String className) {
+        String top = className.indexOf('$') < 0 ? className : className.substring(0, className.indexOf('$'));
+        if (!pickles.containsKey(top)) {
+            pickles.put(top, Pickle.of(className, this));
+        }
+        return pickles.get(top);
+    }
+
+    private static boolean is(Class<?> type, Object value) {
+        return type != null && type.isInstance(value);
+    }
+
+    public boolean isOption(Object value) {
+        return is(option, value);
+    }
+
+    public boolean isEither(Object value) {
+        return is(either, value);
+    }
+
+    public boolean isMap(Object value) {
+        return is(map, value);
+    }
+
+    public boolean isProduct(Object value) {
+        return is(product, value);
+    }
+
+    public boolean isUnit(Object value) {
+        return is(unit, value);
+    }
+
+    public boolean isFuture(Object value) {
+        return is(future, value);
+    }
+
+    /** Returns whether Scala writes it as a name: a symbol, a value of an enumeration. */
+    public boolean isName(Object value) {
+        return is(symbol, value) || is(enumValue, value);
+    }
+
+    public String name(Object value) throws Throwable {
+        return is(symbol, value) ? (String) call(value, symbol, "name") : value.toString();
+    }
+
+    /** Returns the Java number inside of a BigDecimal or BigInt, or null if it is none. */
+    public Number number(Object value) throws Throwable {
+        if (is(bigDecimal, value)) {
+            return (Number) call(value, bigDecimal, "bigDecimal");
+        }
+        return is(bigInt, value) ? (Number) call(value, bigInt, "bigInteger") : null;
+    }
+
+    /** Returns whether it is a collection or an iterator. */
+    public boolean isMany(Object value) {
+        return is(iterable, value) || is(iterator, value);
+    }
+
+    /** Goes through a collection; what Scala throws on the way comes out as it is. */
+    public Iterator<Object> iterator(Object many) throws Throwable {
+        Object inner = is(iterator, many) ? many : call(many, iterable, "iterator");
+        Method hasNext = iterator.getMethod("hasNext");
+        Method next = iterator.getMethod("next");
+        return new Iterator<Object>() {
+            @Override
+            public boolean hasNext() {
+                return (Boolean) unchecked(inner, hasNext);
+            }
+
+            @Override
+            public Object next() {
+                return unchecked(inner, next);
+            }
+        };
+    }
+
+    /** Returns what is in an option, or null. */
+    public Object orNull(Object some) throws Throwable {
+        return (Boolean) call(some, option, "isEmpty") ? null : call(some, option, "get");
+    }
+
+    public boolean isLeft(Object value) throws Throwable {
+        return (Boolean) call(value, either, "isLeft");
+    }
+
+    public Object element(Object value, int index) throws Throwable {
+        return invoke(product.getMethod("productElement", int.class), value, index);
+    }
+
+    public int arity(Object value) throws Throwable {
+        return (Integer) call(value, product, "productArity");
+    }
+
+    public String prefix(Object value) throws Throwable {
+        return (String) call(value, product, "productPrefix");
+    }
+
+    /** Waits for a future of Scala; what it failed with is thrown. */
+    public Object await(Object value) throws Throwable {
+        Object forever = call(module("scala.concurrent.duration.Duration"), null, "Inf");
+        Object await = module("scala.concurrent.Await");
+        for (Method method : await.getClass().getMethods()) {
+            if (method.getName().equals("result") && method.getParameterCount() == 2) {
+                return invoke(method, await, value, forever);
+            }
+        }
+        throw new NoSuchMethodException("scala.concurrent.Await.result");
+    }
+
+    public Object some(Object valueOrNull) throws ReflectiveOperationException {
+        return method(module("scala.Option"), "apply", Object.class).invoke(module("scala.Option"), valueOrNull);
+    }
+
+    /** Returns the only instance of a Scala object. */
+    public Object module(String name) throws ReflectiveOperationException {
+        return Class.forName(name + "$", true, loader).getField("MODULE$").get(null);
+    }
+
+    private static final String[][] SIGNS = {{"$tilde", "~"}, {"$eq", "="}, {"$less", "<"}, {"$greater", ">"},
+        {"$bang", "!"}, {"$hash", "#"}, {"$percent", "%"}, {"$up", "^"}, {"$amp", "&"}, {"$bar", "|"}, {"$times", "*"},
+        {"$div", "/"}, {"$plus", "+"}, {"$minus", "-"}, {"$colon", ":"}, {"$bslash", "\\"}, {"$qmark", "?"}, {"$at", "@"}};
+
+    /** Returns a name as it stands in the source: `is-new` is `is$minusnew` in a class file. */
+    public static String decoded(String name) {
+        if (name.indexOf('$') < 0) {
+            return name;
+        }
+        String text = name;
+        for (String[] sign : SIGNS) {
+            text = text.replace(sign[0], sign[1]);
+        }
+        return text;
+    }
+
+    static Method method(Object target, String name, Class<?>... parameters) throws NoSuchMethodException {
+        return target.getClass().getMethod(name, parameters);
+    }
+
+    private static Object call(Object target, Class<?> type, String name) throws Throwable {
+        return invoke((type == null ? target.getClass() : type).getMethod(name), target);
+    }
+
+    private static Object invoke(Method method, Object target, Object... arguments) throws Throwable {
+        try {
+            return method.invoke(target, arguments);
+        } catch (InvocationTargetException thrown) {
+            throw thrown.getCause();
+        }
+    }
+
+    private static Object unchecked(Object target, Method method) {
+        try {
+            return invoke(method, target);
+        } catch (Throwable thrown) {
+            throw ScalaLibrary.<RuntimeException>sneaky(thrown);
+        }
+    }
+
+    /** Scala checks no exceptions, and neither may this. */
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> T sneaky(Throwable thrown) throws T {
+        throw (T) thrown;
+    }
+}
