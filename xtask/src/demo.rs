@@ -20,6 +20,7 @@ mod crash;
 mod documents;
 mod hub;
 mod trouble;
+mod warm;
 
 /// What happened, line by line, for the table at the end.
 #[derive(Debug, Default)]
@@ -52,8 +53,9 @@ pub fn run(options: &Options) -> Outcome<()> {
     let begin = Instant::now();
     let mut stages = Stages::default();
     let here = stages.run("what this machine needs", |_| {
-        let needs: &[Need] = if fixtures::cached() { &[Need::Java] } else { &[Need::Java, Need::Pip] };
-        Ok(setup::ensure(options, needs))
+        let needs: &[Need] = if fixtures::cached() { Need::WITHOUT_PIP } else { Need::ALL };
+        let needs: Vec<Need> = needs.iter().copied().filter(|need| *need != Need::Python).collect();
+        Ok(setup::ensure(options, &needs))
     })?;
     let fixtures = stages.run("a real fat JAR and real PDFs", |stages| {
         let fetched = fixtures::fetch(&here);
@@ -67,8 +69,13 @@ pub fn run(options: &Options) -> Outcome<()> {
     // The dev profile: its dependencies are optimised, and a newcomer waits half as long for it.
     let binary = stages.run("building enact", |_| build())?;
     let folder = make_folder(fixtures.as_ref().ok())?;
+    let compilers = [Need::Javac, Need::Scalac].into_iter().find(|need| !here.has(*need)).map(|need| here.why_not(need));
+    match &compilers {
+        None => stages.run("a Scala assembly", |_| warm::build(&folder))?,
+        Some(why) => stages.skip("step 6, a Scala assembly kept warm", why.as_str()),
+    }
     let mut told = Told::default();
-    let result = story(&mut stages, &binary, &folder, fixtures.as_ref(), &mut told);
+    let result = story(&mut stages, &binary, &folder, (fixtures.as_ref(), compilers.as_ref()), &mut told);
     say(format!("\n── what happened, in {} with {} skipped\n", seconds(begin.elapsed()), stages.skipped()));
     say(table(&["what", "seen", "so?"], &told.rows));
     let keep = options.keep || result.is_err() || told.broken > 0;
@@ -84,7 +91,7 @@ fn story(
     stages: &mut Stages,
     binary: &Path,
     folder: &Path,
-    fixtures: Result<&Fixtures, &String>,
+    (fixtures, no_compiler): (Result<&Fixtures, &String>, Option<&String>),
     told: &mut Told,
 ) -> Outcome<()> {
     say(format!("\nEverything below happens in {}; its enact.yaml says:\n", folder.display()));
@@ -100,6 +107,10 @@ fn story(
     }
     stages.run("4. programs that misbehave, and one that does not", |_| trouble::tell(&hub, told))?;
     stages.run("5. kill -9 in the middle of a hundred executions", |_| crash::tell(&mut hub, folder, told))?;
+    match no_compiler {
+        None => stages.run("6. a Scala assembly, kept warm", |_| warm::tell(&mut hub, folder, told))?,
+        Some(why) => told.skipped("6 a Scala assembly, kept warm", why),
+    }
     hub.stop()
 }
 
@@ -115,7 +126,7 @@ fn make_folder(fixtures: Option<&Fixtures>) -> Outcome<PathBuf> {
     let folder = std::env::temp_dir().join(format!("enact-demo-{}", std::process::id()));
     fs::create_dir(&folder).doing(|| format!("make {}", folder.display()))?;
     let examples = shell::root().join("examples");
-    for name in ["content", "trouble"] {
+    for name in ["content", "trouble", "jar-scala-pricing", "jar-java"] {
         let to = folder.join(name);
         fs::create_dir(&to).doing(|| format!("make {}", to.display()))?;
         copy(&examples.join(name).join("component.yaml"), &to.join("component.yaml"))?;

@@ -104,7 +104,7 @@ impl Hub {
     ///
     /// # Errors
     /// It does not end in time.
-    pub fn stop(mut self) -> Outcome<()> {
+    pub fn stop(&mut self) -> Outcome<()> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
         say(format!("\n$ kill {}", child.id()));
         shell::signal("TERM", &child.id().to_string());

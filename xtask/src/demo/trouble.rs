@@ -62,7 +62,7 @@ pub fn tell(hub: &Hub, told: &mut Told) -> Outcome<()> {
 }
 
 /// Waits until an execution is settled and returns it.
-fn settled(hub: &Hub, id: &str) -> Outcome<Answer> {
+pub(super) fn settled(hub: &Hub, id: &str) -> Outcome<Answer> {
     let begin = Instant::now();
     loop {
         let answer = hub.json(&["execution", "show", id])?;

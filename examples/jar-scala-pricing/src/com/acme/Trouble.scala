@@ -20,4 +20,12 @@ object Trouble {
   def spin(turns: Long): Long = spin(turns + 1)
 
   def endless(): Stream[Int] = Stream.from(1)
+
+  /** Writes where nothing may be written: the whole process dies of it. */
+  def segfault(address: Long): Unit = {
+    val field = Class.forName("sun.misc.Unsafe").getDeclaredField("theUnsafe")
+    field.setAccessible(true)
+    val unsafe = field.get(null)
+    unsafe.getClass.getMethod("putAddress", classOf[Long], classOf[Long]).invoke(unsafe, Long.box(address), Long.box(1L))
+  }
 }
