@@ -69,7 +69,8 @@ pub fn run(options: &Options) -> Outcome<()> {
     // The dev profile: its dependencies are optimised, and a newcomer waits half as long for it.
     let binary = stages.run("building enact", |_| build())?;
     let folder = make_folder(fixtures.as_ref().ok())?;
-    let compilers = [Need::Javac, Need::Scalac].into_iter().find(|need| !here.has(*need)).map(|need| here.why_not(need));
+    let compilers =
+        [Need::Javac, Need::Scalac].into_iter().find(|need| !here.has(*need)).map(|need| here.why_not(need));
     match &compilers {
         None => stages.run("a Scala assembly", |_| warm::build(&folder))?,
         Some(why) => stages.skip("step 6, a Scala assembly kept warm", why.as_str()),

@@ -27,14 +27,14 @@ const WORKER_CALLS: u32 = 20_000;
 const ONESHOT_CALLS: u32 = 500;
 /// Not counted: what is started, is warm.
 const WARM_UP: u32 = 100;
-const BUDGET: Duration = Duration::from_secs(30);
+pub const BUDGET: Duration = Duration::from_secs(30);
 
 /// Measures a call of a worker that answers at once.
 pub fn worker(options: &Options) -> Result<Vec<Row>, Failure> {
     let program = std::env::current_exe()?;
     let target = Target::worker("answer", &[&program.display().to_string(), "answer"], "echo", 1, 1);
     let (mut calls, call_bytes) = calls(&options.dir, &target, WORKER_CALLS)?;
-    let mut echo = echo(&program, call_bytes, WORKER_CALLS)?;
+    let mut echo = echo(&program, call_bytes, WORKER_CALLS, 1)?;
     let bare = echo.quantile_us(0.5);
     Ok(vec![
         Row::new("echo p50", 1, bare, "us"),
@@ -106,25 +106,29 @@ fn calls(dir: &Path, target: &Target, calls: u32) -> Result<(Latency, usize), Fa
     })
 }
 
-/// Sends as many bytes to a process that sends them back.
-fn echo(program: &Path, bytes: usize, calls: u32) -> Result<Latency, Failure> {
+/// Sends frames of so many bytes to a process that sends them back, so many at once.
+pub fn echo(program: &Path, bytes: usize, calls: u32, in_flight: u32) -> Result<Latency, Failure> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(program).arg("answer").stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
     let mut times = Latency::default();
     let mut buffer = [0; 64 * 1024];
-    let body = json!({ "type": "echo", "text": "x".repeat(bytes) }).to_string();
+    let body = json!({ "text": "x".repeat(bytes), "type": "echo" }).to_string();
     let frame = encode(body.as_bytes(), FRAME_MAX_BYTES)?;
+    let frames = frame.repeat(in_flight as usize);
     // It says hello first.
     let _hello = ours.read(&mut buffer)?;
-    for number in 0..WARM_UP + calls {
+    for number in 0..(WARM_UP + calls) / in_flight {
         let begin = Instant::now();
-        ours.write_all(&frame)?;
-        let mut got = 0;
-        while got < frame.len() {
+        ours.write_all(&frames)?;
+        let (mut got, mut back) = (0, 0);
+        while back < in_flight as usize {
             got += ours.read(&mut buffer)?;
-        }
-        if number >= WARM_UP {
-            times.add(begin.elapsed());
+            while back < got / frame.len() {
+                back += 1;
+                if number >= WARM_UP / in_flight {
+                    times.add(begin.elapsed());
+                }
+            }
         }
     }
     drop(ours);

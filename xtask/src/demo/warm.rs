@@ -13,7 +13,8 @@ use crate::report::say;
 use crate::shell;
 
 const CALLS: usize = 1_000;
-const BASKET: &str = r#"{"basket":{"items":[{"sku":"tea","price":2.5,"count":2},{"sku":"cup","price":7.95}],"coupon":"TEN"}}"#;
+const BASKET: &str =
+    r#"{"basket":{"items":[{"sku":"tea","price":2.5,"count":2},{"sku":"cup","price":7.95}],"coupon":"TEN"}}"#;
 const GREETING: &str = r#"{"name":"Ada","times":2}"#;
 /// How long the archive of the classes may take to be made.
 const ARCHIVE_MAX: Duration = Duration::from_secs(60);

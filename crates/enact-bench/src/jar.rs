@@ -1,0 +1,283 @@
+//! A jar that is kept warm: its calls beside a bare echo, its starts beside `java -jar`, its memory, and its replacement under load.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use enact_host::conformance::{Target, call_of, no_port};
+use enact_host::contract::{ArtifactSource, CancelSource, Host, HostSeen, MaterialiseError};
+use enact_host::jar::{JarConfig, JarHost, JavaPlaces};
+use enact_host::process::{ProcessConfig, ProcessHost};
+use enact_model::descriptor::{Component, JarShape, JavaCall, JavaMethod, JavaParam, Stdin};
+use enact_model::digest::Digest;
+use enact_model::id::Epoch;
+use enact_model::json::Json;
+use serde_json::json;
+
+use crate::Failure;
+use crate::latency::Latency;
+use crate::options::Options;
+use crate::report::Row;
+use crate::round_trip::{BUDGET, echo};
+
+const CALLS: u32 = 20_000;
+/// Not counted: until then the JVM compiles.
+const WARM_UP: u32 = 10_000;
+const STARTS: u32 = 5;
+const BASKET: &str = r#"{"basket":{"items":[{"sku":"tea","price":2.5,"count":2},{"sku":"cup","price":7.95}]}}"#;
+/// Components side by side.
+const MANY: usize = 10;
+/// After so many calls a JVM is replaced, under this load.
+const RECYCLE_CALLS: u64 = 1_000;
+const RECYCLED_LOAD: u32 = 16;
+/// How long an archive of classes may take to be made.
+const ARCHIVE_MAX: Duration = Duration::from_secs(60);
+
+/// Measures the Scala assembly of the examples; without its compiler there is nothing to measure.
+#[allow(clippy::print_stderr)]
+pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+    let folder = tempfile::tempdir_in(&options.dir)?;
+    let jar = folder.path().join("pricing.jar");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/jar-scala-pricing/build.sh");
+    if !Command::new("sh").arg(script).arg(&jar).status()?.success() {
+        eprintln!(
+            "skipped 1: jar, because the Scala example cannot be built here; `cargo xtask setup` installs what it needs"
+        );
+        return Ok(Vec::new());
+    }
+    let assembly = Assembly { digest: Digest::of(&std::fs::read(&jar)?), jar };
+    let mut rows = warm(folder.path(), &assembly)?;
+    rows.extend(cold(folder.path(), &assembly)?);
+    rows.extend(many(folder.path(), &assembly)?);
+    rows.extend(recycled(folder.path(), &assembly)?);
+    Ok(rows)
+}
+
+struct Assembly {
+    jar: PathBuf,
+    digest: Digest,
+}
+
+/// Has one artifact.
+struct OneJar(PathBuf);
+
+impl ArtifactSource for OneJar {
+    fn materialise(&self, _: &Digest, target: &Path) -> Result<(), MaterialiseError> {
+        std::fs::copy(&self.0, target)?;
+        Ok(())
+    }
+}
+
+impl Assembly {
+    fn target(&self, name: &str, recycle_calls: Option<u64>) -> Result<Target, Failure> {
+        let shape: JarShape = serde_json::from_value(json!({
+            "paths": ["pricing.jar"], "files": { "pricing.jar": self.digest }, "memory_bytes": 128 << 20,
+            "recycle": { "calls": recycle_calls },
+        }))?;
+        let target = Target::of(name, shape, &["total"], "total");
+        let mut component = Component::clone(&target.component);
+        for operation in component.services.values_mut().flat_map(|operations| operations.values_mut()) {
+            operation.call.stdin = Stdin::Empty;
+            let basket = JavaParam { name: "basket".to_owned(), of: Some("Basket".to_owned()) };
+            operation.call.java = Some(JavaCall::Method(JavaMethod {
+                class: "com.acme.Quote".to_owned(),
+                method: "total".to_owned(),
+                params: Some(vec![basket]),
+                returns: None,
+            }));
+        }
+        let digest = Digest::of(Json::of(&component).as_str().as_bytes());
+        Ok(Target { component: Arc::new(component), digest, ..target })
+    }
+
+    /// Opens a host whose archives of classes are in `folder`.
+    fn host(&self, folder: &Path, archives: bool) -> Result<(ProcessHost, Arc<JarHost>), Failure> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let config = ProcessConfig {
+            store_id: "bench".to_owned(),
+            epoch: Epoch(1),
+            folder: folder.join("host"),
+            artifacts: Arc::new(OneJar(self.jar.clone())),
+            path: path.clone(),
+        };
+        let (process, _) = ProcessHost::open(config)?;
+        let java = JavaPlaces { home: None, path, folders: vec![PathBuf::from("/usr/lib/jvm")] };
+        let host = JarHost::beside(&process, JarConfig { folder: folder.join("java"), java, archives })?;
+        Ok((process, Arc::new(host)))
+    }
+}
+
+async fn begin(host: &JarHost, target: &Target) -> Result<(), Failure> {
+    let started = host.start(Arc::clone(&target.component), target.digest).await;
+    started.map_err(|fault| format!("the component does not start: {fault:?}").into())
+}
+
+async fn call(host: &JarHost, target: &Target, argument: &Json) -> Result<Duration, Failure> {
+    let (call, (_source, token)) = (call_of(target, argument.clone(), BUDGET), CancelSource::new());
+    let begin = Instant::now();
+    match host.invoke(call, no_port(), token).await.seen {
+        HostSeen::Replied(_) => Ok(begin.elapsed()),
+        HostSeen::Fault(fault) => Err(format!("a call failed: {fault:?}").into()),
+    }
+}
+
+/// Calls again and again, so many at once.
+async fn load(host: &Arc<JarHost>, target: &Target, in_flight: u32, calls: u32) -> Result<Latency, Failure> {
+    let left = Arc::new(AtomicU32::new(calls));
+    let argument = Json::parse(BASKET)?;
+    let clients = (0..in_flight).map(|_| {
+        let (host, target, argument, left) = (Arc::clone(host), target.clone(), argument.clone(), Arc::clone(&left));
+        tokio::spawn(async move {
+            let mut times = Latency::default();
+            let another = || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+            while another() {
+                times.add(call(&host, &target, &argument).await?);
+            }
+            Ok::<_, Failure>(times)
+        })
+    });
+    let mut times = Latency::default();
+    for client in clients.collect::<Vec<_>>() {
+        times.merge(client.await??);
+    }
+    Ok(times)
+}
+
+fn on_a_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Warm calls at 1 and 16 in flight, and what the JVM then holds.
+fn warm(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
+    let target = assembly.target("pricing", None)?;
+    let call = call_of(&target, Json::parse(BASKET)?, BUDGET);
+    let bytes = Json::of(&call.context).as_str().len() + BASKET.len();
+    let mut rows = Vec::new();
+    on_a_runtime(async {
+        let (_process, host) = assembly.host(&folder.join("warm"), false)?;
+        begin(&host, &target).await?;
+        load(&host, &target, 16, WARM_UP).await?;
+        for in_flight in [1, 16] {
+            let mut bare = echo(&std::env::current_exe()?, bytes, CALLS, in_flight)?;
+            let mut times = load(&host, &target, in_flight, CALLS).await?;
+            rows.push(Row::new("jar echo p50", in_flight, bare.quantile_us(0.5), "us"));
+            rows.push(Row::new("jar echo p99", in_flight, bare.quantile_us(0.99), "us"));
+            // The target is 3.
+            rows.push(Row::new("jar p50", in_flight, times.quantile_us(0.5), "us").beside(bare.quantile_us(0.5)));
+            rows.push(Row::new("jar p99", in_flight, times.quantile_us(0.99), "us").beside(bare.quantile_us(0.99)));
+        }
+        rows.push(Row::new("jar memory", 0, resident_mib(&host), "MiB"));
+        host.shutdown().await;
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The first call of a JVM that has to be started for it, beside the whole run of a program that does the same once.
+fn cold(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
+    let mut program = Latency::default();
+    for _ in 0..STARTS {
+        let begin = Instant::now();
+        let mut java = Command::new("java");
+        java.arg("-jar").arg(&assembly.jar).stdin(Stdio::null()).stdout(Stdio::null());
+        if !java.status()?.success() {
+            return Err("`java -jar` fails".into());
+        }
+        program.add(begin.elapsed());
+    }
+    let bare = program.quantile_us(0.5) / 1e3;
+    let mut plain = starts(&folder.join("cold"), assembly, false)?;
+    let mut archived = starts(&folder.join("archived"), assembly, true)?;
+    Ok(vec![
+        Row::new("java -jar", 0, bare, "ms"),
+        Row::new("jar cold start and call", 0, plain.quantile_us(0.5) / 1e3, "ms").beside(bare),
+        // The target is a third.
+        Row::new("jar archived start and call", 0, archived.quantile_us(0.5) / 1e3, "ms").beside(bare),
+    ])
+}
+
+fn starts(folder: &Path, assembly: &Assembly, archives: bool) -> Result<Latency, Failure> {
+    let target = assembly.target("pricing", None)?;
+    let argument = Json::parse(BASKET)?;
+    let mut times = Latency::default();
+    for number in 0..STARTS + u32::from(archives) {
+        on_a_runtime(async {
+            let (_process, host) = assembly.host(folder, archives)?;
+            begin(&host, &target).await?;
+            let took = call(&host, &target, &argument).await?;
+            // The first one makes the archive.
+            if archives && number == 0 {
+                let begin = Instant::now();
+                while !has_archive(folder) && begin.elapsed() < ARCHIVE_MAX {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            } else {
+                times.add(took);
+            }
+            host.shutdown().await;
+            Ok(())
+        })?;
+    }
+    Ok(times)
+}
+
+fn has_archive(folder: &Path) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        path.extension().is_some_and(|ending| ending == "jsa") || (path.is_dir() && has_archive(&path))
+    })
+}
+
+/// Ten components at once, each in a JVM of its own.
+fn many(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
+    let argument = Json::parse(BASKET)?;
+    on_a_runtime(async {
+        let (_process, host) = assembly.host(&folder.join("archived"), true)?;
+        let begun = Instant::now();
+        for number in 0..MANY {
+            let target = assembly.target(&format!("pricing-{number}"), None)?;
+            begin(&host, &target).await?;
+            call(&host, &target, &argument).await?;
+        }
+        let (took, memory) = (begun.elapsed(), resident_mib(&host));
+        host.shutdown().await;
+        Ok(vec![
+            Row::new("ten jars, start and call", 0, took.as_secs_f64() * 1e3, "ms"),
+            Row::new("ten jars, memory", 0, memory, "MiB"),
+            Row::new("ten jars, memory of each", 0, memory / MANY as f64, "MiB"),
+        ])
+    })
+}
+
+/// A JVM that is replaced again and again under load.
+fn recycled(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
+    let target = assembly.target("pricing", Some(RECYCLE_CALLS))?;
+    on_a_runtime(async {
+        let (_process, host) = assembly.host(&folder.join("archived"), true)?;
+        begin(&host, &target).await?;
+        // A call that is lost ends the measurement.
+        let mut times = load(&host, &target, RECYCLED_LOAD, CALLS).await?;
+        let replaced: u64 = host.stats().iter().map(|stats| stats.recycled).sum();
+        host.shutdown().await;
+        Ok(vec![
+            Row::new("recycled jar, calls answered", RECYCLED_LOAD, times.count() as f64, "calls")
+                .beside(f64::from(CALLS)),
+            Row::new("recycled jar, JVMs replaced", RECYCLED_LOAD, replaced as f64, "JVMs"),
+            Row::new("recycled jar p99", RECYCLED_LOAD, times.quantile_us(0.99), "us"),
+        ])
+    })
+}
+
+/// What the instances of a host hold together.
+fn resident_mib(host: &JarHost) -> f64 {
+    let pids = host.stats().into_iter().flat_map(|stats| stats.instances).map(|instance| instance.pid);
+    let pages: u64 = pids
+        .filter_map(|pid| {
+            let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
+            statm.split(' ').nth(1)?.parse::<u64>().ok()
+        })
+        .sum();
+    (pages * 4_096) as f64 / f64::from(1 << 20)
+}
