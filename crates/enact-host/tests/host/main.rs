@@ -4,6 +4,7 @@
 
 mod conformance;
 mod example;
+mod jvm;
 mod oneshot;
 mod reaping;
 mod shapes;
