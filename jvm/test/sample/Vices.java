@@ -111,6 +111,11 @@ public final class Vices {
 
     public static Object readsInput() throws Exception { return System.in.read(); }
 
+    public static Object closesInput() throws Exception {
+        new java.io.FileInputStream(java.io.FileDescriptor.in).close();
+        return "closed";
+    }
+
     public static Object hangingHook() {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
             while (true) {

@@ -12,7 +12,8 @@ case class Line(id: Int, tags: List[String], note: Option[String], price: BigDec
 case class Page[T](items: Seq[T], total: Long)
 
 class Wrapped(val value: Int) {
-  def getValue: Int = value
+  private val hidden: Int = value + 1
+  def next: Int = hidden
 }
 
 sealed trait Colour

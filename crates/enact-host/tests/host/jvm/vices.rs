@@ -10,7 +10,7 @@ fn machine(test: &str, options: &[&str]) -> Option<Machine> {
     let mut operations = json!({});
     for method in
         "fails failsDeep nameless nan infinite endless thread badKey halfPair failedFuture never property noProperty \
-                   missing cycle deeplyNested unguard exhaust waits opens readsInput hangingHook"
+                   missing cycle deeplyNested unguard exhaust waits opens readsInput hangingHook closesInput"
             .split_whitespace()
     {
         operations[format!("v.{method}")] = entry("sample.Vices", method, &[]);
@@ -197,6 +197,14 @@ fn the_end_of_the_wire_ends_the_process_whatever_runs() {
     assert_eq!(machine.output("v.threads", &json!({"count": 50})), "started");
     machine.begin("v.never", &json!({}));
     assert!(machine.close().success());
+}
+
+#[test]
+fn a_component_that_closes_the_wire_ends_its_process() {
+    let Some(mut machine) = machine("a closed wire", &[]) else { return };
+    machine.begin("v.closesInput", &json!({}));
+    assert!(machine.is_closed());
+    assert_eq!(machine.ended().code(), Some(1));
 }
 
 #[test]

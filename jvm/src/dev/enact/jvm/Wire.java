@@ -90,7 +90,7 @@ final class Wire {
                 out.write(bytes, 0, frame.length());
             }
         } catch (IOException gone) {
-            Exit.halt(0);
+            Exit.broken(gone);
         }
     }
 }
