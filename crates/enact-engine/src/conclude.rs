@@ -53,7 +53,7 @@ fn judge(fault: &Fault, operation: &Operation) -> (Interpretation, Disposition, 
             (I::Defect, escalate, R::Developer)
         }
         F::FrameTooLarge | F::GarbageOnWire | F::ProtocolBroken => (I::Defect, escalate, R::Developer),
-        F::PathEscapes => (I::Defect, escalate, R::Developer),
+        F::HandlerBroken | F::PathEscapes => (I::Defect, escalate, R::Developer),
         F::ArtifactMissing | F::ArtifactAltered => (I::SystemFailure, escalate, R::SystemAdmin),
         F::ScratchUnavailable | F::StoreUnavailable => (I::SystemFailure, Disposition::RetryLater, R::SystemAdmin),
         F::ReconciledNotRun => (I::SystemFailure, Disposition::RetryLater, R::ApplicationAdmin),

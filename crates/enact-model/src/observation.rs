@@ -152,6 +152,8 @@ macro_rules! fault_kinds {
 fault_kinds! {
     /// The handler answered with an error of its own (an `error` frame that says so).
     HandlerFailed = Yes Operation Unexpected Unknown Error,
+    /// The handler broke where it must not: a class that is missing, a stack that ran over.
+    HandlerBroken = Yes Component InvariantViolation Inconsistency Error,
     /// The handler answered that the argument does not suit it.
     BadArgument = Yes Argument Invalid Format Error,
     /// The handler does not know the operation.

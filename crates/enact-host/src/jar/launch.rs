@@ -151,6 +151,11 @@ impl Launch for Jvm {
                 let evidence = fault.evidence;
                 FaultKind::OutOfMemory.fault(fault.message).reached(Reached::Yes).with(|e| *e = evidence)
             }
+            // Java's own errors are no answers: a stack that ran over, a class that is missing or does not fit.
+            Some(error) if error.starts_with("java.lang.") && error.ends_with("Error") => {
+                let evidence = fault.evidence;
+                FaultKind::HandlerBroken.fault(fault.message).with(|e| *e = evidence)
+            }
             // A cycle, a number that JSON does not have, more than a frame holds.
             Some("UnwritableResult") => {
                 let evidence = fault.evidence;

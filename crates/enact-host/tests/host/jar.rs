@@ -52,10 +52,10 @@ async fn what_java_code_throws_is_the_failure_of_its_call_alone() {
     let target = started(&jars, jars.component("pricing", |_| {})).await;
     let first = call(&jars, &target, json!({"a": 1})).await;
     for (operation, kind, exception) in [
-        ("overflow", FaultKind::HandlerFailed, "java.lang.StackOverflowError"),
-        ("broken", FaultKind::HandlerFailed, "java.lang.ExceptionInInitializerError"),
-        ("broken", FaultKind::HandlerFailed, "java.lang.NoClassDefFoundError"),
-        ("missing", FaultKind::HandlerFailed, "java.lang.NoClassDefFoundError"),
+        ("overflow", FaultKind::HandlerBroken, "java.lang.StackOverflowError"),
+        ("broken", FaultKind::HandlerBroken, "java.lang.ExceptionInInitializerError"),
+        ("broken", FaultKind::HandlerBroken, "java.lang.NoClassDefFoundError"),
+        ("missing", FaultKind::HandlerBroken, "java.lang.NoClassDefFoundError"),
         ("nan", FaultKind::OutputNotJson, "UnwritableResult"),
         ("cycle", FaultKind::OutputNotJson, "UnwritableResult"),
         ("exit", FaultKind::ExitedNonZero, "System.exit"),
@@ -85,7 +85,7 @@ async fn what_ends_a_jvm_is_seen_with_its_cause_and_the_next_call_has_a_new_one(
     for (operation, kind, exit_code, signal, says) in [
         ("segfault", FaultKind::CrashedInCall, None, Some(6), "signal 6"),
         ("threads", FaultKind::CrashedInCall, None, Some(9), "more than the 128 it may have"),
-        ("close-wire", FaultKind::CrashedInCall, Some(0), None, "status 0"),
+        ("close-wire", FaultKind::CrashedInCall, Some(1), None, "status 1"),
     ] {
         let before = call(&jars, &target, json!(1)).await;
         let seen = call(&jars, &target.at(operation), json!({})).await;
