@@ -7,5 +7,7 @@ mod answers;
 mod fake;
 #[path = "enact/hub.rs"]
 mod hub;
+#[path = "enact/jar.rs"]
+mod jar;
 #[path = "enact/wire.rs"]
 mod wire;
