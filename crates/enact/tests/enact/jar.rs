@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fake::{enact, text};
 
-const DESCRIPTOR: &str = "component: pricing\nversion: 1.0.0\njar: { memory: 64MiB, java: \">=8\" }\nservices:\n  quote:\n    \
+const DESCRIPTOR: &str = "component: pricing\nversion: 1.0.0\njar: { memory: 64MiB }\nservices:\n  quote:\n    \
     total: { kind: query, call: { class: Quote, method: total }, input: { $ref: basket.json } }\n    \
     hello: { kind: query, call: { run: Quote } }\n";
 const QUOTE: &str = "public class Quote { public static long total(int[] cents) { long sum = 0; for (int one : cents) sum += one; \
@@ -33,9 +33,14 @@ fn jar(folder: &Path) {
     std::fs::write(inside.join("component.yaml"), DESCRIPTOR).unwrap();
     std::fs::write(inside.join("basket.json"), r#"{"type": "array", "maxItems": 3}"#).unwrap();
     std::fs::write(folder.join("Quote.java"), QUOTE).unwrap();
+    // A class for Java 21 alone: it is passed over by every other one, and does not count.
+    let newer = folder.join("classes/META-INF/versions/21");
+    std::fs::create_dir_all(&newer).unwrap();
+    std::fs::write(newer.join("Quote.class"), b"\xca\xfe\xba\xbe\0\0\0\x41").unwrap();
+    std::fs::write(folder.join("manifest"), "Multi-Release: true\n").unwrap();
     for (program, args) in [
         ("javac", &["--release", "8", "-Xlint:-options", "-d", "classes", "Quote.java"][..]),
-        ("jar", &["cf", "pricing.jar", "-C", "classes", "."]),
+        ("jar", &["cfm", "pricing.jar", "manifest", "-C", "classes", "."]),
     ] {
         let made = Command::new(program).current_dir(folder).args(args).output().unwrap();
         assert!(made.status.success(), "{}", text(&made.stderr));
