@@ -11,7 +11,7 @@ use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use serde_json::json;
 
-use crate::jvm::{Jars, changed, compile, method, shape_of, without_java};
+use crate::jars::{Jars, changed, compile, method, shape_of, without_java};
 use crate::shapes::{alive, sleepers};
 
 pub const AMPLE: Duration = Duration::from_secs(30);
@@ -158,7 +158,7 @@ async fn where_an_exit_cannot_be_held_back_its_call_fails_and_the_one_beside_it_
     let newer = JavaRange { least: 24, most: None };
     let target = jars.component("pricing", |shape| shape.java = Some(newer));
     if jars.host.fingerprint(&target.component).is_err() {
-        crate::jvm::skip(test, "there is no Java 24 or newer on this machine");
+        crate::jars::skip(test, "there is no Java 24 or newer on this machine");
         return;
     }
     let target = started(&jars, target).await;

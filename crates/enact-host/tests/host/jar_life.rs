@@ -10,7 +10,7 @@ use enact_model::descriptor::Recycle;
 use serde_json::json;
 
 use crate::jar::{AMPLE, call, output, started};
-use crate::jvm::{Jars, changed, without_java};
+use crate::jars::{Jars, changed, without_java};
 use crate::shapes::alive;
 
 /// Waits until something is so.
