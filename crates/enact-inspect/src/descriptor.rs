@@ -55,7 +55,7 @@ pub fn write(facts: &Facts, wish: &Wish) -> Option<Descriptor> {
         facts.entry_points.iter().filter(|it| it.taken).map(|it| program(&it.class)).collect();
     pieces.extend(facts.operations.iter().map(method));
     let limit = wish.limit.clamp(1, OPERATIONS_MAX);
-    let more = pieces.len().saturating_sub(limit);
+    let more = pieces.len().saturating_sub(limit) + facts.more_operations;
     pieces.truncate(limit);
     if pieces.is_empty() {
         return None;
@@ -171,8 +171,11 @@ fn program(class: &str) -> Piece<'_> {
 }
 
 fn method(operation: &Operation) -> Piece<'_> {
-    let parameters: Vec<Value> =
-        operation.parameters.iter().map(|it| json!({ "name": it.name, "type": it.is.plain().to_string() })).collect();
+    let parameters: Vec<Value> = operation
+        .parameters
+        .iter()
+        .map(|it| json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) }))
+        .collect();
     let mut call = json!({ "class": operation.class, "method": operation.method });
     if !parameters.is_empty() || operation.overloads > 1 {
         call["params"] = Value::Array(parameters);
@@ -252,6 +255,9 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
     for jar in &facts.jars {
         let name = jar.path.rsplit('/').next().unwrap_or(&jar.path);
         layout(jar, name, &mut out);
+        if jar.classes == 0 {
+            out.push(format!("{name} has no classes"));
+        }
         if jar.signed {
             out.push(format!("{name} is signed: nothing of it may be changed, or Java refuses its classes"));
         }

@@ -1,10 +1,12 @@
 //! Which methods of a class can be called with JSON, and why the others cannot.
 
+use std::rc::Rc;
+
 use crate::class::{ABSTRACT, BRIDGE, Class, ENUM, INTERFACE, Member, NATIVE, PUBLIC, STATIC, VARARGS};
 use crate::facts::{LeftOut, Operation, Parameter};
 use crate::filter::Filter;
 use crate::scala::{self, Dialect, Outline};
-use crate::schema::shape::{decapitalised, outline};
+use crate::schema::shape::decapitalised;
 use crate::schema::{Schemas, Way, argument};
 use crate::signature::{self, Signature};
 use crate::types::Type;
@@ -55,7 +57,7 @@ struct Owner<'a> {
     /// Whether an object can be had: by a constructor without parameters, or because it is a Scala object.
     has_object: bool,
     dialect: Dialect,
-    outline: Option<Outline>,
+    outline: Option<Rc<Outline>>,
 }
 
 /// Looks at the methods of a class, by its name with dots.
@@ -68,12 +70,7 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let empty = |method: &Member<'_>| method.name == "<init>" && method.descriptor == "()V" && method.is(PUBLIC);
     let can_be_made = class.access & (INTERFACE | ABSTRACT | ENUM) == 0 && class.methods.iter().any(empty);
     let dialect = scala::dialect(class);
-    let mut outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), class, name)).flatten();
-    if outline.is_none() && is_object {
-        // What is known of an object stands in the class of the same name.
-        let beside = schemas.jars().class(name.trim_end_matches('$'));
-        outline = beside.and_then(|bytes| scala::outline(&Class::read(&bytes).ok()?));
-    }
+    let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, class, name)).flatten();
     let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
     let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
     let mut needs_object = 0;
@@ -184,7 +181,7 @@ fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, filter: &Filter, foun
         let Some(bytes) = schemas.jars().class(&name) else { continue };
         let Ok(class) = Class::read(&bytes) else { continue };
         let dialect = scala::dialect(&class);
-        let outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), &class, &name)).flatten();
+        let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, &class, &name)).flatten();
         let parameters = class.signature().and_then(|text| signature::class(&text)).unwrap_or_default().parameters;
         let known: Vec<(String, Type)> = parameters.into_iter().zip(known).collect();
         let parent = Owner { name: &name, class: &class, has_object: true, dialect, outline };
@@ -304,6 +301,7 @@ fn look(
         is_static: method.is(STATIC),
         parameters,
         result,
+        scala: owner.dialect != Dialect::None,
         overloads,
         input: argument(members),
         output,
