@@ -131,12 +131,16 @@ fn is_candidate(owner: &Owner<'_>, method: &Member<'_>) -> bool {
     let hidden = !method.is(PUBLIC) || method.is_synthetic() || method.access & (BRIDGE | ABSTRACT) != 0;
     let of_every_object = OF_EVERY_OBJECT.contains(&name) && !(method.is(STATIC) && name == "copy");
     let of_enum = owner.class.access & ENUM != 0 && matches!(name, "values" | "valueOf");
+    // What a Scala program gets by `extends App`.
+    let of_app = matches!(name, "args" | "executionStart" | "delayedInit")
+        && owner.class.methods.iter().any(|other| other.name == "delayedInit");
     let main = name == "main" && method.descriptor == "([Ljava/lang/String;)V" && method.is(STATIC);
     !(hidden
         || name.starts_with('<')
         || name.contains('$')
         || of_every_object
         || of_enum
+        || of_app
         || main
         || is_accessor(owner, method)
         || is_old_or_generated(owner.class, Some(method)))

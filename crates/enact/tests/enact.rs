@@ -7,5 +7,7 @@ mod answers;
 mod fake;
 #[path = "enact/hub.rs"]
 mod hub;
+#[path = "enact/inspect.rs"]
+mod inspect;
 #[path = "enact/wire.rs"]
 mod wire;
