@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("enact-host", &["enact-model"]),
     ("enact-inspect", &["enact-model"]),
     ("enact-store", &["enact-model"]),
-    ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-model", "enact-store"]),
+    ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-inspect", "enact-model", "enact-store"]),
     (
         "enact",
         &[

@@ -107,6 +107,11 @@ pub trait Host: Send + Sync {
     /// What is missing, as the fault that every call would meet.
     fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault>;
 
+    /// Lists what is on this machine to run components of this shape, for people. May block.
+    fn runtimes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Makes a component version callable. Calling it again for the same version and digest changes nothing; a version
     /// that is drained may be started again.
     ///

@@ -69,17 +69,16 @@ impl JarHost {
         let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives };
         Ok(Self { base: Arc::new(base), versions: Versions::default() })
     }
-
-    /// Lists the Java runtimes of this machine.
-    pub fn runtimes(&self) -> Vec<Java> {
-        self.base.java.find()
-    }
 }
 
 impl Host for JarHost {
     fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault> {
         let java = self.base.java.choose(shape(component)?.wants())?;
         Ok(Fingerprint { facts: BTreeMap::from([("java".to_owned(), java.to_string())]) })
+    }
+
+    fn runtimes(&self) -> Vec<String> {
+        self.base.java.find().iter().map(Java::to_string).collect()
     }
 
     fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>> {

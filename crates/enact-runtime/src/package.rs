@@ -1,15 +1,17 @@
 //! Packages on disk: a descriptor and the files beside it, read for the catalog and copied into the artifact store.
 
+mod jar;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use enact_catalog::component::{FileError, FileFacts, Files, component_digest, read_component};
+use enact_catalog::component::{FileError, FileFacts, Files, JarFacts, component_digest, read_component};
 use enact_catalog::fault::DescriptorFault;
 use enact_catalog::solution::read_solution;
 use enact_host::scratch::{BeneathError, open_beneath};
-use enact_model::descriptor::{Component, Shape, Solution};
+use enact_model::descriptor::{Component, Solution};
 use enact_model::digest::Digest;
 use enact_store::artifacts::{self, Artifacts};
 
@@ -27,6 +29,10 @@ const FILE_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 pub(crate) enum PackageError {
     #[error("failed to read {path}: {source}")]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("failed to find a descriptor in {0}: it has no META-INF/enact/component.yaml, and none beside it names it")]
+    NoDescriptor(PathBuf),
+    #[error("failed to read the descriptor in {path}: it {source}")]
+    Jar { path: PathBuf, source: FileError },
     #[error("failed to read the descriptor: it has {} faults", .0.len())]
     Faults(Vec<DescriptorFault>),
     #[error(transparent)]
@@ -41,21 +47,39 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// Reads a component from its folder or its descriptor.
+    /// Reads a component from its folder, its descriptor, or its jar.
     pub(crate) fn read(path: &Path) -> Result<Self, PackageError> {
-        let file = descriptor(path, DESCRIPTOR);
-        let text = read_text(&file)?;
+        if !path.is_dir() && jar::is_jar(path) {
+            return match jar::beside(path) {
+                Some(descriptor) => Self::of_file(&descriptor),
+                None => Self::inside(path),
+            };
+        }
+        Self::of_file(&descriptor(path, DESCRIPTOR))
+    }
+
+    fn of_file(file: &Path) -> Result<Self, PackageError> {
+        let text = read_text(file)?;
         let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
-        let files = Folder(folder.clone());
-        let component = read_component(&text, &file.display().to_string(), &files).map_err(PackageError::Faults)?;
+        Self::of_text(&text, &file.display().to_string(), &Folder(folder.clone()), folder)
+    }
+
+    fn inside(path: &Path) -> Result<Self, PackageError> {
+        let jar = jar::Inside::new(path).ok_or_else(|| PackageError::NoDescriptor(path.to_owned()))?;
+        let text = jar.descriptor().map_err(|source| PackageError::Jar { path: path.to_owned(), source })?;
+        let text = text.ok_or_else(|| PackageError::NoDescriptor(path.to_owned()))?;
+        Self::of_text(&text, &jar.file_name(), &jar, jar.folder())
+    }
+
+    fn of_text(text: &str, name: &str, files: &dyn Files, folder: PathBuf) -> Result<Self, PackageError> {
+        let component = read_component(text, name, files).map_err(PackageError::Faults)?;
         let digest = component_digest(&component);
         Ok(Self { component, digest, folder })
     }
 
     /// Copies the packaged files into the artifact store.
     pub(crate) fn keep(&self, artifacts: &Artifacts) -> Result<(), PackageError> {
-        let Shape::Process(shape) = &self.component.shape;
-        for (name, digest) in &shape.files {
+        for (name, digest) in self.component.shape.files() {
             if artifacts.contains(digest) {
                 continue;
             }
@@ -122,6 +146,9 @@ impl Files for Folder {
         let executable = metadata.permissions().mode() & 0o111 != 0;
         let digest = digest_of(file).map_err(|error| FileError::Unreadable(error.to_string()))?;
         Ok(FileFacts { digest, executable })
+    }
+    fn jar(&self, name: &str) -> Result<JarFacts, FileError> {
+        jar::facts(self.open(name)?)
     }
     fn is_folder(&self, path: &Path) -> bool {
         path.is_dir()

@@ -162,14 +162,17 @@ impl Archive {
                 false => Err(io::Error::other("no list of classes came")),
             };
             let _ = std::fs::remove_file(&list);
-            let state = match made {
-                Ok(()) => State::Ready,
-                Err(error) => {
-                    tracing::debug!(archive = %self.path.display(), %error, "no archive of classes was made");
-                    State::Failed
-                }
-            };
-            *self.state() = state;
+            if let Err(error) = made {
+                tracing::debug!(archive = %self.path.display(), %error, "no archive of classes was made");
+                *self.state() = State::Failed;
+                return;
+            }
+            *self.state() = State::Ready;
+            // For the next hub; without it that one makes another.
+            let sealed = tokio::task::spawn_blocking(move || self.seal());
+            if let Ok(Err(error)) = sealed.await {
+                tracing::debug!(%error, "an archive of classes could not be sealed");
+            }
         });
     }
 
@@ -201,15 +204,15 @@ impl Archive {
         self.run(ground, dump, None).await?;
         // It starts from this archive or not at all.
         self.run(ground, vec!["-Xshare:on".into(), file], Some("-version")).await?;
-        let (path, seal) = (self.path.clone(), self.seal.clone());
-        let sealed = tokio::task::spawn_blocking(move || {
-            let digest = digest_of(&making)?;
-            std::fs::rename(&making, &path)?;
-            let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?;
-            file.write_all(digest.as_bytes())?;
-            file.persist(&seal).map_err(|error| error.error).map(drop)
-        });
-        sealed.await.map_err(io::Error::other)?
+        std::fs::rename(&making, &self.path)
+    }
+
+    /// Writes the digest of the archive beside it. Blocks.
+    fn seal(&self) -> io::Result<()> {
+        let digest = digest_of(&self.path)?;
+        let mut file = tempfile::NamedTempFile::new_in(self.path.parent().unwrap_or(Path::new("/")))?;
+        file.write_all(digest.as_bytes())?;
+        file.persist(&self.seal).map(drop).map_err(|error| error.error)
     }
 
     /// Runs a JVM to its end, behind everything else.

@@ -26,12 +26,43 @@ pub fn without_java(test: &str) -> bool {
         None if here => return false,
         None => "there is no javac on this machine",
     };
+    skip(test, reason);
+    true
+}
+
+/// Lists a test as skipped.
+pub fn skip(test: &str, reason: &str) {
     println!("skipped  {test}: {reason}");
     if let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") {
         let mut list = fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
         writeln!(list, "{test}\t{reason}").unwrap();
     }
-    true
+}
+
+/// Compiles sources into a jar for a release of Java; `newest` makes classes of a release that is newer than this
+/// machine's compiler.
+pub fn compile(sources: &[(&str, &str)], release: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut javac = Command::new("javac");
+    javac.current_dir(folder.path()).args(["--release", "8", "-nowarn", "-Xlint:-options", "-d", "classes"]);
+    for (name, text) in sources {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        javac.arg(name);
+    }
+    assert!(javac.output().unwrap().status.success());
+    if release == "newest" {
+        for (name, _) in sources {
+            let class = folder.path().join("classes").join(name).with_extension("class");
+            let mut bytes = fs::read(&class).unwrap();
+            bytes[7] = 69;
+            fs::write(&class, bytes).unwrap();
+        }
+    }
+    let made = Command::new("jar").current_dir(folder.path()).args(["cf", "made.jar", "-C", "classes", "."]).output();
+    assert!(made.unwrap().status.success());
+    fs::read(folder.path().join("made.jar")).unwrap()
 }
 
 /// Returns a folder with `probes.jar` and `agent.jar`, made once of their sources.
@@ -82,17 +113,23 @@ impl Jars {
     }
 
     pub fn with(change: impl Fn(&mut JarConfig)) -> Self {
+        let made = Self::bare(change);
+        made.bench.artifacts.put(&fs::read(jars().join("probes.jar")).unwrap());
+        Self { folder: jars(), ..made }
+    }
+
+    /// A host without anything that would have to be compiled.
+    pub fn bare(change: impl Fn(&mut JarConfig)) -> Self {
         let bench = Bench::new();
         let mut config = JarConfig { folder: bench.folder.path().join("java"), java: places(), archives: false };
         change(&mut config);
         let host = Arc::new(JarHost::beside(&bench.host, config).unwrap());
-        bench.artifacts.put(&fs::read(jars().join("probes.jar")).unwrap());
-        Self { host, bench, folder: jars() }
+        Self { host, bench, folder: PathBuf::new() }
     }
 
     /// A component with every probe as an operation of its own.
     pub fn component(&self, name: &str, change: impl Fn(&mut JarShape)) -> Target {
-        let digest = Digest::of(&fs::read(self.folder.join("probes.jar")).unwrap());
+        let digest = Digest::of(&fs::read(self.folder.join("probes.jar")).unwrap_or_default());
         let mut shape = shape(BTreeMap::from([("probes.jar".to_owned(), digest)]));
         change(&mut shape);
         let target = Target::of(name, shape, OPERATIONS, "echo");
@@ -164,7 +201,6 @@ const OPERATIONS: &[&str] = &[
     "segfault",
     "kill",
     "exhaust",
-    "exhaust-metaspace",
     "overflow",
     "flood",
     "big-reply",

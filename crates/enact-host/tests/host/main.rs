@@ -5,6 +5,7 @@
 mod conformance;
 mod example;
 mod jar;
+mod jar_life;
 mod jvm;
 mod oneshot;
 mod reaping;

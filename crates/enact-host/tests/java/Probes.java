@@ -84,13 +84,6 @@ public final class Probes {
         }
     }
 
-    public static Object exhaustMetaspace(Object argument) throws Exception {
-        while (true) {
-            ClassLoader loader = new Copies();
-            HELD.add(loader.loadClass("Probes$Copied"));
-        }
-    }
-
     public static Object overflow(Object argument) {
         return deeper(0);
     }
@@ -303,27 +296,6 @@ public final class Probes {
 
         private static Object fail() {
             throw new IllegalStateException("no licence");
-        }
-    }
-
-    /** Copied again and again to fill the metaspace. */
-    static final class Copied {
-    }
-
-    /** A loader that makes a class of its own of what another has. */
-    static final class Copies extends ClassLoader {
-        @Override
-        protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
-            if (!name.equals("Probes$Copied")) {
-                return super.loadClass(name, resolve);
-            }
-            try (java.io.InputStream in = Probes.class.getResourceAsStream("Probes$Copied.class")) {
-                byte[] bytes = new byte[in.available()];
-                int count = in.read(bytes);
-                return defineClass(name, bytes, 0, count);
-            } catch (IOException broken) {
-                throw new ClassNotFoundException(name, broken);
-            }
         }
     }
 }

@@ -12,7 +12,7 @@ use enact_engine::conclude as code;
 use enact_engine::view::rows;
 use enact_host::contract::HostState;
 use enact_model::conclusion::Conclusion;
-use enact_model::descriptor::Component;
+use enact_model::descriptor::{Component, Shape};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::intent::InputFault;
@@ -68,7 +68,7 @@ impl Hub {
         }
         if let Err(fault) = host.probe(&component.name, &component.version).await {
             self.let_go(component).await;
-            return Err(cannot_work(&component.name, &fault));
+            return Err(cannot_work(component, &fault));
         }
         Ok(())
     }
@@ -241,7 +241,8 @@ fn cannot_run(name: &Name, fault: &Fault) -> Box<Refusal> {
 }
 
 /// A worker that was started and is not ready for calls, with what was seen of it.
-fn cannot_work(name: &Name, fault: &Fault) -> Box<Refusal> {
+fn cannot_work(component: &Component, fault: &Fault) -> Box<Refusal> {
+    let name = &component.name;
     let evidence = &fault.evidence;
     let mut message = format!("component {name} cannot run here: {}", fault.message);
     if let Some(code) = evidence.exit_code {
@@ -250,8 +251,12 @@ fn cannot_work(name: &Name, fault: &Fault) -> Box<Refusal> {
     if let Some(line) = evidence.log_tail.as_deref().and_then(|tail| tail.trim_end().lines().next_back()) {
         message.push_str(&format!("; the last line of its log: {line}"));
     }
-    let hint =
-        "run its command by hand; a worker must say `hello` and `ready` within `start_timeout`, see docs/descriptor.md";
+    let hint = match component.shape {
+        Shape::Process(_) => {
+            "run its command by hand; a worker must say `hello` and `ready` within `start_timeout`, see docs/descriptor.md"
+        }
+        Shape::Jar(_) => "name what is there: `enact component inspect` shows the methods of a jar and what they take",
+    };
     refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
 }
 
@@ -264,8 +269,12 @@ fn unusable(error: PackageError) -> Box<Refusal> {
             };
             with_faults(&message, faults.into_iter().map(InputFault::from).collect())
         }
-        PackageError::Unreadable { .. } => {
-            let hint = "name a component's folder, or its component.yaml, on the hub's machine";
+        PackageError::NoDescriptor(_) => {
+            let hint = "write one beside it: `enact component inspect` prints it";
+            refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+        }
+        PackageError::Unreadable { .. } | PackageError::Jar { .. } => {
+            let hint = "name a component's folder, its component.yaml or its jar, on the hub's machine";
             refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
         }
         PackageError::Store(_) => refusal::new(code::STORE_POISONED, describe(&error)),

@@ -2,7 +2,6 @@
 
 use enact_engine::view::rows;
 use enact_engine::wake;
-use enact_model::descriptor::Shape;
 use enact_model::execution::{Phase, Wake};
 use enact_model::id::{ExecutionId, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
@@ -70,6 +69,7 @@ impl Hub {
         report.checks.insert("tables".to_owned(), self.check_tables());
         report.checks.insert("executions".to_owned(), self.check_executions().await);
         report.checks.insert("components".to_owned(), self.check_components());
+        report.checks.extend(self.check_runtimes().await);
         report.checks.insert("outbox".to_owned(), self.check_outbox().await);
         report.checks.insert("disk".to_owned(), self.check_disk());
         Ok(Response::Doctor(Box::new(report)))
@@ -178,9 +178,8 @@ impl Hub {
                     }
                 }
             }
-            let Shape::Process(shape) = &component.shape;
-            for (name, digest) in shape.files.iter().filter(|(_, digest)| !self.performer.artifacts().contains(digest))
-            {
+            let files = component.shape.files().iter();
+            for (name, digest) in files.filter(|(_, digest)| !self.performer.artifacts().contains(digest)) {
                 problems.push(format!("{label} misses its file {name} ({digest}); add it again from its folder"));
             }
             for (_, operation) in component.operations() {
@@ -192,6 +191,14 @@ impl Hub {
             }
         }
         CheckReport { looked_at: format!("{count} component versions"), problems }
+    }
+
+    /// What runs components besides the hub itself; that there is none is a problem only of a component that needs it.
+    async fn check_runtimes(&self) -> Option<(String, CheckReport)> {
+        let host = self.performer.hosts().get("jar").cloned()?;
+        let found = tokio::task::spawn_blocking(move || host.runtimes()).await.unwrap_or_default();
+        let looked_at = if found.is_empty() { "no Java on this machine".to_owned() } else { found.join(", ") };
+        Some(("java".to_owned(), CheckReport { looked_at, problems: Vec::new() }))
     }
 
     async fn check_outbox(&self) -> CheckReport {

@@ -1,12 +1,14 @@
 //! Opening a hub: the store, the former hub's remains, the epoch, then the ring and its tasks.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use enact_catalog::catalog::State;
 use enact_engine::conclude as code;
 use enact_host::contract::Host;
+use enact_host::jar::{JarConfig, JarHost, JavaPlaces};
 use enact_host::process::{ProcessConfig, ProcessHost};
 use enact_host::reap::ReapReport;
 use enact_model::conclusion::Conclusion;
@@ -40,6 +42,9 @@ pub enum OpenError {
     /// What a former hub left running cannot be found out or ended.
     #[error("failed to end what a former hub left running: {0}")]
     Reap(String),
+    /// What the jar host needs in the store cannot be written.
+    #[error("failed to set up the jar host")]
+    Jar(#[source] std::io::Error),
     /// The log refused the first record.
     #[error(transparent)]
     Poisoned(#[from] Poisoned),
@@ -67,7 +72,7 @@ impl OpenError {
             Self::Store(embedded::OpenError::Log(enact_store::log::Error::Corrupt(_))) | Self::Read(_) => {
                 code::STORE_CORRUPTED
             }
-            Self::Store(_) | Self::Artifacts(_) | Self::Close(_) | Self::Reap(_) => code::STORE_UNUSABLE,
+            Self::Store(_) | Self::Artifacts(_) | Self::Close(_) | Self::Reap(_) | Self::Jar(_) => code::STORE_UNUSABLE,
             Self::Poisoned(_) | Self::Recover(RecoverError::Poisoned(_)) => code::STORE_POISONED,
             Self::Recover(RecoverError::Row(_)) => code::STORE_CORRUPTED,
             Self::UnknownSink(_) => code::CONFIGURATION_INVALID,
@@ -180,10 +185,26 @@ fn open(config: &HubConfig) -> Result<Ground, OpenError> {
         if !report.killed.is_empty() {
             tracing::warn!(count = report.killed.len(), "processes of the former hub were ended");
         }
+        if !hosts.contains_key("jar") {
+            let jar = JarConfig { folder: config.store.join("java"), java: java_places(), archives: true };
+            hosts.insert("jar", Arc::new(JarHost::beside(&host, jar).map_err(OpenError::Jar)?));
+        }
         hosts.insert("process", Arc::new(host));
         reaped = report;
     }
     recover::open_epoch(&mut driver, &store_id, clock.now(), seed)?;
     let effects = recover::answer_for_former(&mut driver, &reaped, clock.now(), seed)?;
     Ok(Ground { driver, artifacts, hosts, clock, store_id, effects })
+}
+
+/// Where people put Java runtimes.
+fn java_places() -> JavaPlaces {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let own = [".sdkman/candidates/java", ".jdks"];
+    let own = home.iter().flat_map(|home| own.map(|name| home.join(name)));
+    JavaPlaces {
+        home: std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+        path: std::env::var_os("PATH").unwrap_or_default(),
+        folders: ["/usr/lib/jvm", "/opt/java"].map(PathBuf::from).into_iter().chain(own).collect(),
+    }
 }

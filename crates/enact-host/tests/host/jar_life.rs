@@ -1,0 +1,152 @@
+//! How long a JVM lives: kept warm, replaced without losing a call, started from an archive of its classes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use enact_host::contract::Host;
+use enact_model::descriptor::Recycle;
+use serde_json::json;
+
+use crate::jar::{AMPLE, call, output, started};
+use crate::jvm::{Jars, without_java};
+use crate::shapes::alive;
+
+/// Waits until something is so.
+async fn until(what: &str, is: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < AMPLE, "{what} does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_jvm_that_was_used_is_kept_warm_without_a_call() {
+    if without_java("jar_life::a_jvm_that_was_used_is_kept_warm_without_a_call") {
+        return;
+    }
+    let jars = Jars::new(false);
+    let warm = started(&jars, jars.component("warm", |_| {})).await;
+    let cold = started(&jars, jars.component("cold", |shape| shape.warm = 0)).await;
+    let pid = |name: &str| {
+        let stats = jars.host.stats();
+        let own = stats.iter().find(|stats| stats.component.as_str() == name).unwrap();
+        own.instances.first().map(|instance| instance.pid)
+    };
+    assert_eq!(pid("warm"), None, "nothing is started before it is used");
+    for target in [&warm, &cold] {
+        output(&call(&jars, target, json!(1)).await);
+        let first = pid(target.component.name.as_str()).unwrap();
+        let seen = call(&jars, &target.at("kill"), json!({})).await;
+        assert_eq!(seen.as_fault().unwrap().evidence.signal, Some(9));
+        if target.component.name.as_str() == "warm" {
+            until("the next JVM", || pid("warm").is_some_and(|pid| pid != first)).await;
+        } else {
+            assert_eq!(pid("cold"), None);
+        }
+    }
+    jars.host.shutdown().await;
+    assert_eq!(enact_host::conformance::usage().unwrap().children, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
+    if without_java("jar_life::a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    for (name, recycle, operation) in [
+        ("calls", Recycle { calls: Some(40), ..Recycle::default() }, "echo"),
+        ("age", Recycle { age_ms: Some(400), ..Recycle::default() }, "echo"),
+        ("memory", Recycle { memory_bytes: Some(160 << 20), ..Recycle::default() }, "large"),
+    ] {
+        let target = started(&jars, jars.component(name, |shape| shape.recycle = recycle)).await;
+        let first = call(&jars, &target, json!(0)).await.instance.unwrap();
+        // Memory is taken once; calls and time go on.
+        if operation != "echo" {
+            output(&call(&jars, &target.at(operation), json!(0)).await);
+        }
+        let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+        let lanes: Vec<_> = (0..4)
+            .map(|lane| {
+                let (jars, target) = (jars.clone(), target.at("sleep"));
+                let (over, answered) = (over.clone(), answered.clone());
+                tokio::spawn(async move {
+                    while !over.load(Ordering::Relaxed) {
+                        let seen = call(&jars, &target, json!({"ms": 3 + lane})).await;
+                        output(&seen);
+                        answered.fetch_add(1, Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        let recycled = || {
+            let stats = jars.host.stats();
+            stats.iter().find(|stats| stats.component.as_str() == name).map_or(0, |stats| stats.recycled)
+        };
+        let wanted = if name == "memory" { 1 } else { 2 };
+        until("the next JVM", || recycled() >= wanted).await;
+        until("the end of the first", || !alive(&first)).await;
+        over.store(true, Ordering::Relaxed);
+        for lane in lanes {
+            lane.await.unwrap();
+        }
+        let stats = jars.host.stats();
+        let own = stats.iter().find(|stats| stats.component.as_str() == name).unwrap();
+        assert_eq!(own.faults, 0, "{name}: of {} calls", answered.load(Ordering::Relaxed));
+        jars.host.drain(&target.component.name, "1.0.0").await;
+    }
+}
+
+fn archives(jars: &Jars) -> Vec<PathBuf> {
+    let folder = jars.bench.folder.path().join("java/classes");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.extension().is_some_and(|ending| ending == "sha256")).collect()
+}
+
+/// Returns whether a process has a file mapped.
+fn maps(instance: &str, ending: &str) -> bool {
+    let pid = instance.strip_prefix("process ").unwrap();
+    std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines().any(|line| line.ends_with(ending))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checked_is_used() {
+    if without_java("jar_life::an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checked_is_used") {
+        return;
+    }
+    let jars = Jars::new(true);
+    let target = started(&jars, jars.component("pricing", |_| {})).await;
+    let begun = Instant::now();
+    let seen = call(&jars, &target, json!(1)).await;
+    let first = begun.elapsed();
+    assert!(!maps(&seen.instance.unwrap(), ".jsa") || archives(&jars).is_empty());
+    until("the archive", || !archives(&jars).is_empty()).await;
+    output(&call(&jars, &target, json!(1)).await);
+    let own = archives(&jars)[0].with_extension("jsa");
+    let name = own.file_name().unwrap().to_str().unwrap().to_owned();
+    let restart = async |target| {
+        jars.host.drain(&"pricing".parse().unwrap(), "1.0.0").await;
+        let target = started(&jars, target).await;
+        let begun = Instant::now();
+        let seen = call(&jars, &target, json!(1)).await;
+        output(&seen);
+        (seen.instance.unwrap(), begun.elapsed())
+    };
+    let (instance, second) = restart(target.clone()).await;
+    assert!(maps(&instance, &name), "the second start does not use {name}");
+    println!("the first start took {first:?}, the one from the archive {second:?}");
+
+    // One byte in its middle: the JVM would not notice before it is too late.
+    let mut bytes = std::fs::read(&own).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    std::fs::remove_file(&own).unwrap();
+    std::fs::write(&own, &bytes).unwrap();
+    let (instance, _) = restart(target.clone()).await;
+    assert!(!maps(&instance, &name), "an altered archive is used");
+    until("another archive", || !archives(&jars).is_empty()).await;
+    jars.host.shutdown().await;
+}
