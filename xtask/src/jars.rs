@@ -110,7 +110,11 @@ fn spark(here: &Here) -> Outcome<Vec<PathBuf>> {
     let _old = fs::remove_dir_all(&folder);
     fs::rename(&fresh, &folder).doing(|| format!("move {} to {}", fresh.display(), folder.display()))?;
     let jars = in_folder(&folder);
-    if jars.len() == SPARK_JARS { Ok(jars) } else { Err(Failure::to(format!("find {SPARK_JARS} jars: {}", jars.len()))) }
+    if jars.len() == SPARK_JARS {
+        Ok(jars)
+    } else {
+        Err(Failure::to(format!("find {SPARK_JARS} jars: {}", jars.len())))
+    }
 }
 
 /// The jars in a folder and below it, without links that lead to them once more.

@@ -166,7 +166,8 @@ fn program(class: &str) -> Piece<'_> {
         notes: Vec::new(),
         call: json!({ "run": class }),
         input,
-        output: None,
+        output: Some(json!({ "type": "object", "properties": {
+            "stdout": { "type": "string" }, "exit": { "type": "integer" } } })),
     }
 }
 
@@ -212,7 +213,7 @@ fn operation(piece: &Piece<'_>, wish: &Wish, taken: &mut BTreeSet<String>, out: 
     let _ = writeln!(out, "    {}:", scalar(&name::fresh(&piece.names, "operation", taken)));
     let _ = writeln!(out, "      kind: {}", wish.kind);
     match piece.call.get("params").filter(|_| flow(&piece.call).len() > 100) {
-        Some(Value::Array(parameters)) => {
+        Some(Value::Array(parameters)) if !parameters.is_empty() => {
             out.push_str("      call:\n");
             for key in ["class", "method"] {
                 member(key, piece.call.get(key).unwrap_or(&Value::Null), 8, out);

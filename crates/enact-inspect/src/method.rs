@@ -73,6 +73,7 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, class, name)).flatten();
     let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
     let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
+    let of_object = if is_object { Vec::new() } else { of_object(schemas, name) };
     let mut needs_object = 0;
     for method in &class.methods {
         if !is_candidate(&owner, method) || forwarded.contains(&format!("{}{}", method.name, method.descriptor)) {
@@ -81,7 +82,14 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
         if !method.is(STATIC) && !owner.has_object {
             needs_object += 1;
         } else if filter.takes_method(&method.name) {
-            look(schemas, &owner, method, &[], &mut found);
+            match shadow(class, &of_object, method) {
+                Some(why) => found.left_out.push(LeftOut {
+                    class: name.to_owned(),
+                    method: method.name.clone().into_owned(),
+                    why: why.to_owned(),
+                }),
+                None => look(schemas, &owner, method, &[], &mut found),
+            }
         }
     }
     if owner.has_object && !is_object {
@@ -116,6 +124,27 @@ fn is_old_or_generated(class: &Class<'_>, member: Option<&Member<'_>>) -> bool {
     };
     let generated = |it: &crate::class::Annotation<'_>| it.descriptor.ends_with("Generated;");
     deprecated.is_some() || class.annotations(member).iter().any(generated)
+}
+
+/// The names of what the Scala object of the same name can do.
+fn of_object(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
+    let Some(bytes) = schemas.jars.class(&format!("{name}$")) else { return Vec::new() };
+    let Ok(object) = Class::read(&bytes) else { return Vec::new() };
+    let methods = object.methods.iter().filter(|method| method.is(PUBLIC) && !method.is(STATIC));
+    methods.map(|method| method.name.clone().into_owned()).collect()
+}
+
+/// Returns what is called in place of a method that needs an object, if something is: a static one comes before it.
+fn shadow(class: &Class<'_>, of_object: &[String], method: &Member<'_>) -> Option<&'static str> {
+    if method.is(STATIC) {
+        return None;
+    }
+    if class.methods.iter().any(|other| other.name == method.name && other.is(PUBLIC | STATIC) && !other.is_synthetic())
+    {
+        return Some("a static method of this name is called in its place");
+    }
+    let shadowed = of_object.iter().any(|other| *other == *method.name);
+    shadowed.then_some("the method of this name of the Scala object is called in its place")
 }
 
 /// What of an object can be called through the class of the same name without the dollar.

@@ -51,7 +51,7 @@ fn true_types_names_and_case_classes_are_read_from_scala_2() {
         "Quote.over(a: List[Int]): Int",
         "Quote.next(a: List[String]): List[Integer]",
         "Quote$Deep$.dig(lines: List[com.acme.Line]): Int",
-        "Beside.own(a: List[Long]): Int",
+        "Beside$.own(a: List[Long]): Int",
         "Beside.other(a: Option[Int]): Int",
     ] {
         let line = line.replace("scala.collection.immutable.Map", "Map");
@@ -60,6 +60,7 @@ fn true_types_names_and_case_classes_are_read_from_scala_2() {
     for hidden in ["rate(", "inside(", "copy(", "apply$", "$plus", "unapply("] {
         assert!(!told.iter().any(|line| line.contains(hidden)), "{hidden} is in\n{}", told.join("\n"));
     }
+    assert!(why(&facts, "own").contains("of the Scala object is called in its place"));
     assert!(why(&facts, "lazily(").contains("Function0"), "{:?}", facts.left_out);
     let total = facts.operations.iter().find(|it| it.method == "total").unwrap();
     let line = json!({ "type": "object", "required": ["name", "cents"], "properties": {
