@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Outcome, Place};
 use crate::fixtures::Source;
+use crate::options::Options;
 use crate::report::{Stages, say, seconds};
-use crate::setup::{Here, Need};
+use crate::setup::{self, Here, Need};
 use crate::{demo, shell};
 
 const SPARK: Source = Source {
@@ -26,6 +27,18 @@ const SPARK_JARS: usize = 252;
 const DEBIAN: &str = "/usr/share/java";
 /// Longest time for one jar, in seconds, with a build that is not optimised; a release build takes a tenth.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Sets up and inspects every jar, as a task of its own.
+///
+/// # Errors
+/// As [`run`].
+pub fn task(options: &Options) -> Outcome<()> {
+    let mut stages = Stages::default();
+    let here = setup::ensure(options, &[Need::Pip]);
+    let result = stages.run("real jars through inspect", |stages| run(&here, stages));
+    stages.print();
+    result
+}
 
 /// Inspects every jar.
 ///

@@ -1,4 +1,5 @@
 //! Jars of every kind: broken ones, Java's, Scala's, and real ones that somebody else made.
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "inspect/bad.rs"]
