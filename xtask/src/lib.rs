@@ -8,6 +8,7 @@ pub mod claims;
 pub mod demo;
 pub mod failure;
 pub mod fixtures;
+pub mod jars;
 pub mod jvm;
 pub mod mutants;
 pub mod options;

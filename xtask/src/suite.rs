@@ -8,11 +8,11 @@ use crate::failure::{Failure, Outcome, Place};
 use crate::options::Options;
 use crate::report::{Stages, say};
 use crate::setup::{self, Here, Need};
-use crate::{demo, fixtures, mutants, shell, tree};
+use crate::{demo, fixtures, jars, mutants, shell, tree};
 
 const NEXTEST_VERSION: &str = "0.9.143";
 
-/// Sets up and runs every test; `--full` adds the demo and every mutation.
+/// Sets up and runs every test; `--full` adds hundreds of real jars, the demo and every mutation.
 ///
 /// # Errors
 /// A test fails, or a stage cannot be run.
@@ -38,6 +38,7 @@ fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
         })?;
     }
     if options.full {
+        stages.run("real jars through inspect", |stages| jars::run(&here, stages))?;
         stages.run("demo", |_| demo::run(options))?;
         stages.run("mutations", |_| mutants::run(&Options::default()))?;
     }

@@ -115,7 +115,7 @@ impl Archive {
         let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
         let locator = ZipLocator::new().max_search_space(SEARCH_MAX_BYTES);
         let zip = locator.locate_in_file(file, &mut buffer).map_err(|(_, error)| match error.kind() {
-            ErrorKind::MissingEndOfCentralDirectory if begins_like_a_zip => ArchiveError::CutOff,
+            ErrorKind::MissingEndOfCentralDirectory | ErrorKind::Eof if begins_like_a_zip => ArchiveError::CutOff,
             ErrorKind::MissingEndOfCentralDirectory => ArchiveError::NotZip,
             _ => ArchiveError::Damaged(error.to_string()),
         })?;

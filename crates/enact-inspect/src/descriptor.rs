@@ -55,7 +55,7 @@ pub fn write(facts: &Facts, wish: &Wish) -> Option<Descriptor> {
         facts.entry_points.iter().filter(|it| it.taken).map(|it| program(&it.class)).collect();
     pieces.extend(facts.operations.iter().map(method));
     let limit = wish.limit.clamp(1, OPERATIONS_MAX);
-    let more = pieces.len().saturating_sub(limit);
+    let more = pieces.len().saturating_sub(limit) + facts.more_operations;
     pieces.truncate(limit);
     if pieces.is_empty() {
         return None;
@@ -166,13 +166,17 @@ fn program(class: &str) -> Piece<'_> {
         notes: Vec::new(),
         call: json!({ "run": class }),
         input,
-        output: None,
+        output: Some(json!({ "type": "object", "properties": {
+            "stdout": { "type": "string" }, "exit": { "type": "integer" } } })),
     }
 }
 
 fn method(operation: &Operation) -> Piece<'_> {
-    let parameters: Vec<Value> =
-        operation.parameters.iter().map(|it| json!({ "name": it.name, "type": it.is.plain().to_string() })).collect();
+    let parameters: Vec<Value> = operation
+        .parameters
+        .iter()
+        .map(|it| json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) }))
+        .collect();
     let mut call = json!({ "class": operation.class, "method": operation.method });
     if !parameters.is_empty() || operation.overloads > 1 {
         call["params"] = Value::Array(parameters);
@@ -209,7 +213,7 @@ fn operation(piece: &Piece<'_>, wish: &Wish, taken: &mut BTreeSet<String>, out: 
     let _ = writeln!(out, "    {}:", scalar(&name::fresh(&piece.names, "operation", taken)));
     let _ = writeln!(out, "      kind: {}", wish.kind);
     match piece.call.get("params").filter(|_| flow(&piece.call).len() > 100) {
-        Some(Value::Array(parameters)) => {
+        Some(Value::Array(parameters)) if !parameters.is_empty() => {
             out.push_str("      call:\n");
             for key in ["class", "method"] {
                 member(key, piece.call.get(key).unwrap_or(&Value::Null), 8, out);
@@ -252,6 +256,9 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
     for jar in &facts.jars {
         let name = jar.path.rsplit('/').next().unwrap_or(&jar.path);
         layout(jar, name, &mut out);
+        if jar.classes == 0 {
+            out.push(format!("{name} has no classes"));
+        }
         if jar.signed {
             out.push(format!("{name} is signed: nothing of it may be changed, or Java refuses its classes"));
         }

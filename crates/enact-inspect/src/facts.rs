@@ -34,6 +34,8 @@ pub struct Facts {
     pub looked_at: String,
     /// What can be called, in the order in which it is offered.
     pub operations: Vec<Operation>,
+    /// How many more can be called than are listed.
+    pub more_operations: usize,
     /// Public methods that cannot be called with JSON, and why.
     pub left_out: Vec<LeftOut>,
     /// Classes that Scala 3 made, whose generic types are not read.
@@ -155,6 +157,8 @@ pub struct Operation {
     /// What it answers.
     #[serde(serialize_with = "as_text")]
     pub result: Type,
+    /// Whether Scala made it, and its types are Scala's.
+    pub scala: bool,
     /// How many methods of the class have this name.
     pub overloads: usize,
     /// JSON Schema of the argument.

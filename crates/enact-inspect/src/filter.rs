@@ -21,7 +21,8 @@ impl Filter {
     pub fn takes_class(&self, name: &str) -> bool {
         let package = package(name);
         let in_package = |pattern: &String| {
-            fits(pattern, package) || fits(&format!("{}.*", pattern.trim_end_matches(".*")), package)
+            let above = pattern.trim_end_matches(".*");
+            fits(above, package) || fits(&format!("{above}.*"), package)
         };
         let last = name.strip_prefix(package).map_or(name, |rest| rest.trim_start_matches('.'));
         let dotted = last.replace('$', ".");

@@ -3,11 +3,15 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::Serialize;
 
 use crate::archive::{Archive, ArchiveError, EntryError};
 use crate::manifest::Manifest;
+
+/// Most bytes of classes that are held, beside what one class needs.
+const HELD_MAX_BYTES: usize = 16 << 20;
 
 /// Why there is nothing to say of a file.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +121,7 @@ fn class_name(entry: &str, layout: Layout) -> Option<&str> {
 }
 
 /// Where a class stands: the jar and the entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The jar.
     pub jar: usize,
@@ -131,6 +135,9 @@ pub struct Jars {
     pub jars: Vec<Jar>,
     places: HashMap<String, Place>,
     buffer: Vec<u8>,
+    /// Classes that were asked for by name, which are asked for again soon.
+    held: HashMap<Place, Rc<[u8]>>,
+    held_bytes: usize,
 }
 
 impl Jars {
@@ -147,7 +154,7 @@ impl Jars {
                 places.entry(name.to_owned()).or_insert(Place { jar, entry });
             }
         }
-        Ok(Self { jars, places, buffer: Vec::new() })
+        Ok(Self { jars, places, buffer: Vec::new(), held: HashMap::new(), held_bytes: 0 })
     }
 
     /// Returns how many classes there are.
@@ -182,9 +189,19 @@ impl Jars {
     }
 
     /// Unpacks a class by its name with dots.
-    pub fn class(&mut self, name: &str) -> Option<Vec<u8>> {
+    pub fn class(&mut self, name: &str) -> Option<Rc<[u8]>> {
         let place = self.place(&name.replace('.', "/"))?;
-        self.entry(place).ok().map(<[u8]>::to_vec)
+        if let Some(held) = self.held.get(&place) {
+            return Some(held.clone());
+        }
+        let bytes: Rc<[u8]> = self.entry(place).ok()?.into();
+        if self.held_bytes + bytes.len() > HELD_MAX_BYTES {
+            self.held.clear();
+            self.held_bytes = 0;
+        }
+        self.held_bytes += bytes.len();
+        self.held.insert(place, bytes.clone());
+        Some(bytes)
     }
 }
 
@@ -203,6 +220,8 @@ fn open(path: &Path) -> Result<Jar, Error> {
     let mut buffer = Vec::new();
     let at = archive.entries.iter().position(|entry| entry.name.eq_ignore_ascii_case("META-INF/MANIFEST.MF"));
     let manifest = at.filter(|at| archive.read(*at, &mut buffer).is_ok()).map(|_| Manifest::read(&buffer));
+    // A jar may hold nothing but a library for native code.
+    let says_it_is_a_jar = at.is_some();
     let begins = |prefix| archive.entries.iter().any(|entry| entry.name.starts_with(prefix));
     let layout = match (begins("BOOT-INF/"), begins("WEB-INF/")) {
         (true, _) => Layout::SpringBoot,
@@ -212,7 +231,7 @@ fn open(path: &Path) -> Result<Jar, Error> {
     let nested = archive.entries.iter().filter(|entry| entry.name.ends_with(".jar") || entry.name.ends_with(".war"));
     let nested = nested.map(|entry| entry.name.clone()).collect();
     let jar = Jar { path: path.to_owned(), archive, manifest: manifest.unwrap_or_default(), layout, nested };
-    if jar.classes().next().is_none() {
+    if !says_it_is_a_jar && jar.classes().next().is_none() {
         let (path, entries) = (jar.path, jar.archive.entries.len());
         return Err(Error::NoClasses { path, entries, jars: jar.nested });
     }

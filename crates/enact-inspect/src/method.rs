@@ -1,10 +1,12 @@
 //! Which methods of a class can be called with JSON, and why the others cannot.
 
+use std::rc::Rc;
+
 use crate::class::{ABSTRACT, BRIDGE, Class, ENUM, INTERFACE, Member, NATIVE, PUBLIC, STATIC, VARARGS};
 use crate::facts::{LeftOut, Operation, Parameter};
 use crate::filter::Filter;
 use crate::scala::{self, Dialect, Outline};
-use crate::schema::shape::{decapitalised, outline};
+use crate::schema::shape::decapitalised;
 use crate::schema::{Schemas, Way, argument};
 use crate::signature::{self, Signature};
 use crate::types::Type;
@@ -55,7 +57,7 @@ struct Owner<'a> {
     /// Whether an object can be had: by a constructor without parameters, or because it is a Scala object.
     has_object: bool,
     dialect: Dialect,
-    outline: Option<Outline>,
+    outline: Option<Rc<Outline>>,
 }
 
 /// Looks at the methods of a class, by its name with dots.
@@ -68,14 +70,10 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let empty = |method: &Member<'_>| method.name == "<init>" && method.descriptor == "()V" && method.is(PUBLIC);
     let can_be_made = class.access & (INTERFACE | ABSTRACT | ENUM) == 0 && class.methods.iter().any(empty);
     let dialect = scala::dialect(class);
-    let mut outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), class, name)).flatten();
-    if outline.is_none() && is_object {
-        // What is known of an object stands in the class of the same name.
-        let beside = schemas.jars().class(name.trim_end_matches('$'));
-        outline = beside.and_then(|bytes| scala::outline(&Class::read(&bytes).ok()?));
-    }
+    let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, class, name)).flatten();
     let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
     let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
+    let of_object = if is_object { Vec::new() } else { of_object(schemas, name) };
     let mut needs_object = 0;
     for method in &class.methods {
         if !is_candidate(&owner, method) || forwarded.contains(&format!("{}{}", method.name, method.descriptor)) {
@@ -84,7 +82,14 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
         if !method.is(STATIC) && !owner.has_object {
             needs_object += 1;
         } else if filter.takes_method(&method.name) {
-            look(schemas, &owner, method, &[], &mut found);
+            match shadow(class, &of_object, method) {
+                Some(why) => found.left_out.push(LeftOut {
+                    class: name.to_owned(),
+                    method: method.name.clone().into_owned(),
+                    why: why.to_owned(),
+                }),
+                None => look(schemas, &owner, method, &[], &mut found),
+            }
         }
     }
     if owner.has_object && !is_object {
@@ -121,6 +126,27 @@ fn is_old_or_generated(class: &Class<'_>, member: Option<&Member<'_>>) -> bool {
     deprecated.is_some() || class.annotations(member).iter().any(generated)
 }
 
+/// The names of what the Scala object of the same name can do.
+fn of_object(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
+    let Some(bytes) = schemas.jars.class(&format!("{name}$")) else { return Vec::new() };
+    let Ok(object) = Class::read(&bytes) else { return Vec::new() };
+    let methods = object.methods.iter().filter(|method| method.is(PUBLIC) && !method.is(STATIC));
+    methods.map(|method| method.name.clone().into_owned()).collect()
+}
+
+/// Returns what is called in place of a method that needs an object, if something is: a static one comes before it.
+fn shadow(class: &Class<'_>, of_object: &[String], method: &Member<'_>) -> Option<&'static str> {
+    if method.is(STATIC) {
+        return None;
+    }
+    if class.methods.iter().any(|other| other.name == method.name && other.is(PUBLIC | STATIC) && !other.is_synthetic())
+    {
+        return Some("a static method of this name is called in its place");
+    }
+    let shadowed = of_object.iter().any(|other| *other == *method.name);
+    shadowed.then_some("the method of this name of the Scala object is called in its place")
+}
+
 /// What of an object can be called through the class of the same name without the dollar.
 fn forwarded(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
     let Some(bytes) = schemas.jars().class(name.trim_end_matches('$')) else { return Vec::new() };
@@ -134,12 +160,16 @@ fn is_candidate(owner: &Owner<'_>, method: &Member<'_>) -> bool {
     let hidden = !method.is(PUBLIC) || method.is_synthetic() || method.access & (BRIDGE | ABSTRACT) != 0;
     let of_every_object = OF_EVERY_OBJECT.contains(&name) && !(method.is(STATIC) && name == "copy");
     let of_enum = owner.class.access & ENUM != 0 && matches!(name, "values" | "valueOf");
+    // What a Scala program gets by `extends App`.
+    let of_app = matches!(name, "args" | "executionStart" | "delayedInit")
+        && owner.class.methods.iter().any(|other| other.name == "delayedInit");
     let main = name == "main" && method.descriptor == "([Ljava/lang/String;)V" && method.is(STATIC);
     !(hidden
         || name.starts_with('<')
         || name.contains('$')
         || of_every_object
         || of_enum
+        || of_app
         || main
         || is_accessor(owner, method)
         || is_old_or_generated(owner.class, Some(method)))
@@ -184,7 +214,7 @@ fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, filter: &Filter, foun
         let Some(bytes) = schemas.jars().class(&name) else { continue };
         let Ok(class) = Class::read(&bytes) else { continue };
         let dialect = scala::dialect(&class);
-        let outline = (dialect == Dialect::Two).then(|| outline(schemas.jars(), &class, &name)).flatten();
+        let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, &class, &name)).flatten();
         let parameters = class.signature().and_then(|text| signature::class(&text)).unwrap_or_default().parameters;
         let known: Vec<(String, Type)> = parameters.into_iter().zip(known).collect();
         let parent = Owner { name: &name, class: &class, has_object: true, dialect, outline };
@@ -304,6 +334,7 @@ fn look(
         is_static: method.is(STATIC),
         parameters,
         result,
+        scala: owner.dialect != Dialect::None,
         overloads,
         input: argument(members),
         output,

@@ -55,6 +55,10 @@ const SCALA_WORDS: [(&str, &str); 18] = [
 /// Writes a Scala name as its class file has it.
 pub fn encode_scala(name: &str) -> String {
     let mut out = String::new();
+    // The compiler's own names, such as `<init>`, stand as they are.
+    if name.starts_with('<') && name.ends_with('>') && name.len() > 2 {
+        return name.to_owned();
+    }
     for it in name.chars() {
         match SCALA_WORDS.iter().find(|(_, sign)| sign.starts_with(it)) {
             Some((word, _)) => out.push_str(word),
@@ -85,5 +89,6 @@ mod tests {
     fn scala_names_are_written_as_the_class_file_has_them() {
         assert_eq!(encode_scala("total_="), "total_$eq");
         assert_eq!(encode_scala("plain"), "plain");
+        assert_eq!((encode_scala("<init>").as_str(), encode_scala("<>").as_str()), ("<init>", "$less$greater"));
     }
 }

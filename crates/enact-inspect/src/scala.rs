@@ -3,9 +3,16 @@
 mod outline;
 mod pickle;
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 pub use outline::{Member, Outline, Parameter};
 
 use crate::class::Class;
+use crate::jars::Jars;
+
+/// Most outlines that are held: a class is mostly asked for with its neighbours.
+const OUTLINES_MAX: usize = 32;
 
 /// Which Scala made a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +38,39 @@ pub fn dialect(class: &Class<'_>) -> Dialect {
 }
 
 /// Reads what Scala 2 wrote about a class and everything inside of it.
-pub fn outline(class: &Class<'_>) -> Option<Outline> {
+fn outline(class: &Class<'_>) -> Option<Outline> {
     let packed = class.annotations(None).into_iter().find(|annotation| {
         matches!(&*annotation.descriptor, "Lscala/reflect/ScalaSignature;" | "Lscala/reflect/ScalaLongSignature;")
     })?;
     let bytes = unpack(&packed.texts.concat());
     outline::read(&pickle::Table::read(&bytes)?)
+}
+
+/// What was read of outermost classes, by their names with dots.
+#[derive(Debug, Default)]
+pub struct Outlines {
+    held: HashMap<String, Option<Rc<Outline>>>,
+}
+
+impl Outlines {
+    /// Finds the outline of a class: that of a nested one, or of an object, stands in the outermost.
+    pub fn of(&mut self, jars: &mut Jars, class: &Class<'_>, name: &str) -> Option<Rc<Outline>> {
+        let (package, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let end = last.get(1..).and_then(|rest| rest.find('$')).map_or(last.len(), |at| at + 1);
+        let outermost = last.get(..end)?;
+        let outermost = if package.is_empty() { outermost.to_owned() } else { format!("{package}.{outermost}") };
+        if let Some(held) = self.held.get(&outermost) {
+            return held.clone();
+        }
+        if self.held.len() >= OUTLINES_MAX {
+            self.held.clear();
+        }
+        let beside = || outline(&Class::read(&jars.class(&outermost)?).ok()?);
+        // An object alone, without a class of its name, may hold it itself.
+        let read = outline(class).or_else(beside).map(Rc::new);
+        self.held.insert(outermost, read.clone());
+        read
+    }
 }
 
 /// Turns the text of the annotation into bytes: seven bits of each character, each counted one up so that none is NUL.

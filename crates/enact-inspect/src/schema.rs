@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::jars::Jars;
+use crate::scala::Outlines;
 use crate::types::Type;
 pub use known::{Group, group};
 use shape::{Property, Shape};
@@ -32,7 +33,10 @@ pub enum Way {
 
 /// Makes schemas, and knows the classes that were looked at.
 pub struct Schemas<'a> {
-    jars: &'a mut Jars,
+    /// The jars that are looked into.
+    pub jars: &'a mut Jars,
+    /// What Scala wrote beside its classes.
+    pub outlines: Outlines,
     shapes: HashMap<String, Shape>,
 }
 
@@ -46,7 +50,7 @@ struct Making {
 impl<'a> Schemas<'a> {
     /// Looks into jars.
     pub fn new(jars: &'a mut Jars) -> Self {
-        Self { jars, shapes: HashMap::new() }
+        Self { jars, outlines: Outlines::default(), shapes: HashMap::new() }
     }
 
     /// Returns the jars.
@@ -174,7 +178,7 @@ impl<'a> Schemas<'a> {
         if let Some(known) = self.shapes.get(name) {
             return known.clone();
         }
-        let shape = shape::read(self.jars, name);
+        let shape = shape::read(self.jars, &mut self.outlines, name);
         if self.shapes.len() < SHAPES_MAX {
             self.shapes.insert(name.to_owned(), shape.clone());
         }

@@ -257,7 +257,9 @@ fn operations(jars: &mut Jars, wanted: &[String], filter: &Filter, main: Option<
         let Some(bytes) = schemas.jars().class(name) else { continue };
         let Ok(class) = Class::read(&bytes) else { continue };
         let found = method::find(&mut schemas, name, &class, filter);
-        facts.operations.extend(found.operations);
+        let room = LISTED_MAX.saturating_sub(facts.operations.len());
+        facts.more_operations += found.operations.len().saturating_sub(room);
+        facts.operations.extend(found.operations.into_iter().take(room));
         let room = LISTED_MAX.saturating_sub(facts.left_out.len());
         facts.left_out.extend(found.left_out.into_iter().take(room));
     }

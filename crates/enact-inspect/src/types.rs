@@ -36,6 +36,15 @@ impl Type {
         }
     }
 
+    /// Returns whether a Scala programmer wrote it.
+    fn is_of_scala(&self) -> bool {
+        match self {
+            Self::Class { name, arguments } => name.starts_with("scala.") || arguments.iter().any(Self::is_of_scala),
+            Self::Array(item) => item.is_of_scala(),
+            _ => false,
+        }
+    }
+
     /// Returns whether nothing is answered.
     pub fn is_nothing(&self) -> bool {
         match self {
@@ -105,30 +114,41 @@ pub fn last(name: &str) -> &str {
     name.rsplit(['.', '$']).next().unwrap_or(name)
 }
 
-/// Packages whose classes are known by their last name alone.
-const FAMILIAR: [&str; 3] = ["java.lang.", "java.util.", "scala."];
-/// Collections of Scala that a program means when it says only their last name.
-const SCALA: [&str; 3] = ["scala.collection.immutable.", "scala.collection.", "scala.concurrent."];
+/// Classes of Scala whose last name means one of `java.lang` to whoever reads a hint.
+const OF_JAVA_FIRST: [&str; 2] = ["Iterable", "Process"];
+
+impl Type {
+    /// Writes the type as a hint: with the names that the Java side finds from a class of this language.
+    pub fn hint(&self, scala: bool) -> String {
+        match self {
+            Self::Primitive(name) => (*name).to_owned(),
+            // To Scala an array of its own numbers is one of Java's primitive ones.
+            Self::Array(item) if scala => format!("Array[{}]", item.hint(scala)),
+            Self::Array(item) => format!("{}[]", item.hint(scala)),
+            Self::Variable(name) => name.clone(),
+            Self::Any => "?".to_owned(),
+            Self::Class { name, arguments } => {
+                let packages: &[&str] = if scala {
+                    &["java.lang.", "scala.", "scala.collection.immutable."]
+                } else {
+                    &["java.lang.", "java.util."]
+                };
+                let short = packages.iter().find_map(|package| {
+                    let rest = name.strip_prefix(package).filter(|rest| !rest.contains(['.', '$']))?;
+                    (*package == "java.lang." || !OF_JAVA_FIRST.contains(&rest)).then_some(rest)
+                });
+                let arguments: Vec<String> = arguments.iter().map(|argument| argument.hint(scala)).collect();
+                let arguments =
+                    if arguments.is_empty() { String::new() } else { format!("[{}]", arguments.join(", ")) };
+                format!("{}{arguments}", short.unwrap_or(name))
+            }
+        }
+    }
+}
 
 impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Primitive(name) => f.write_str(name),
-            Self::Array(item) => write!(f, "{item}[]"),
-            Self::Variable(name) => f.write_str(name),
-            Self::Any => f.write_str("?"),
-            Self::Class { name, arguments } => {
-                let short = FAMILIAR
-                    .iter()
-                    .chain(&SCALA)
-                    .find_map(|package| name.strip_prefix(package).filter(|rest| !rest.contains(['.', '$'])));
-                f.write_str(short.unwrap_or(name))?;
-                for (index, argument) in arguments.iter().enumerate() {
-                    write!(f, "{}{argument}", if index == 0 { "[" } else { ", " })?;
-                }
-                if arguments.is_empty() { Ok(()) } else { f.write_str("]") }
-            }
-        }
+        f.write_str(&self.hint(self.is_of_scala()))
     }
 }
 
@@ -145,6 +165,10 @@ mod tests {
         let entry = Type::Class { name: "java.util.Map$Entry".to_owned(), arguments: vec![Type::Any, item] };
         assert_eq!(entry.to_string(), "java.util.Map$Entry[?, com.acme.Item]");
         assert_eq!(entry.short(), "Entry");
+        let numbers = Type::Array(Box::new(Type::class("scala.Long")));
+        let seq = Type::Class { name: "scala.collection.Seq".to_owned(), arguments: vec![numbers] };
+        assert_eq!(seq.to_string(), "scala.collection.Seq[Array[Long]]");
+        assert_eq!(list.hint(true), "java.util.List[com.acme.Item]");
         assert!(entry.is_vague() && !list.is_vague());
     }
 }

@@ -1,4 +1,5 @@
 //! The binary against a hub that answers what it is told to, over the real socket.
+#![allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 #[path = "enact/answers.rs"]
@@ -7,5 +8,9 @@ mod answers;
 mod fake;
 #[path = "enact/hub.rs"]
 mod hub;
+#[path = "enact/inspect.rs"]
+mod inspect;
+#[path = "enact/jar.rs"]
+mod jar;
 #[path = "enact/wire.rs"]
 mod wire;

@@ -2,7 +2,7 @@
 
 use crate::class::{ABSTRACT, Class, ENUM, INTERFACE, Member, PUBLIC, STATIC};
 use crate::jars::Jars;
-use crate::scala;
+use crate::scala::{self, Outlines};
 use crate::signature;
 use crate::types::Type;
 
@@ -43,7 +43,7 @@ pub struct Property {
 }
 
 /// Looks at a class, by its name with dots.
-pub fn read(jars: &mut Jars, name: &str) -> Shape {
+pub fn read(jars: &mut Jars, outlines: &mut Outlines, name: &str) -> Shape {
     let Some(bytes) = jars.class(name) else { return Shape::Strange };
     let Ok(class) = Class::read(&bytes) else { return Shape::Strange };
     if class.access & ENUM != 0 {
@@ -54,7 +54,7 @@ pub fn read(jars: &mut Jars, name: &str) -> Shape {
     if class.access & (INTERFACE | ABSTRACT) != 0 {
         return Shape::Abstract;
     }
-    if let Some(made) = record(&class).or_else(|| case_class(jars, &class, name)) {
+    if let Some(made) = record(&class).or_else(|| case_class(jars, outlines, &class, name)) {
         return Shape::Object { shown: made.clone(), made, parameters };
     }
     let shown = bean(jars, &class, "get");
@@ -85,26 +85,14 @@ fn property(class: &Class<'_>, field: &Member<'_>, needed: bool) -> Option<Prope
     Some(Property { name: field.name.clone().into_owned(), is: signature::field(&text)?, needed })
 }
 
-fn case_class(jars: &mut Jars, class: &Class<'_>, name: &str) -> Option<Vec<Property>> {
+fn case_class(jars: &mut Jars, outlines: &mut Outlines, class: &Class<'_>, name: &str) -> Option<Vec<Property>> {
     if scala::dialect(class) != scala::Dialect::Two {
         return None;
     }
-    let outline = outline(jars, class, name)?;
+    let outline = outlines.of(jars, class, name)?;
     let constructor = outline.get(name)?.iter().find(|member| member.name == "<init>" && member.of_case_class)?;
     let property = |it: &scala::Parameter| Property { name: it.name.clone(), is: it.is.clone(), needed: !it.default };
     Some(constructor.parameters.iter().map(property).collect())
-}
-
-/// Finds the outline of a class; that of a nested one stands in the outermost.
-pub fn outline(jars: &mut Jars, class: &Class<'_>, name: &str) -> Option<scala::Outline> {
-    if let Some(outline) = scala::outline(class) {
-        return Some(outline);
-    }
-    let (package, last) = name.rsplit_once('.').unwrap_or(("", name));
-    let outermost = last.get(1..).and_then(|rest| rest.find('$')).and_then(|at| last.get(..=at))?;
-    let outermost = if package.is_empty() { outermost.to_owned() } else { format!("{package}.{outermost}") };
-    let bytes = jars.class(&outermost)?;
-    scala::outline(&Class::read(&bytes).ok()?)
 }
 
 /// The one constructor, if its parameters have names that are there at run time.

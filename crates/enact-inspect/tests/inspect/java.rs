@@ -1,0 +1,159 @@
+//! What javac makes.
+
+use enact_inspect::Filter;
+use enact_inspect::descriptor::warnings;
+use serde_json::json;
+
+use crate::made::{compiled, descriptor, facts, has, look, told, why};
+
+const SOURCE: &str = r#"
+package com.acme;
+import java.util.*;
+import java.util.concurrent.CompletableFuture;
+public class Quote {
+    public enum Size { SMALL, LARGE }
+    public record Item(String name, int cents, List<String> tags) {}
+    public static class Basket {
+        private List<Item> items; private Basket inner; public long id;
+        public List<Item> getItems() { return items; }
+        public void setItems(List<Item> items) { this.items = items; }
+        public Basket getInner() { return inner; }
+        public void setInner(Basket inner) { this.inner = inner; }
+    }
+    public static abstract class Shape { public abstract int area(); }
+    public static class Named { private final String name; public Named(String name) { this.name = name; } public String getName() { return name; } }
+    public static long total(List<Item> basket) { return 0; }
+    public static Map<String, Integer> count(Map<String, ? extends List<Integer>> of, boolean deep) { return null; }
+    public static int sum(int... numbers) { return 0; }
+    public static int sum(String text) { return 0; }
+    public static <T extends Comparable<T>> T most(List<T> of) { return null; }
+    public static Basket fill(Basket basket, byte[] raw) { return basket; }
+    public static CompletableFuture<Optional<String>> later(UUID id) { return null; }
+    public static Named name(Named named) { return named; }
+    public static int area(Shape shape) { return 0; }
+    @Deprecated public static int old(int a) { return a; }
+    public static java.io.InputStream open(String path) { return null; }
+    public static int read(java.io.InputStream in) { return 0; }
+    public static native int outside(int a);
+    public Optional<Size> find(Size size, java.time.LocalDate day) { return Optional.empty(); }
+    public String toString() { return ""; }
+    static int hidden() { return 0; }
+    private String field; public String getField() { return field; } public void setField(String it) { field = it; }
+    public static class Needs { public Needs(int a) {} public int go() { return 0; } public int went() { return 0; } }
+    public static class Base<T> { public int base(List<T> of) { return 0; } public T over(T it) { return it; } }
+    public static class Derived extends Base<String> { public String over(String it) { return it; } }
+}
+"#;
+
+const TOOL: &str = r#"
+package com.acme;
+public class Tool {
+    static void give() { Runtime.getRuntime().halt(1); }
+    static { System.loadLibrary("x"); }
+    public static void main(String[] args) {
+        switch (args.length) { case 1: System.exit(3); case 2: give(); default: String s = "x" + args.length; }
+    }
+    public static int one(int a, long b, String c) { return a; }
+}
+"#;
+
+#[test]
+fn methods_are_found_with_their_generic_types_and_schemas() {
+    if !has("javac", "enact-inspect::java::methods_are_found_with_their_generic_types_and_schemas") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "javac", &["-g", "--release", "17"], SOURCE, "Manifest-Version: 1.0\n");
+    let facts = facts(&jar);
+    let expected = [
+        "Quote.total(basket: List[com.acme.Quote$Item]): long",
+        "Quote.count(of: Map[String, List[Integer]], deep: boolean): Map[String, Integer]",
+        "Quote.sum(numbers: int[]): int",
+        "Quote.sum(text: String): int",
+        "Quote.fill(basket: com.acme.Quote$Basket, raw: byte[]): com.acme.Quote$Basket",
+        "Quote.later(id: java.util.UUID): java.util.concurrent.CompletableFuture[Optional[String]]",
+        "Quote.outside(arg0: int): int",
+        "Quote.find(size: com.acme.Quote$Size, day: java.time.LocalDate): Optional[com.acme.Quote$Size]",
+        "Quote$Derived.base(of: List[String]): int",
+        "Quote$Derived.over(it: String): String",
+    ];
+    let told = told(&facts);
+    for line in expected {
+        let line = line.replace("java.util.UUID", "UUID");
+        assert!(told.contains(&line), "{line} is not in\n{}", told.join("\n"));
+    }
+    for hidden in ["old", "hidden", "toString", "getField", "setField", "values", "valueOf", "setItems", "name("] {
+        assert!(!told.iter().any(|line| line.contains(&format!(".{hidden}"))), "{hidden} is in\n{}", told.join("\n"));
+    }
+    assert!(why(&facts, "read(").contains("java.io.InputStream has no form in JSON"));
+    assert!(why(&facts, "open(").starts_with("its answer: "));
+    assert!(why(&facts, "area(").contains("com.acme.Quote$Shape is abstract"));
+    assert!(why(&facts, "name(").contains("none whose parameters have names"));
+    assert!(why(&facts, "2 methods").contains("no public constructor without parameters"));
+    let input = |method: &str| facts.operations.iter().find(|it| it.method == method).unwrap().input.clone();
+    let item = json!({ "type": "object", "required": ["name", "cents", "tags"], "properties": {
+        "name": { "type": "string" },
+        "cents": { "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX },
+        "tags": { "type": "array", "items": { "type": "string" } } } });
+    assert_eq!(
+        input("total"),
+        json!({ "type": "object", "required": ["basket"], "properties": { "basket": { "type": "array", "items": item } } })
+    );
+    let basket = &input("fill")["properties"]["basket"]["properties"];
+    assert_eq!(basket["inner"], json!({ "type": "object" }), "a class inside of itself ends there");
+    assert_eq!(basket["id"]["type"], "integer");
+    assert_eq!(input("find")["properties"]["size"], json!({ "type": "string", "enum": ["SMALL", "LARGE"] }));
+    assert_eq!(input("find")["properties"]["day"]["format"], "date");
+    assert!(input("fill")["properties"]["raw"] == json!({ "type": "string" }), "bytes are base64");
+    assert_eq!((facts.java.reached, facts.java.whole), (17, 17));
+    assert_eq!(facts.native_methods[0].method, "outside");
+}
+
+#[test]
+fn the_descriptor_names_overloads_apart_and_says_what_to_decide() {
+    if !has("javac", "enact-inspect::java::the_descriptor_names_overloads_apart_and_says_what_to_decide") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "javac", &["--release", "17"], SOURCE, "Manifest-Version: 1.0\n");
+    let text = descriptor(&facts(&jar));
+    for part in [
+        "component: made\nversion: 1.2.0\njar:\n  path: made-1.2.jar\n  java: \">=17\"\nservices:\n",
+        "    sum-int-array:\n",
+        "    sum-string:\n",
+        "# its last parameter takes any number: give an array",
+        "type: \"List[com.acme.Quote$Item]\"",
+        "# decide: the jar does not tell the names of its parameters",
+        "call: { class: \"com.acme.Quote$Derived\", method: over, params: [{ name: arg0, type: String }] }",
+        "# Left out, because JSON cannot call it (",
+    ] {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_program_is_an_entry_point_and_what_ends_the_jvm_is_told() {
+    if !has("javac", "enact-inspect::java::a_program_is_an_entry_point_and_what_ends_the_jvm_is_told") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = "Manifest-Version: 1.0\nMain-Class: com.acme.Tool\n";
+    let jar = compiled(folder.path(), "javac", &["-parameters", "--release", "8", "-Xlint:-options"], TOOL, manifest);
+    let facts = facts(&jar);
+    assert!(facts.entry_points[0].of_manifest && facts.entry_points[0].class == "com.acme.Tool");
+    let uses = |list: &[enact_inspect::facts::Use]| -> Vec<String> {
+        list.iter().map(|it| format!("{} {}", it.method, it.what)).collect()
+    };
+    assert_eq!(uses(&facts.exits), ["give Runtime.halt", "main System.exit"]);
+    assert_eq!(uses(&facts.native_loading), ["<clinit> System.loadLibrary"]);
+    assert!(warnings(&facts).iter().any(|line| line.contains("com.acme.Tool.give, com.acme.Tool.main")));
+    assert_eq!(told(&facts), ["Tool.one(a: int, b: long, c: String): int"]);
+    assert_eq!((facts.java.reached, facts.java.whole), (8, 8));
+    let text = descriptor(&facts);
+    assert!(text.contains("call: { run: com.acme.Tool }"), "{text}");
+    let filter =
+        |methods: &[&str]| Filter { methods: methods.iter().map(|it| (*it).to_owned()).collect(), ..Filter::default() };
+    let text = descriptor(&look(&[&jar], &filter(&["o*"])).unwrap());
+    assert!(text.contains("method: one") && !text.contains("run:"), "{text}");
+    assert_eq!(descriptor(&look(&[&jar], &filter(&["none"])).unwrap()), "");
+}
