@@ -19,6 +19,10 @@ use crate::shell;
 pub enum Need {
     /// A Java runtime, for the unmodified fat JAR.
     Java,
+    /// A Java compiler, for the Java side of the jar host.
+    Javac,
+    /// A Scala compiler, for the Scala example.
+    Scalac,
     /// Python 3, for the reference worker.
     Python,
     /// pip, to fetch the fixtures by package name.
@@ -27,12 +31,17 @@ pub enum Need {
 
 impl Need {
     /// Everything.
-    pub const ALL: &'static [Self] = &[Self::Java, Self::Python, Self::Pip];
+    pub const ALL: &'static [Self] = &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Pip];
+
+    /// Everything but what fetches the fixtures.
+    pub const WITHOUT_PIP: &'static [Self] = &[Self::Java, Self::Javac, Self::Scalac, Self::Python];
 
     /// Returns what it is for.
     pub const fn purpose(self) -> &'static str {
         match self {
             Self::Java => "runs the fat JAR of the demo, as it is",
+            Self::Javac => "rebuilds the Java side of the jar host, and compiles its tests",
+            Self::Scalac => "builds the Scala example and the tests on Scala's types",
             Self::Python => "runs the reference worker of the examples",
             Self::Pip => "fetches the JAR and the PDFs by package name",
         }
@@ -41,6 +50,8 @@ impl Need {
     const fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Java => &["default-jre-headless"],
+            Self::Javac => &["default-jdk-headless"],
+            Self::Scalac => &["scala"],
             Self::Python => &["python3"],
             Self::Pip => &["python3-pip"],
         }
@@ -49,6 +60,8 @@ impl Need {
     const fn name(self) -> &'static str {
         match self {
             Self::Java => "java",
+            Self::Javac => "javac",
+            Self::Scalac => "scalac",
             Self::Python => "python3",
             Self::Pip => "pip",
         }
@@ -63,6 +76,8 @@ impl Need {
         };
         match self {
             Self::Java => first_line(Command::new("java").arg("-version")),
+            Self::Javac => first_line(Command::new("javac").arg("-version")),
+            Self::Scalac => first_line(Command::new("scalac").arg("-version")),
             Self::Python => first_line(Command::new("python3").arg("--version")),
             Self::Pip => first_line(Command::new("python3").args(["-m", "pip", "--version"])).or_else(|| {
                 let can = shell::works(Command::new("python3").args(["-c", "import venv, ensurepip"]));

@@ -26,7 +26,7 @@ pub fn run(options: &Options) -> Outcome<()> {
 fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     let root = shell::root();
     let here = stages.run("set-up", |_| {
-        let needs: &[Need] = if fixtures::cached() { &[Need::Java, Need::Python] } else { Need::ALL };
+        let needs: &[Need] = if fixtures::cached() { Need::WITHOUT_PIP } else { Need::ALL };
         Ok(setup::ensure(options, needs))
     })?;
     let fixtures = stages.run("fixtures", |stages| Ok(fixtures_or_skip(&here, stages)))?;

@@ -40,6 +40,7 @@ pub(crate) enum PackageError {
 }
 
 /// A component as it stands on disk.
+#[derive(Clone)]
 pub(crate) struct Package {
     pub(crate) component: Component,
     pub(crate) digest: Digest,

@@ -10,5 +10,7 @@ mod fake;
 mod hub;
 #[path = "enact/inspect.rs"]
 mod inspect;
+#[path = "enact/jar.rs"]
+mod jar;
 #[path = "enact/wire.rs"]
 mod wire;

@@ -66,7 +66,14 @@ impl Jvm {
         }
         options.push(format!("-Xmx{}", self.shape.memory_bytes).into());
         options.push(format!("-XX:MaxMetaspaceSize={}", self.shape.metaspace_bytes).into());
+        options.extend(self.own_options(true));
         options
+    }
+
+    /// The options of the descriptor: those of the JVM itself, or those that only code sees.
+    fn own_options(&self, of_the_jvm: bool) -> impl Iterator<Item = OsString> + '_ {
+        let fits = move |option: &&String| option.starts_with("-XX:") == of_the_jvm;
+        self.shape.options.iter().filter(fits).map(OsString::from)
     }
 
     fn options(&self) -> Vec<OsString> {
@@ -76,7 +83,7 @@ impl Jvm {
         if GUARDED.contains(&self.java.release) {
             options.push("-Djava.security.manager=allow".into());
         }
-        options.extend(self.shape.options.iter().map(OsString::from));
+        options.extend(self.own_options(false));
         options
     }
 

@@ -2,7 +2,7 @@
 
 use enact_host::conformance::{Claim, HostUnderTest, run};
 
-use crate::jvm::{Jar, Jars, without_java};
+use crate::jars::{Jar, Jars, without_java};
 use crate::shapes::{Bench, Oneshot, Worker};
 
 async fn check(under: impl HostUnderTest, claim: Claim) {

@@ -10,7 +10,7 @@ use enact_model::descriptor::Recycle;
 use serde_json::json;
 
 use crate::jar::{AMPLE, call, output, started};
-use crate::jvm::{Jars, without_java};
+use crate::jars::{Jars, changed, without_java};
 use crate::shapes::alive;
 
 /// Waits until something is so.
@@ -98,6 +98,60 @@ async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
         assert_eq!(own.faults, 0, "{name}: of {} calls", answered.load(Ordering::Relaxed));
         jars.host.drain(&target.component.name, "1.0.0").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_version_takes_calls_while_the_old_one_finishes_its_own() {
+    if without_java("jar_life::a_new_version_takes_calls_while_the_old_one_finishes_its_own") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    let old = started(&jars, jars.component("pricing", |_| {})).await;
+    let first = call(&jars, &old, json!(1)).await.instance.unwrap();
+    let running = tokio::spawn({
+        let (jars, old) = (jars.clone(), old.at("sleep"));
+        async move { call(&jars, &old, json!({"ms": 1_500})).await }
+    });
+    until("the call", || jars.host.stats()[0].instances.iter().any(|instance| instance.in_flight > 0)).await;
+    let new = changed(&old, |component| component.version = "1.1.0".to_owned());
+    let new = started(&jars, new).await;
+    let draining = tokio::spawn({
+        let jars = jars.clone();
+        async move { jars.host.drain(&"pricing".parse().unwrap(), "1.0.0").await }
+    });
+    let second = call(&jars, &new, json!(2)).await;
+    assert_ne!(second.instance.as_ref(), Some(&first));
+    assert_eq!(output(&second), json!(2));
+    assert_eq!(output(&running.await.unwrap()), json!({"ms": 1_500}), "the old one finished its call");
+    draining.await.unwrap();
+    assert!(!alive(&first));
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_calls_are_in_a_jvm_than_it_may_have() {
+    if without_java("jar_life::no_more_calls_are_in_a_jvm_than_it_may_have") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    let target = started(&jars, jars.component("pricing", |shape| shape.calls_in_flight = 2)).await;
+    output(&call(&jars, &target, json!(1)).await);
+    let calls: Vec<_> = (0..12)
+        .map(|_| {
+            let (jars, target) = (jars.clone(), target.at("sleep"));
+            tokio::spawn(async move { output(&call(&jars, &target, json!({"ms": 60})).await) })
+        })
+        .collect();
+    let mut most = 0;
+    while calls.iter().any(|call| !call.is_finished()) {
+        most = most.max(jars.host.stats()[0].instances.iter().map(|instance| instance.in_flight).sum());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for call in calls {
+        assert_eq!(call.await.unwrap(), json!({"ms": 60}));
+    }
+    assert_eq!(most, 2);
+    jars.host.shutdown().await;
 }
 
 fn archives(jars: &Jars) -> Vec<PathBuf> {

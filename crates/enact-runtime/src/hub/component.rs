@@ -17,7 +17,7 @@ use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::intent::InputFault;
 use enact_model::json::Json;
-use enact_model::observation::Fault;
+use enact_model::observation::{Fault, FaultKind};
 use enact_model::table::{KeyRange, Table};
 
 use super::{Hub, refusal};
@@ -92,12 +92,27 @@ impl Hub {
                 faults.iter().map(|f| InputFault::new("catalog", f.to_string()).hint(f.hint())).collect();
             return Err(with_faults("the component does not fit the catalog", faults));
         }
+        if matches!(package.component.shape, Shape::Jar(_)) {
+            self.look_up(&package).await?;
+        }
         Ok(Response::Checked {
             component: package.component.name.to_string(),
             version: package.component.version.clone(),
             digest: package.digest,
             operations: package.component.operations().count(),
         })
+    }
+
+    /// Lets a JVM look up what the operations of a jar name. That runs no code of the jar's: classes are loaded, and not
+    /// initialised.
+    async fn look_up(&self, package: &Package) -> refusal::Result<()> {
+        let (artifacts, given) = (self.performer.artifacts().clone(), package.clone());
+        let kept = tokio::task::spawn_blocking(move || given.keep(&artifacts)).await;
+        kept.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        let component = Arc::new(package.component.clone());
+        self.try_out(&component, package.digest).await?;
+        self.let_go(&component).await;
+        Ok(())
     }
 
     /// A component whose runtime is not here fails its registration; it is never skipped.
@@ -248,7 +263,11 @@ fn cannot_work(component: &Component, fault: &Fault) -> Box<Refusal> {
     if let Some(code) = evidence.exit_code {
         message.push_str(&format!(" (exit status {code})"));
     }
-    if let Some(line) = evidence.log_tail.as_deref().and_then(|tail| tail.trim_end().lines().next_back()) {
+    // A JVM warns of much at its start; what it refuses it says itself.
+    let told = matches!(component.shape, Shape::Jar(_)) && fault.kind == FaultKind::InitRefused;
+    if let Some(line) = evidence.log_tail.as_deref().and_then(|tail| tail.trim_end().lines().next_back())
+        && !told
+    {
         message.push_str(&format!("; the last line of its log: {line}"));
     }
     let hint = match component.shape {

@@ -8,6 +8,7 @@ use enact_catalog::component::files::normal_name;
 use enact_catalog::component::{FileError, FileFacts, Files, JarFacts, JarLayout, names_archive};
 use enact_inspect::archive::Archive;
 use enact_inspect::class::Version;
+use enact_store::artifacts;
 
 use super::{Folder, TEXT_MAX_BYTES, read_text};
 
@@ -21,7 +22,8 @@ const NESTED: [&str; 2] = ["BOOT-INF/classes/", "WEB-INF/classes/"];
 /// Returns whether a file begins as jars do.
 pub(super) fn is_jar(path: &Path) -> bool {
     let mut head = [0; 4];
-    File::open(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok()) && head == *b"PK\x03\x04"
+    // What would block whoever opens it is refused there.
+    artifacts::open_file(path).is_ok_and(|mut file| file.read_exact(&mut head).is_ok()) && head == *b"PK\x03\x04"
 }
 
 /// Returns the descriptor beside a jar that counts instead of the one inside: one of its name, or one that names it.
@@ -91,7 +93,7 @@ impl Inside {
     }
 
     fn entry(&self, name: &str) -> Result<Vec<u8>, FileError> {
-        let file = File::open(&self.jar).map_err(|error| FileError::Unreadable(error.to_string()))?;
+        let file = artifacts::open_file(&self.jar).map_err(|error| FileError::Unreadable(error.to_string()))?;
         let mut archive = Archive::open(file).map_err(|error| FileError::NotAJar(error.to_string()))?;
         let at = archive.entries.iter().position(|entry| entry.name == name).ok_or(FileError::Missing)?;
         let mut bytes = Vec::new();

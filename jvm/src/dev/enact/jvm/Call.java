@@ -124,6 +124,8 @@ final class Call implements Runnable {
 
     private Failure described(Throwable thrown) {
         try {
+            // A failure shows what was logged before it.
+            System.out.flush();
             return Failure.of(thrown, cancelled());
         } catch (OutOfMemoryError full) {
             throw full;

@@ -46,17 +46,21 @@ final class Calls {
         return taken.get();
     }
 
-    int inFlight() {
-        return open.size();
+    /** Returns whether every answer has gone out. */
+    boolean isEmpty() {
+        return open.isEmpty();
     }
 
-    List<Call> snapshot() {
-        return new ArrayList<>(open.values());
+    /** Returns the calls that have no answer yet; one whose answer is on its way out is done. */
+    List<Call> unanswered() {
+        List<Call> all = new ArrayList<>(open.values());
+        all.removeIf(Call::answered);
+        return all;
     }
 
     /** Returns the only call in flight, or null if there are none or several. */
     Call sole() {
-        List<Call> all = snapshot();
+        List<Call> all = unanswered();
         return all.size() == 1 ? all.get(0) : null;
     }
 

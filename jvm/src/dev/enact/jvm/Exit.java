@@ -32,6 +32,12 @@ final class Exit {
         }
     }
 
+    /** Ends the process because the wire cannot be trusted any more. */
+    static void broken(Throwable why) {
+        System.err.println("enact: " + why);
+        halt(1);
+    }
+
     /** Ends the process at once. */
     static void halt(int status) {
         ours = true;

@@ -13,7 +13,7 @@ final class Figures {
         Runtime runtime = Runtime.getRuntime();
         frame.name("figures").beginObject();
         frame.name("calls").number(calls.taken());
-        frame.name("in_flight").number(calls.inFlight());
+        frame.name("in_flight").number(calls.unanswered().size());
         frame.name("heap_used_bytes").number(runtime.totalMemory() - runtime.freeMemory());
         frame.name("heap_bytes").number(runtime.totalMemory());
         frame.name("heap_max_bytes").number(runtime.maxMemory());

@@ -24,7 +24,7 @@ final class LastWords extends Thread {
         }
         List<Call> culprits = new ArrayList<>();
         List<Call> others = new ArrayList<>();
-        for (Call call : calls.snapshot()) {
+        for (Call call : calls.unanswered()) {
             (exits(call) ? culprits : others).add(call);
         }
         long[] ids = new long[culprits.size()];
@@ -36,7 +36,7 @@ final class LastWords extends Thread {
             culprit.fail(Failure.of("failed", "the call asked the process to exit, and this Java cannot hold that back"));
         }
         long end = System.nanoTime() + OTHERS_MS * 1_000_000;
-        while (calls.inFlight() > 0 && System.nanoTime() < end) {
+        while (!calls.isEmpty() && System.nanoTime() < end) {
             try {
                 Thread.sleep(PAUSE_MS);
             } catch (InterruptedException hurry) {

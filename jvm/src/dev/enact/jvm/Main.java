@@ -13,14 +13,12 @@ public final class Main {
         Wire wire = new Wire();
         // What a component reads from its standard input must not be frames.
         System.setIn(new ByteArrayInputStream(new byte[0]));
-        int status = 1;
         try {
             new Worker(wire).serve();
-            status = 0;
         } catch (Throwable broken) {
-            System.err.println("enact: " + broken);
+            Exit.broken(broken);
         }
         // Nobody is there any more to whom anything could be said: no hook is run, nothing is waited for.
-        Exit.halt(status);
+        Exit.halt(0);
     }
 }

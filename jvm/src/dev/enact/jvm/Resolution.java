@@ -46,7 +46,7 @@ final class Resolution {
         methodName = String.valueOf(entry.get("method"));
         effects = Boolean.TRUE.equals(entry.get("effects"));
         Object params = entry.get("params");
-        if (params instanceof List) {
+        if (params instanceof List && !((List<?>) params).isEmpty()) {
             said = new ArrayList<>();
             for (Object one : (List<?>) params) {
                 said.add(new Said(one));

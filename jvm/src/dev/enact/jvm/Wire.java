@@ -17,6 +17,10 @@ final class Wire {
     private final FileInputStream in = new FileInputStream(FileDescriptor.in);
     private final FileOutputStream out = new FileOutputStream(FileDescriptor.in);
     private final Object writing = new Object();
+    /** What was read and not yet taken; Java reads no more than so many bytes without asking for memory each time. */
+    private final byte[] buffer = new byte[8192];
+    private int from;
+    private int to;
     private final byte[] header = new byte[JsonWriter.HEADER];
     /** Largest frame, in bytes, as `init` says. */
     private volatile int limit = 16 * 1024 * 1024;
@@ -52,16 +56,24 @@ final class Wire {
     private boolean fill(byte[] target, boolean mayEnd) throws IOException {
         int done = 0;
         while (done < target.length) {
-            int count = in.read(target, done, target.length - done);
-            if (count < 0) {
+            if (from == to && !more()) {
                 if (mayEnd && done == 0) {
                     return false;
                 }
                 throw new EOFException("the wire ended in the middle of a frame");
             }
+            int count = Math.min(to - from, target.length - done);
+            System.arraycopy(buffer, from, target, done, count);
+            from += count;
             done += count;
         }
         return true;
+    }
+
+    private boolean more() throws IOException {
+        from = 0;
+        to = Math.max(0, in.read(buffer));
+        return to > 0;
     }
 
     /** Makes a writer for one frame. */
@@ -78,7 +90,7 @@ final class Wire {
                 out.write(bytes, 0, frame.length());
             }
         } catch (IOException gone) {
-            Exit.halt(0);
+            Exit.broken(gone);
         }
     }
 }

@@ -2,11 +2,8 @@
 package dev.enact.jvm;
 
 import java.io.IOException;
+import java.util.Collections;
 import java.util.Map;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.Malformed;
@@ -18,39 +15,47 @@ final class Worker {
     private final Wire wire;
     private final Calls calls;
     private final Questions questions;
-    private Map<String, Operation> operations;
-    private ThreadPoolExecutor threads;
+    private final Crew crew;
+    /** Made by the thread of `init`, read by every other. */
+    private volatile Map<String, Operation> operations;
 
     Worker(Wire wire) {
         this.wire = wire;
         this.calls = new Calls(wire);
         this.questions = new Questions(wire);
+        this.crew = new Crew(this::nextCall);
     }
 
     /** Serves until the hub has closed the wire. */
-    void serve() throws IOException, Malformed {
+    void serve() throws Exception {
         String nonce = System.getenv("ENACT_INSTANCE");
         String runtime = "java " + System.getProperty("java.version");
         wire.send(wire.frame("hello").name("protocol").number(PROTOCOL).name("nonce").string(nonce == null ? "" : nonce)
                 .name("runtime").string(runtime));
-        Exit.guard(calls);
-        for (Map<String, Object> frame = wire.read(); frame != null; frame = wire.read()) {
-            Map<String, Object> taken = frame;
-            Patience.whileTheHeapIsFull(() -> {
-                take(taken);
+        crew.lead();
+    }
+
+    private Call nextCall() throws IOException, Malformed {
+        while (true) {
+            Map<String, Object> frame = wire.read();
+            if (frame == null) {
                 return null;
-            });
+            }
+            Call call = Patience.whileTheHeapIsFull(() -> take(frame));
+            if (call != null) {
+                return call;
+            }
         }
     }
 
-    private void take(Map<String, Object> frame) {
+    /** Acts on a frame, or returns the call that it is. */
+    private Call take(Map<String, Object> frame) {
         switch (String.valueOf(frame.get("type"))) {
             case "init":
                 init(frame);
                 break;
             case "call":
-                call(frame);
-                break;
+                return call(frame);
             case "cancel":
                 calls.cancel(number(frame, "id"));
                 break;
@@ -71,6 +76,7 @@ final class Worker {
                 // A newer hub may say more; what a call needs is never optional.
                 break;
         }
+        return null;
     }
 
     static long number(Map<String, Object> frame, String name) {
@@ -84,9 +90,13 @@ final class Worker {
         if (limit > 0 && limit < Integer.MAX_VALUE) {
             wire.limit((int) limit);
         }
+        // Java takes its time for a guard; meanwhile the components are made.
+        Thread guard = new Thread(() -> Exit.guard(calls), "enact-guard");
+        guard.setDaemon(true);
+        guard.start();
         Thread maker = new Thread(() -> {
             try {
-                make(frame);
+                make(frame, guard);
             } catch (InitFailed failed) {
                 wire.send(wire.frame("init_error").name("message").string(failed.getMessage()));
             } catch (Throwable other) {
@@ -97,7 +107,7 @@ final class Worker {
         maker.start();
     }
 
-    private void make(Map<String, Object> frame) throws InitFailed {
+    private void make(Map<String, Object> frame, Thread guard) throws InitFailed, InterruptedException {
         Object config = frame.get("config");
         Map<?, ?> said = config instanceof Map ? (Map<?, ?>) config : null;
         if (said == null) {
@@ -107,13 +117,9 @@ final class Worker {
         int count = (int) Math.max(number(frame, "calls_in_flight"), 1);
         Object threadsSaid = said.get("threads");
         count = Math.max(count, threadsSaid instanceof Number ? ((Number) threadsSaid).intValue() : THREADS);
-        ThreadPoolExecutor pool = new ThreadPoolExecutor(count, count, 1, TimeUnit.MINUTES, new LinkedBlockingQueue<>(),
-                new CallThreads());
-        pool.prestartAllCoreThreads();
-        synchronized (this) {
-            operations = made;
-            threads = pool;
-        }
+        operations = made;
+        crew.add(count);
+        guard.join();
         JsonWriter ready = wire.frame("ready").name("operations").beginArray();
         for (String name : made.keySet()) {
             ready.string(name);
@@ -121,28 +127,19 @@ final class Worker {
         wire.send(ready.endArray());
     }
 
-    private void call(Map<String, Object> frame) {
-        long id = number(frame, "id");
+    private Call call(Map<String, Object> frame) {
         String name = String.valueOf(frame.get("operation"));
-        Operation operation;
-        ThreadPoolExecutor pool;
-        synchronized (this) {
-            pool = threads;
-            operation = operations == null ? null : operations.get(frame.get("service") + "." + name);
-            if (operation == null && operations != null) {
-                operation = operations.get(name);
-            }
+        Map<String, Operation> known = operations == null ? Collections.emptyMap() : operations;
+        Operation operation = known.get(frame.get("service") + "." + name);
+        if (operation == null) {
+            operation = known.get(name);
         }
-        Call call = new Call(id, frame, operation, wire, calls, questions);
+        Call call = new Call(number(frame, "id"), frame, operation, wire, calls, questions);
         calls.open(call);
         if (operation == null) {
             call.fail(Failure.of("unknown_operation", "there is no operation " + frame.get("service") + "." + name));
-            return;
+            return null;
         }
-        try {
-            pool.execute(call);
-        } catch (RejectedExecutionException ending) {
-            call.fail(Failure.of("failed", "the JVM is ending"));
-        }
+        return call;
     }
 }

@@ -13,7 +13,7 @@ public final class JsonWriter {
     private static final char[] HEX = "0123456789abcdef".toCharArray();
 
     private final int limit;
-    private byte[] buffer = new byte[512];
+    private byte[] buffer;
     private int length = HEADER;
     /** Whether the next name or item needs a comma before it. */
     private boolean comma;
@@ -21,6 +21,7 @@ public final class JsonWriter {
     /** Makes a writer for a body of at most so many bytes. */
     public JsonWriter(int limit) {
         this.limit = limit;
+        this.buffer = new byte[Math.min(512, limit + HEADER)];
     }
 
     /** Writes the length into the header and returns the buffer; {@link #length()} bytes of it are the frame. */
@@ -220,7 +221,6 @@ public final class JsonWriter {
         if (length + bytes <= buffer.length) {
             return;
         }
-        // Six bytes more than what is needed at most, for the longest escape.
         int most = limit + HEADER;
         if (length + bytes > most) {
             throw new TooLarge(limit);

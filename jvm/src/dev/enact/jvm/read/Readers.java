@@ -52,7 +52,7 @@ public final class Readers {
 
     private Reader make(TypeTree type) throws Unresolvable {
         Class<?> raw = type.raw;
-        if (raw == Object.class || raw == java.io.Serializable.class) {
+        if (raw == Object.class || raw == java.io.Serializable.class || raw == Comparable.class) {
             return new Plain();
         }
         Reader reader = Scalars.of(raw);

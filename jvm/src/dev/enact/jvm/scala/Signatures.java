@@ -70,7 +70,7 @@ public final class Signatures {
             for (List<Pickle.Parameter> parameters : pickle.methods(plain, module, name)) {
                 Members members = new Members(new Resolver(pickle, scala));
                 for (Pickle.Parameter parameter : parameters) {
-                    members.names.add(parameter.name);
+                    members.names.add(ScalaLibrary.decoded(parameter.name));
                     members.types.add(parameter.type);
                 }
                 found.add(members);

@@ -72,7 +72,9 @@ public final class Hint {
             args = args(open == '[' ? ']' : '>');
         }
         if (name.equals("Array") && args.size() == 1) {
-            return TypeTree.arrayOf(args.get(0));
+            // Scala's `Array[Long]` is `long[]`.
+            TypeTree element = args.get(0);
+            return TypeTree.arrayOf(element.args.isEmpty() ? TypeTree.of(JavaTypes.primitive(element.raw)) : element);
         }
         Class<?> raw = names.named(name, args.size());
         return args.isEmpty() ? TypeTree.of(raw) : TypeTree.of(raw, args);

@@ -107,6 +107,16 @@ public final class JavaTypes {
         return BOXES.getOrDefault(type, type);
     }
 
+    /** Returns the primitive whose box a class is; any other class stands for itself. */
+    static Class<?> primitive(Class<?> type) {
+        for (Map.Entry<Class<?>, Class<?>> pair : BOXES.entrySet()) {
+            if (pair.getValue() == type) {
+                return pair.getKey();
+            }
+        }
+        return type;
+    }
+
     /** Returns whether a value of one class may be given where the other is declared. */
     public static boolean fits(Class<?> value, Class<?> declared) {
         return boxed(declared).isAssignableFrom(boxed(value));

@@ -114,7 +114,24 @@ final class Properties {
                 all.put(property, new Property(property, method, null));
             }
         }
-        return new ArrayList<>(all.values());
+        return all.isEmpty() ? values(type) : new ArrayList<>(all.values());
+    }
+
+    /** The values of a class in Scala: fields with a public method of the same name. */
+    private static List<Property> values(Class<?> type) {
+        List<Property> all = new ArrayList<>();
+        for (Field field : type.getDeclaredFields()) {
+            try {
+                Method accessor = type.getMethod(field.getName());
+                if (!Modifier.isStatic(accessor.getModifiers()) && accessor.getReturnType() == field.getType()) {
+                    accessor.setAccessible(true);
+                    all.add(new Property(ScalaLibrary.decoded(field.getName()), accessor, null));
+                }
+            } catch (NoSuchMethodException hidden) {
+                continue;
+            }
+        }
+        return all;
     }
 
     private static String property(Method method) {

@@ -1,0 +1,149 @@
+//! The binary with a jar that brings its descriptor along: added, called, looked at, and left by a hub that is killed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::fake::{enact, text};
+
+const DESCRIPTOR: &str = "component: pricing\nversion: 1.0.0\njar: { memory: 64MiB }\nservices:\n  quote:\n    \
+    total: { kind: query, call: { class: Quote, method: total }, input: { $ref: basket.json } }\n    \
+    hello: { kind: query, call: { run: Quote } }\n";
+const QUOTE: &str = "public class Quote { public static long total(int[] cents) { long sum = 0; for (int one : cents) sum += one; \
+    return sum; } public static void main(String[] args) { System.out.print(\"hello \" + args[0]); } }";
+
+/// Returns whether nothing can be compiled here, and lists the test as skipped.
+fn without_java(test: &str) -> bool {
+    let here = Command::new("javac").arg("-version").output().is_ok_and(|output| output.status.success());
+    if here && std::env::var("ENACT_TEST_JAVA").as_deref() != Ok("0") {
+        return false;
+    }
+    if let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") {
+        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
+        writeln!(list, "{test}\tthere is no Java on this machine").unwrap();
+    }
+    true
+}
+
+/// Makes `pricing.jar` in a folder.
+fn jar(folder: &Path) {
+    let inside = folder.join("classes/META-INF/enact");
+    std::fs::create_dir_all(&inside).unwrap();
+    std::fs::write(inside.join("component.yaml"), DESCRIPTOR).unwrap();
+    std::fs::write(inside.join("basket.json"), r#"{"type": "array", "maxItems": 3}"#).unwrap();
+    std::fs::write(folder.join("Quote.java"), QUOTE).unwrap();
+    // A class for Java 21 alone: it is passed over by every other one, and does not count.
+    let newer = folder.join("classes/META-INF/versions/21");
+    std::fs::create_dir_all(&newer).unwrap();
+    std::fs::write(newer.join("Quote.class"), b"\xca\xfe\xba\xbe\0\0\0\x41").unwrap();
+    std::fs::write(folder.join("manifest"), "Multi-Release: true\n").unwrap();
+    for (program, args) in [
+        ("javac", &["--release", "8", "-Xlint:-options", "-d", "classes", "Quote.java"][..]),
+        ("jar", &["cfm", "pricing.jar", "manifest", "-C", "classes", "."]),
+    ] {
+        let made = Command::new(program).current_dir(folder).args(args).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    }
+}
+
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = enact(folder, args);
+    command.env("PATH", std::env::var_os("PATH").unwrap());
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    command(folder, args).output().unwrap()
+}
+
+#[test]
+fn a_jar_with_its_descriptor_inside_is_added_called_and_looked_at() {
+    if without_java("jar::a_jar_with_its_descriptor_inside_is_added_called_and_looked_at") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    jar(folder);
+    for command in ["check", "add"] {
+        let done = run(folder, &["component", command, "pricing.jar"]);
+        assert_eq!(done.status.code(), Some(0), "{command}: {}", text(&done.stderr));
+    }
+    let total = run(folder, &["run", "pricing.quote.total", "--input", "[1, 2]"]);
+    assert_eq!((text(&total.stdout).trim(), total.status.code()), ("3", Some(0)), "{}", text(&total.stderr));
+    let refused = run(folder, &["run", "pricing.quote.total", "--input", "[1, 2, 3, 4]"]);
+    assert_ne!(refused.status.code(), Some(0), "the schema inside of the jar is kept");
+    let hello = run(folder, &["run", "pricing.quote.hello", "--input", r#"{"args": ["you"]}"#]);
+    assert!(text(&hello.stdout).contains("hello you"), "{}", text(&hello.stderr));
+    let described = text(&run(folder, &["component", "describe", "pricing"]).stdout);
+    assert!(described.contains("Java 8 or newer") && described.contains("Quote.main(String[])"), "{described}");
+    let doctor = run(folder, &["doctor"]);
+    assert!(text(&doctor.stdout).contains("java: Java "), "{}", text(&doctor.stdout));
+
+    // What stands beside it counts; what it names and is not there is a fault of the check.
+    let other = DESCRIPTOR.replace("jar: { ", "jar: { path: pricing.jar, ").replace("1.0.0", "1.1.0");
+    let other = other.replace("method: total", "method: totl").replace(", input: { $ref: basket.json }", "");
+    std::fs::write(folder.join("pricing.yaml"), other).unwrap();
+    let checked = run(folder, &["component", "check", "pricing.jar"]);
+    assert!(text(&checked.stderr).contains("Quote has no method totl"), "{}", text(&checked.stderr));
+    std::fs::write(folder.join("text.jar"), "no jar").unwrap();
+    let wrong = DESCRIPTOR.replace("jar: { ", "jar: { path: text.jar, ");
+    std::fs::write(folder.join("component.yaml"), wrong).unwrap();
+    let checked = run(folder, &["component", "check", "component.yaml"]);
+    assert!(text(&checked.stderr).contains("`text.jar` is not a jar"), "{}", text(&checked.stderr));
+}
+
+/// Starts a hub and waits until it is ready.
+fn serve(folder: &Path) -> Child {
+    let mut hub = command(folder, &["serve", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(hub.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("listens on"), "{line:?}");
+    hub
+}
+
+/// Lists the JVMs that a hub has started.
+fn jvms(hub: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{hub}/task")).unwrap().flatten();
+    let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<String> =
+        children.flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    // Beside them there may be one that makes an archive of classes, which has no wire.
+    let is_jvm = |pid: &String| {
+        std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|words| words.contains("dev.enact.jvm.Main"))
+    };
+    children.into_iter().filter(is_jvm).collect()
+}
+
+#[test]
+fn a_hub_that_is_killed_leaves_no_jvm_behind() {
+    if without_java("jar::a_hub_that_is_killed_leaves_no_jvm_behind") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    jar(folder);
+    let mut hub = serve(folder);
+    let added = run(folder, &["component", "add", "pricing.jar"]);
+    assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+    assert_eq!(run(folder, &["run", "pricing.quote.total", "--input", "[1]"]).status.code(), Some(0));
+    let left = jvms(hub.id());
+    assert!(!left.is_empty());
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+    // The end of its wire ends a JVM by itself, without a hub that would reap it.
+    let begun = Instant::now();
+    let alive = |pid: &String| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.contains("(java)") && !stat.contains(") Z ")
+    };
+    while left.iter().any(alive) && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(!left.iter().any(alive), "{left:?}");
+    let mut next = serve(folder);
+    assert!(!left.iter().any(alive), "what the killed hub left is gone before the next one takes commands");
+    assert_eq!(run(folder, &["run", "pricing.quote.total", "--input", "[4]"]).status.code(), Some(0));
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
