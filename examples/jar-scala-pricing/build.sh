@@ -9,4 +9,4 @@ classes=$(mktemp -d)
 trap 'rm -rf "$classes"' EXIT
 (cd "$classes" && jar xf "$library" && rm -rf META-INF)
 scalac -nowarn -d "$classes" src/com/acme/*.scala
-jar cf "$target" -C "$classes" .
+jar cfe "$target" com.acme.Tool -C "$classes" .
