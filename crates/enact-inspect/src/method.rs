@@ -69,6 +69,11 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let is_object = class.fields.iter().any(|field| field.name == "MODULE$" && field.is(STATIC | PUBLIC));
     let empty = |method: &Member<'_>| method.name == "<init>" && method.descriptor == "()V" && method.is(PUBLIC);
     let can_be_made = class.access & (INTERFACE | ABSTRACT | ENUM) == 0 && class.methods.iter().any(empty);
+    // Where there is one object alone, it is that one.
+    let itself = format!("L{};", class.name);
+    let only =
+        |field: &Member<'_>| field.name == "INSTANCE" && field.is(STATIC | PUBLIC) && *field.descriptor == *itself;
+    let can_be_made = can_be_made || class.fields.iter().any(only);
     let dialect = scala::dialect(class);
     let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, class, name)).flatten();
     let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
@@ -297,6 +302,11 @@ fn look(
     };
     let mut members: Vec<(String, serde_json::Value, bool)> = Vec::new();
     for parameter in &parameters {
+        // The hub gives it; it is no part of the argument.
+        if parameter.name == "context" && parameter.is.as_class().is_some_and(|(name, _)| name == "java.util.Map") {
+            notes.push("`context` is the execution context, which the hub gives".to_owned());
+            continue;
+        }
         match schemas.of(&parameter.is, Way::In) {
             Ok(_) if members.iter().any(|(name, _, _)| *name == parameter.name) => {
                 return leave_out(format!("two parameters are called {}", parameter.name));
