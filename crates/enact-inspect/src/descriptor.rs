@@ -172,11 +172,15 @@ fn program(class: &str) -> Piece<'_> {
 }
 
 fn method(operation: &Operation) -> Piece<'_> {
-    let parameters: Vec<Value> = operation
-        .parameters
-        .iter()
-        .map(|it| json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) }))
-        .collect();
+    let parameter = |it: &crate::facts::Parameter| {
+        // What the jar does not tell is left to reflection, unless the type tells overloads apart.
+        if it.is.is_vague() && operation.overloads == 1 {
+            json!({ "name": it.name })
+        } else {
+            json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) })
+        }
+    };
+    let parameters: Vec<Value> = operation.parameters.iter().map(parameter).collect();
     let mut call = json!({ "class": operation.class, "method": operation.method });
     if !parameters.is_empty() || operation.overloads > 1 {
         call["params"] = Value::Array(parameters);

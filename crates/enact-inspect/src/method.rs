@@ -293,6 +293,13 @@ fn look(
             (all.collect(), generic.result.substitute(known))
         }
     };
+    // What stands for any class below another one is read as that one.
+    let mut parameters = parameters;
+    for (parameter, erased) in parameters.iter_mut().zip(&plain.parameters) {
+        if matches!(parameter.is, Type::Variable(_)) {
+            parameter.is = erased.clone();
+        }
+    }
     let shown = |parameters: &[Parameter]| {
         let types: Vec<String> = parameters.iter().map(|it| it.is.to_string()).collect();
         format!("{}({})", method.name, types.join(", "))

@@ -35,6 +35,8 @@ public class Quote {
     public static java.io.InputStream open(String path) { return null; }
     public static int read(java.io.InputStream in) { return 0; }
     public static native int outside(int a);
+    public static int visit(Map<String, Object> context, String key) { return 0; }
+    public static class One { public static final One INSTANCE = new One(); private One() {} public int alone(int a) { return a; } }
     public Optional<Size> find(Size size, java.time.LocalDate day) { return Optional.empty(); }
     public String toString() { return ""; }
     static int hidden() { return 0; }
@@ -74,6 +76,7 @@ fn methods_are_found_with_their_generic_types_and_schemas() {
         "Quote.later(id: java.util.UUID): java.util.concurrent.CompletableFuture[Optional[String]]",
         "Quote.outside(arg0: int): int",
         "Quote.find(size: com.acme.Quote$Size, day: java.time.LocalDate): Optional[com.acme.Quote$Size]",
+        "Quote$One.alone(a: int): int",
         "Quote$Derived.base(of: List[String]): int",
         "Quote$Derived.over(it: String): String",
     ];
@@ -104,6 +107,7 @@ fn methods_are_found_with_their_generic_types_and_schemas() {
     assert_eq!(basket["id"]["type"], "integer");
     assert_eq!(input("find")["properties"]["size"], json!({ "type": "string", "enum": ["SMALL", "LARGE"] }));
     assert_eq!(input("find")["properties"]["day"]["format"], "date");
+    assert_eq!(input("visit")["required"], json!(["key"]), "the context is given by the hub");
     assert!(input("fill")["properties"]["raw"] == json!({ "type": "string" }), "bytes are base64");
     assert_eq!((facts.java.reached, facts.java.whole), (17, 17));
     assert_eq!(facts.native_methods[0].method, "outside");
