@@ -111,18 +111,22 @@ pub fn example_jar(test: &str) -> Option<PathBuf> {
 }
 
 /// Returns the assembly of `examples/jar-scala-pricing` and the compiled classes of `jvm/test/scala`.
+///
+/// Another version of Scala than Debian's is tested by a `scalac` of it in the path and `SCALA_LIBRARY`, its library.
 pub fn scala_classes(test: &str) -> Option<[PathBuf; 2]> {
     if !here(test, "scalac") || !here(test, "jar") {
         return None;
     }
+    let library = std::env::var("SCALA_LIBRARY").unwrap_or_default();
+    let version = Path::new(&library).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let example = root().join("examples/jar-scala-pricing");
     let mut all = sources("examples/jar-scala-pricing/src/com/acme", "scala");
     all.push(example.join("build.sh"));
-    let assembly = made("pricing", &all, |target| {
+    let assembly = made(&format!("pricing-{version}"), &all, |target| {
         run(Command::new("sh").arg(example.join("build.sh")).arg(target.join("pricing-assembly.jar")));
     });
     let tests = sources("jvm/test/scala", "scala");
-    let classes = made("scala", &tests, |target| {
+    let classes = made(&format!("scala-{version}"), &tests, |target| {
         run(Command::new("scalac").arg("-nowarn").arg("-d").arg(target).args(&tests));
     });
     Some([assembly.join("pricing-assembly.jar"), classes])

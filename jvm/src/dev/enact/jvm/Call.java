@@ -111,7 +111,7 @@ final class Call implements Runnable {
             try {
                 fail(described(thrown));
                 if (exhausted) {
-                    calls.end(new long[] {id}, "call " + id + " ran out of memory: " + thrown.getMessage());
+                    calls.replace(id, "call " + id + " ran out of memory: " + thrown.getMessage());
                 }
                 return;
             } catch (OutOfMemoryError stillFull) {

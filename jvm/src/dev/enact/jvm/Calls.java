@@ -11,10 +11,15 @@ import dev.enact.jvm.json.JsonWriter;
 
 /** Every call that has no answer yet. */
 final class Calls {
+    /** How long calls may still come that were sent before the hub has read that no more should. */
+    private static final int LINGER_MS = 100;
+
     private final Map<Long, Call> open = new ConcurrentHashMap<>();
     private final AtomicLong taken = new AtomicLong();
     private final Wire wire;
     private boolean ending;
+    private boolean lingering;
+    private int linger;
 
     Calls(Wire wire) {
         this.wire = wire;
@@ -35,11 +40,7 @@ final class Calls {
     /** Forgets a call that was answered, and ends the process if that was the last one to wait for. */
     void answered(Call call) {
         open.remove(call.id);
-        synchronized (this) {
-            if (ending && open.isEmpty()) {
-                Exit.inPeace();
-            }
-        }
+        endIfDone();
     }
 
     long taken() {
@@ -66,22 +67,51 @@ final class Calls {
 
     /** No more calls come: ends when the last is answered. */
     void drain() {
-        end(new long[0], "drained");
+        end(new long[0], "drained", 0);
     }
 
     /** Tells the hub that this process must be replaced because of a call, and ends when the last is answered. */
-    void end(long[] culprits, String message) {
+    void replace(long culprit, String message) {
+        end(new long[] {culprit}, message, LINGER_MS);
+    }
+
+    /** May be called again when there was no memory to get to its end. */
+    private void end(long[] culprits, String message, int lingerMs) {
+        boolean first;
         synchronized (this) {
-            if (ending) {
-                return;
+            first = !ending;
+            if (first) {
+                linger = lingerMs;
             }
             ending = true;
         }
-        tellExiting(culprits, message);
+        if (first) {
+            tellExiting(culprits, message);
+        }
+        endIfDone();
+    }
+
+    private synchronized void endIfDone() {
+        if (!ending || lingering || !open.isEmpty()) {
+            return;
+        }
+        if (linger == 0) {
+            Exit.inPeace();
+            return;
+        }
+        Thread wait = new Thread(this::lingered, "enact-linger");
+        wait.setDaemon(true);
+        wait.start();
+        lingering = true;
+    }
+
+    /** The hub may have sent calls before it knew; they are answered, too. */
+    private void lingered() {
+        Patience.sleep(linger);
         synchronized (this) {
-            if (open.isEmpty()) {
-                Exit.inPeace();
-            }
+            lingering = false;
+            linger = 0;
+            endIfDone();
         }
     }
 

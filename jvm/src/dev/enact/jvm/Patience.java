@@ -19,10 +19,14 @@ final class Patience {
     }
 
     static void pause() {
+        sleep(PAUSE_MS);
+    }
+
+    /** Sleeps, or less if it is interrupted: whoever waits here is about to answer, there is nothing else to stop. */
+    static void sleep(int ms) {
         try {
-            Thread.sleep(PAUSE_MS);
+            Thread.sleep(ms);
         } catch (InterruptedException cancelled) {
-            // Whoever waits here is about to answer; there is nothing to interrupt any more.
             return;
         }
     }

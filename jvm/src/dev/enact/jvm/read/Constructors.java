@@ -6,7 +6,6 @@ import java.lang.reflect.Array;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
-import java.lang.reflect.Modifier;
 import java.lang.reflect.Parameter;
 import java.lang.reflect.Type;
 import java.util.ArrayList;
@@ -14,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
+import dev.enact.jvm.scala.CaseClasses;
 import dev.enact.jvm.scala.ScalaLibrary;
 import dev.enact.jvm.scala.Signatures;
 import dev.enact.jvm.type.JavaTypes;
@@ -80,7 +80,7 @@ final class Constructors {
             constructor = byFields(raw);
             if (constructor != null) {
                 names = new ArrayList<>();
-                List<Field> fields = fields(raw);
+                List<Field> fields = CaseClasses.fields(raw);
                 for (int i = 0; i < constructor.getParameterCount(); i++) {
                     names.add(ScalaLibrary.decoded(fields.get(i).getName()));
                 }
@@ -112,19 +112,9 @@ final class Constructors {
         return types;
     }
 
-    private static List<Field> fields(Class<?> raw) {
-        List<Field> fields = new ArrayList<>();
-        for (Field field : raw.getDeclaredFields()) {
-            if (!Modifier.isStatic(field.getModifiers()) && !field.isSynthetic() && !field.getName().startsWith("bitmap$")) {
-                fields.add(field);
-            }
-        }
-        return fields;
-    }
-
     /** A case class keeps its parameters in its first fields, in their order. */
     private static Constructor<?> byFields(Class<?> raw) {
-        List<Field> fields = fields(raw);
+        List<Field> fields = CaseClasses.fields(raw);
         for (Constructor<?> candidate : raw.getDeclaredConstructors()) {
             Class<?>[] parameters = candidate.getParameterTypes();
             boolean same = parameters.length <= fields.size();

@@ -54,7 +54,7 @@ public final class ScalaLibrary {
     }
 
     /** Returns the signature of the top-level class around a class, or null; it is read once. */
-    Pickle pickle(String className) {
+    synchronized Pickle pickle(String className) {
         String top = className.indexOf('$') < 0 ? className : className.substring(0, className.indexOf('$'));
         if (!pickles.containsKey(top)) {
             pickles.put(top, Pickle.of(className, this));

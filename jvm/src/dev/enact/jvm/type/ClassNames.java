@@ -9,9 +9,10 @@ import java.util.Map;
 /** Finds classes by simple, nested or full names. */
 public final class ClassNames {
     private static final Map<String, Class<?>> SIMPLE = new HashMap<>();
-    private static final String[] JAVA = {"java.util.", "java.math.", "java.time.", "java.net.", "java.util.stream.", "java.io."};
+    private static final String[] JAVA = {"java.util.", "java.math.", "java.time.", "java.net.", "java.util.stream.", "java.io.",
+        "java.nio.file.", "java.util.concurrent."};
     private static final String[] SCALA = {"scala.collection.immutable.", "scala.math.", "scala.util.", "scala.",
-        "scala.collection.", "scala.runtime."};
+        "scala.collection.", "scala.collection.mutable.", "scala.concurrent."};
 
     static {
         Class<?>[] primitives = {int.class, long.class, short.class, byte.class, double.class, float.class, boolean.class, char.class};
@@ -21,6 +22,7 @@ public final class ClassNames {
         }
         SIMPLE.put("Int", int.class);
         SIMPLE.put("Char", char.class);
+        SIMPLE.put("void", void.class);
         SIMPLE.put("Any", Object.class);
         SIMPLE.put("AnyRef", Object.class);
         SIMPLE.put("Object", Object.class);

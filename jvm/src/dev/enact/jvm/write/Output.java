@@ -237,7 +237,7 @@ public final class Output {
                 json.string(scala.prefix(value));
                 return;
             }
-            List<String> names = properties.caseFields(value.getClass(), arity);
+            List<String> names = properties.caseFields(value, arity, scala);
             json.beginObject();
             for (int i = 0; i < arity; i++) {
                 member(names.get(i), scala.element(value, i));

@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 
 import dev.enact.jvm.read.Structures;
+import dev.enact.jvm.scala.CaseClasses;
 import dev.enact.jvm.scala.ScalaLibrary;
 
 /** Looks at each class once. */
@@ -50,23 +51,9 @@ final class Properties {
         return known.computeIfAbsent(type, Properties::look);
     }
 
-    /** Returns the names of the parameters of a case class: its first fields. */
-    List<String> caseFields(Class<?> type, int arity) {
-        return cases.computeIfAbsent(type, unknown -> {
-            List<String> names = new ArrayList<>();
-            for (Class<?> from = type; from != null && names.size() < arity; from = from.getSuperclass()) {
-                names.clear();
-                for (Field field : from.getDeclaredFields()) {
-                    if (!Modifier.isStatic(field.getModifiers()) && !field.isSynthetic() && !field.getName().startsWith("bitmap$")) {
-                        names.add(ScalaLibrary.decoded(field.getName()));
-                    }
-                }
-            }
-            for (int i = names.size(); i < arity; i++) {
-                names.add("_" + (i + 1));
-            }
-            return names;
-        });
+    /** Returns the names of the parameters of a case class. */
+    List<String> caseFields(Object value, int arity, ScalaLibrary scala) {
+        return cases.computeIfAbsent(value.getClass(), unknown -> CaseClasses.names(value, arity, scala));
     }
 
     private static List<Property> look(Class<?> type) {
