@@ -77,8 +77,11 @@ fn wears_out(instance: &Instance, recycle: &Recycle, threads_max: Option<u32>) -
 async fn renew(pool: &Arc<Pool>, version: &Arc<Version>, instance: &Arc<Instance>) {
     loop {
         let gone = instance.is_over() || instance.calls().doom.is_some() || instance.calls().draining;
-        let Some(until) = pool.claim_replacement().filter(|_| !gone) else { return };
-        if let Some(until) = until {
+        if gone {
+            return;
+        }
+        let Some(wait) = pool.claim_replacement() else { return };
+        if let Some(until) = wait {
             tokio::select! {
                 () = instance.over() => return,
                 () = tokio::time::sleep_until(until) => continue,
