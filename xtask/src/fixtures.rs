@@ -46,6 +46,35 @@ impl Source {
         check(&archive, self.sha256)?;
         Ok(archive)
     }
+
+    /// Asks pip for a wheel, into a folder, and holds it against its digest.
+    pub fn ask_wheel(&self, python: &Path, folder: &Path) -> Outcome<PathBuf> {
+        let requirements = self.pinned(folder)?;
+        let mut pip = Command::new(python);
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ]);
+        pip.args(["--ignore-requires-python", "--require-hashes", "--requirement"]).arg(&requirements);
+        shell::text(pip.arg("--dest").arg(folder))?;
+        let archive = folder.join(self.archive);
+        check(&archive, self.sha256)?;
+        Ok(archive)
+    }
+
+    /// Writes what pip may fetch, and nothing else.
+    fn pinned(&self, folder: &Path) -> Outcome<PathBuf> {
+        let requirements = folder.join("requirements.txt");
+        let pinned = format!("{}=={} --hash=sha256:{}\n", self.package, self.version, self.sha256);
+        fs::write(&requirements, pinned).doing(|| format!("write {}", requirements.display()))?;
+        Ok(requirements)
+    }
 }
 
 /// One file of the fixtures: where it stands in the archive, and its digest.
@@ -161,7 +190,7 @@ fn check(path: &Path, sha256: &str) -> Outcome<()> {
     }
 }
 
-fn python_with_pip() -> Outcome<PathBuf> {
+pub(crate) fn python_with_pip() -> Outcome<PathBuf> {
     let python = PathBuf::from("python3");
     if shell::works(Command::new(&python).args(["-m", "pip", "--version"])) {
         return Ok(python);
@@ -188,10 +217,8 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 "#;
 
 fn ask_pip(source: &Source, python: &Path, folder: &Path, stand_in: bool) -> Outcome<()> {
-    let Source { package, version, sha256, .. } = source;
-    let requirements = folder.join("requirements.txt");
-    let pinned = format!("{package}=={version} --hash=sha256:{sha256}\n");
-    fs::write(&requirements, pinned).doing(|| format!("write {}", requirements.display()))?;
+    let Source { package, version, .. } = source;
+    let requirements = source.pinned(folder)?;
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:"]);
     pip.args(["--ignore-requires-python", "--require-hashes", "--requirement"]).arg(&requirements);

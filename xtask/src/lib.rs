@@ -9,6 +9,7 @@ pub mod demo;
 pub mod failure;
 pub mod fixtures;
 pub mod jars;
+pub mod javas;
 pub mod jvm;
 pub mod mutants;
 pub mod options;

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{bench, demo, fixtures, jars, jvm, mutants, report, setup, suite, torture};
+use xtask::{bench, demo, fixtures, jars, javas, jvm, mutants, report, setup, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
 
 tasks:
   demo                 shows the main job from beginning to end, on real input
-  test [--full]        sets up, then runs every test; --full adds real jars, the demo and every mutation
+  test [--full]        sets up, then runs every test; --full adds real jars, every Java, the demo and every mutation
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
   torture [--rounds N | --minutes M] [--seed S]
                        kills the real hub again and again and holds what is left against an outside ledger
@@ -19,6 +19,7 @@ tasks:
   jvm                  builds the Java side of the jar host from jvm/src (needs javac)
   fixtures             fetches what demo and tests feed on into target/fixtures
   jars                 takes hundreds of real jars through `enact component inspect`
+  javas                runs the tests of the jar host on Java 11, 21 and 25
   setup                looks for what the machine must have, and installs what is missing
 
 options:
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         "test" => suite::run(&options),
         "mutants" => mutants::run(&options),
         "jars" => jars::task(&options),
+        "javas" => javas::task(&options),
         "jvm" => jvm::build(),
         "fixtures" => fixtures::fetch(&setup::ensure(&options, &[setup::Need::Pip])).map(|_| ()),
         "setup" => {
