@@ -22,7 +22,7 @@ fn skip(test: &str, reason: &str) {
     }
 }
 
-fn has_javac(test: &str) -> bool {
+pub fn has_javac(test: &str) -> bool {
     let told_not = std::env::var("ENACT_TEST_JAVA").is_ok_and(|told| told == "0");
     let here = !told_not && Command::new("javac").arg("-version").output().is_ok_and(|it| it.status.success());
     if !here {

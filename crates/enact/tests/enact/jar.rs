@@ -1,30 +1,18 @@
 //! The binary with a jar that brings its descriptor along: added, called, looked at, and left by a hub that is killed.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use super::fake::{enact, text};
+use super::inspect::has_javac;
 
 const DESCRIPTOR: &str = "component: pricing\nversion: 1.0.0\njar: { memory: 64MiB }\nservices:\n  quote:\n    \
     total: { kind: query, call: { class: Quote, method: total }, input: { $ref: basket.json } }\n    \
     hello: { kind: query, call: { run: Quote } }\n";
 const QUOTE: &str = "public class Quote { public static long total(int[] cents) { long sum = 0; for (int one : cents) sum += one; \
     return sum; } public static void main(String[] args) { System.out.print(\"hello \" + args[0]); } }";
-
-/// Returns whether nothing can be compiled here, and lists the test as skipped.
-fn without_java(test: &str) -> bool {
-    let here = Command::new("javac").arg("-version").output().is_ok_and(|output| output.status.success());
-    if here && std::env::var("ENACT_TEST_JAVA").as_deref() != Ok("0") {
-        return false;
-    }
-    if let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") {
-        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
-        writeln!(list, "{test}\tthere is no Java on this machine").unwrap();
-    }
-    true
-}
 
 /// Makes `pricing.jar` in a folder.
 fn jar(folder: &Path) {
@@ -59,7 +47,7 @@ fn run(folder: &Path, args: &[&str]) -> Output {
 
 #[test]
 fn a_jar_with_its_descriptor_inside_is_added_called_and_looked_at() {
-    if without_java("jar::a_jar_with_its_descriptor_inside_is_added_called_and_looked_at") {
+    if !has_javac("enact::jar::a_jar_with_its_descriptor_inside_is_added_called_and_looked_at") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -117,7 +105,7 @@ fn jvms(hub: u32) -> Vec<String> {
 
 #[test]
 fn a_hub_that_is_killed_leaves_no_jvm_behind() {
-    if without_java("jar::a_hub_that_is_killed_leaves_no_jvm_behind") {
+    if !has_javac("enact::jar::a_hub_that_is_killed_leaves_no_jvm_behind") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
