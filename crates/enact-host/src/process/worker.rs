@@ -31,7 +31,7 @@ use instance::{Given, Instance, Lost, OpenCall};
 pub(super) use pool::Pool;
 
 /// How long the answer waits for a killed instance.
-const KILL_WAIT: Duration = Duration::from_millis(600);
+const KILL_WAIT: Duration = Duration::from_millis(500);
 
 /// Largest answer that is read on a thread that must not block, in bytes.
 const READ_HERE_MAX_BYTES: usize = 16 * 1024;

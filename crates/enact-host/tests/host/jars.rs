@@ -100,6 +100,25 @@ pub fn places() -> JavaPlaces {
     JavaPlaces { home: None, path: std::env::var_os("PATH").unwrap(), folders: vec![PathBuf::from("/usr/lib/jvm")] }
 }
 
+/// Returns the release of the Java that the tests run on.
+pub fn release() -> u32 {
+    places().find().first().map_or(0, |java| java.release)
+}
+
+/// Returns whether that Java lets an exit be held back: until 23 there is a security manager.
+pub fn holds_exits() -> bool {
+    release() < 24
+}
+
+/// Returns whether an exit is held back here, and lists the test as skipped where it is not.
+pub fn without_exits_held(test: &str) -> bool {
+    let held = holds_exits();
+    if !held {
+        skip(test, "from Java 24 on nothing holds an exit back");
+    }
+    !held
+}
+
 /// A jar host in a folder of its own.
 pub struct Jars {
     pub host: Arc<JarHost>,
@@ -284,6 +303,7 @@ impl HostUnderTest for Jar {
     fn is_alive(&self, instance: &str) -> bool {
         alive(instance)
     }
+    /// Where it cannot hold them it lets the calls beside the culprit finish.
     fn holds_exits(&self) -> bool {
         true
     }

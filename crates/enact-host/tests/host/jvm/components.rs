@@ -123,11 +123,11 @@ fn a_jar_that_is_none_or_too_new_is_named() {
     let operations = json!({"a.a": entry("sample.Newer", "name", &[]), "a.b": entry("com.acme.Gone", "b", &[])});
     std::fs::create_dir(folder.path().join("sample")).unwrap();
     let mut newer = std::fs::read(classes.join("sample/Types.class")).unwrap();
-    newer[7] = 69;
+    newer[7] = 99;
     std::fs::write(folder.path().join("sample/Newer.class"), newer).unwrap();
     let config = json!({"classpath": [folder.path(), text, "/nowhere/a.jar"], "operations": operations});
     let why = Machine::start(&config, &[]).err().expect("a refusal");
-    for part in ["a.a: needs Java 25, and this is Java ", "there is no /nowhere/a.jar", "text.jar is no jar: "] {
+    for part in ["a.a: needs Java 55, and this is Java ", "there is no /nowhere/a.jar", "text.jar is no jar: "] {
         assert!(why.contains(part), "{part:?} is not in:\n{why}");
     }
     assert!(prebuilt().is_file());

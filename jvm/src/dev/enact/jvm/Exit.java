@@ -53,20 +53,25 @@ final class Exit {
             }
             begun = true;
         }
+        watch(0);
+        // On a thread of its own: the hooks must not wait for locks that the last call's thread holds.
+        Thread end = new Thread(() -> Runtime.getRuntime().exit(0), "enact-exit");
+        end.setDaemon(true);
+        end.start();
+    }
+
+    /** Ends the process with a status if the hooks of components keep it from ending by itself. */
+    static void watch(int status) {
         Thread watch = new Thread(() -> {
             try {
                 Thread.sleep(HOOKS_MS);
             } catch (InterruptedException early) {
                 Thread.currentThread().interrupt();
             }
-            Runtime.getRuntime().halt(0);
+            Runtime.getRuntime().halt(status);
         }, "enact-end");
         watch.setDaemon(true);
         watch.start();
-        // On a thread of its own: the hooks must not wait for locks that the last call's thread holds.
-        Thread end = new Thread(() -> Runtime.getRuntime().exit(0), "enact-exit");
-        end.setDaemon(true);
-        end.start();
     }
 
     static boolean isOurs() {

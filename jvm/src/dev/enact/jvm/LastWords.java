@@ -32,19 +32,17 @@ final class LastWords extends Thread {
             ids[i] = culprits.get(i).id;
         }
         calls.tellExiting(ids, ids.length == 0 ? "something asked the process to exit" : "a call asked the process to exit");
-        for (Call culprit : culprits) {
-            culprit.fail(Failure.of("failed", "the call asked the process to exit, and this Java cannot hold that back"));
-        }
         long end = System.nanoTime() + OTHERS_MS * 1_000_000;
-        while (!calls.isEmpty() && System.nanoTime() < end) {
+        while (!culprits.containsAll(calls.unanswered()) && System.nanoTime() < end) {
             try {
                 Thread.sleep(PAUSE_MS);
             } catch (InterruptedException hurry) {
                 break;
             }
         }
-        // The hooks of components run beside this one; one that hangs would keep the process for ever.
-        Exit.halt(1);
+        // What becomes of the culprits the hub says, when it has seen the status. The hooks of components run beside this
+        // one; one that hangs would keep the process for ever.
+        Exit.watch(1);
     }
 
     private static boolean exits(Call call) {
