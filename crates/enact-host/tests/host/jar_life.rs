@@ -171,6 +171,10 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     if without_java("jar_life::an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checked_is_used") {
         return;
     }
+    if crate::jars::release() < 17 {
+        crate::jars::skip("jar_life::an_archive_of_classes_is_made", "archives of classes are made from Java 17 on");
+        return;
+    }
     let jars = Jars::new(true);
     let target = started(&jars, jars.component("pricing", |_| {})).await;
     let begun = Instant::now();
