@@ -153,6 +153,12 @@ impl Cold for FjallCold {
         // With the position in it the first part, which `sync` writes last, is never without something to write.
         self.write(Vec::new(), self.position()?)?;
         self.sync()?;
+        // A start reads these two whole, and what was removed from them stays in their files until these are compacted.
+        for part in [&self.parts[0], &self.parts[PARTS - 1]] {
+            if let Err(error) = part.major_compact() {
+                tracing::debug!(%error, "the next start reads what was removed, too");
+            }
+        }
         // fjall reads its journal whole at a start, whatever of it is in table files by now: 64 MiB. Emptied and not removed:
         // only with a journal, be it empty, does it take its sequence number from the table files.
         self.empty_journals().map_err(|error| ColdError::new("empty the journal of", &self.place, error))
