@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
+/// `PF_KTHREAD`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
+
 /// One process, as `/proc/<pid>/stat` tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessFacts {
@@ -16,6 +19,8 @@ pub struct ProcessFacts {
     pub group: i32,
     /// Its session.
     pub session: i32,
+    /// The kernel's flags of it.
+    pub flags: u32,
     /// When it started, in clock ticks since boot; with the id it names a process.
     pub start: u64,
 }
@@ -44,8 +49,9 @@ fn parse(pid: i32, text: &str) -> Option<ProcessFacts> {
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     let session = fields.next()?.parse().ok()?;
-    let start = fields.nth(15)?.parse().ok()?;
-    Some(ProcessFacts { pid, state, parent, group, session, start })
+    let flags = fields.nth(2)?.parse().ok()?;
+    let start = fields.nth(12)?.parse().ok()?;
+    Some(ProcessFacts { pid, state, parent, group, session, flags, start })
 }
 
 /// Reads the facts of every process.
@@ -89,22 +95,34 @@ pub fn weight(pid: u32) -> io::Result<Weight> {
     Ok(Weight { threads, resident_bytes: number("VmRSS:").unwrap_or(0) * 1024 })
 }
 
-/// Reads variables of a process's environment as it was at its exec; nothing if it may not be read.
-pub fn environment<const N: usize>(pid: i32, names: [&str; N]) -> [Option<String>; N] {
-    let text = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    names.map(|name| {
+/// Reads variables of a process's environment as it was at its exec, all absent if it may not be read; nothing while it
+/// cannot be known: in the middle of an exec, and of an exit.
+pub fn environment<const N: usize>(pid: i32, names: [&str; N]) -> Option<[Option<String>; N]> {
+    let mut text = read(pid, "environ");
+    if text.is_empty() {
+        if is_passing(pid) {
+            return None;
+        }
+        // It has none, or came through its exec after it was read.
+        text = read(pid, "environ");
+    }
+    Some(names.map(|name| {
         text.split(|byte| *byte == 0)
             .find_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
             .map(|value| String::from_utf8_lossy(value).into_owned())
-    })
+    }))
 }
 
-/// Returns whether a process is in the middle of its exec: it has a program but neither arguments nor environment yet.
-/// The kernel wakes the parent, and closes descriptors, before it has set these up.
-pub fn is_between(pid: i32) -> bool {
-    let empty = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).is_ok_and(|text| text.is_empty());
-    // A kernel thread has no program.
-    empty("cmdline") && empty("environ") && std::fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+/// Returns whether a process is in the middle of its exec or its exit, and so has neither arguments nor environment.
+/// The kernel wakes the parent of one that is started, and closes descriptors, before it has set these up; and it takes
+/// them away from one that ends before its children get another parent.
+fn is_passing(pid: i32) -> bool {
+    // A kernel thread never has any.
+    read(pid, "cmdline").is_empty() && facts(pid).is_ok_and(|facts| facts.flags & KERNEL_THREAD == 0)
+}
+
+fn read(pid: i32, name: &str) -> Vec<u8> {
+    std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
 
 /// Reads how many processes the kernel has killed for want of memory since boot.
@@ -121,7 +139,8 @@ mod tests {
     fn a_name_with_parentheses_does_not_confuse_the_reader() {
         let line = "7 (a) b (c) S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 1 1";
         let facts = parse(7, line).unwrap();
-        assert_eq!((facts.parent, facts.group, facts.session, facts.start), (1, 2, 3, 777));
+        assert_eq!((facts.parent, facts.group, facts.session), (1, 2, 3));
+        assert_eq!((facts.flags, facts.start), (4_194_560, 777));
         assert!(facts.is_alive());
         assert_eq!(parse(7, "7 (a"), None);
     }

@@ -114,10 +114,12 @@ impl Search<'_> {
         let own = std::process::id() as i32;
         let mut found = BTreeMap::new();
         let mut leaders = BTreeSet::new();
-        // Before the environments are read: what is settled now can be read.
-        let unsettled = all.values().any(|facts| facts.is_alive() && proc::is_between(facts.pid));
+        let mut unsettled = false;
         for facts in all.values() {
-            let [hub, epoch, instance] = proc::environment(facts.pid, [ENV_HUB, ENV_EPOCH, ENV_INSTANCE]);
+            let Some([hub, epoch, instance]) = proc::environment(facts.pid, [ENV_HUB, ENV_EPOCH, ENV_INSTANCE]) else {
+                unsettled |= facts.is_alive();
+                continue;
+            };
             // Any other epoch: a store that was restored from a copy may count lower than its former hub.
             if hub.as_deref() == Some(self.store_id) && epoch.is_some_and(|e| e != self.current.0.to_string()) {
                 self.nonces.extend(instance);

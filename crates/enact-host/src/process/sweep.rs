@@ -12,8 +12,10 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 use crate::proc::{self, ProcessFacts};
 use crate::reap::{self, ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
 
-/// How long what was killed is waited for; what hangs in the kernel ends when that lets it.
-const WAIT: Duration = Duration::from_millis(100);
+/// How long an answer waits for what was killed; a busy system lets it die late.
+const WAIT: Duration = Duration::from_millis(400);
+/// How long it is looked for in all; what hangs in the kernel ends when that lets it.
+const LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -34,20 +36,23 @@ pub(super) enum Sweep {
 }
 
 impl Sweep {
-    /// Looks and kills until nothing is left.
+    /// Looks and kills until nothing is left; what does not end in time is looked after in the background.
     ///
     /// # Cancel safety
-    /// It may be dropped; what was not found by then stays.
-    pub async fn finish(&self) {
-        let until = tokio::time::Instant::now() + WAIT;
-        while !self.pass() && tokio::time::Instant::now() < until {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    /// It may be dropped; the background goes on.
+    pub async fn finish(self) {
+        let sweep = tokio::spawn(async move {
+            let until = tokio::time::Instant::now() + LIMIT;
+            while !self.pass() && tokio::time::Instant::now() < until {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        });
+        let _ = tokio::time::timeout(WAIT, sweep).await;
     }
 
     /// Does the same and blocks.
-    pub fn finish_here(&self) {
-        let until = std::time::Instant::now() + WAIT;
+    pub fn finish_here(self) {
+        let until = std::time::Instant::now() + LIMIT;
         while !self.pass() && std::time::Instant::now() < until {
             std::thread::sleep(LOOK_EVERY);
         }
@@ -61,13 +66,12 @@ impl Sweep {
             clean = !reap_all(WaitId::Pgid(Some(*group)));
         }
         for pid in orphans() {
-            if proc::is_between(pid) {
-                clean = false;
-                continue;
-            }
             let Ok(facts) = proc::facts(pid) else { continue };
-            if facts.is_alive() && self.marks(pid) {
+            let marked = if facts.is_alive() { self.marks(pid) } else { Some(false) };
+            if marked == Some(true) {
                 reap::kill_exactly(&facts);
+                clean = false;
+            } else if marked.is_none() {
                 clean = false;
             } else if let Some(pid) = Pid::from_raw(pid).filter(|_| !facts.is_alive() && is_nobodys(&facts)) {
                 // It may have handed its children over after the list was made.
@@ -78,17 +82,18 @@ impl Sweep {
         clean
     }
 
-    fn marks(&self, pid: i32) -> bool {
-        match self {
+    /// Returns whether a process carries the mark of what is swept, where that can be known.
+    fn marks(&self, pid: i32) -> Option<bool> {
+        Some(match self {
             Self::Instance(_, nonce) => {
-                let [instance] = proc::environment(pid, [ENV_INSTANCE]);
+                let [instance] = proc::environment(pid, [ENV_INSTANCE])?;
                 instance.as_deref() == Some(nonce)
             }
             Self::Hub(store, epoch) => {
-                let [of, at] = proc::environment(pid, [ENV_HUB, ENV_EPOCH]);
+                let [of, at] = proc::environment(pid, [ENV_HUB, ENV_EPOCH])?;
                 of.as_deref() == Some(store) && at.as_deref() == Some(epoch)
             }
-        }
+        })
     }
 }
 
