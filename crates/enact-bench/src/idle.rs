@@ -21,7 +21,8 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     }
     let folder = tempfile::tempdir_in(&options.dir)?;
     let mut serve = Command::new(program);
-    serve.arg("--store").arg(folder.path().join("store")).arg("serve").current_dir(folder.path());
+    serve.arg("--store").arg(folder.path().join("store")).arg("serve");
+    serve.env("ENACT_HTTP_LISTEN", "127.0.0.1:0").current_dir(folder.path());
     let mut serve = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let resident = resident_mib(&mut serve);
     if let Some(pid) = i32::try_from(serve.id()).ok().and_then(rustix::process::Pid::from_raw) {

@@ -13,7 +13,7 @@ use enact_model::intent::IntentDraft;
 use enact_model::json::Json;
 use enact_model::observation::Fault;
 use enact_model::time::Timestamp;
-use enact_runtime::api::{Caller, Request, Response};
+use enact_runtime::api::{Caller, Request, Response, Role};
 use enact_runtime::hub::{Hub, HubConfig};
 
 use crate::Failure;
@@ -84,7 +84,7 @@ impl World {
         config.policy.running_max = RUNNING_MAX;
         config.hosts.insert("process", Arc::new(Nothing(Json::parse(OUTPUT)?)));
         let hub = Hub::open(config).await?;
-        let caller = Caller { tenant: TenantId::default_tenant(), actor: "bench".to_owned() };
+        let caller = Caller { tenant: TenantId::default_tenant(), actor: "bench".to_owned(), role: Role::Admin };
         Ok(Self { hub, caller })
     }
     /// Adds the component.

@@ -192,6 +192,12 @@ codes! {
     HUB_UNREACHABLE = Service Unavailable Unknown SystemFailure RetryLater SystemAdmin;
     /// A configuration with faults.
     CONFIGURATION_INVALID = Configuration FormatError Format ConfigurationFailure FixInput SystemAdmin;
+    /// A question without credentials, or with credentials that hold no more.
+    AUTHENTICATION_REQUIRED = Security AuthenticationRequired Permission DomainFailure FixInput User;
+    /// Something that the caller's role, tenant or solution does not cover.
+    ACCESS_DENIED = Security PermissionDenied Permission DomainFailure FixInput User;
+    /// Too many questions of one caller.
+    RATE_LIMITED = Resource Unavailable Limit DomainFailure RetryLater User;
     /// The hub itself broke a rule of its own.
     INTERNAL = System InvariantViolation Unknown Defect Escalation Developer;
 }

@@ -20,13 +20,59 @@ use enact_model::table::SessionRow;
 use enact_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Who asks. The tenant comes from the door's credentials, never from the request's body.
+/// Who asks. Tenant and role come from the door's credentials, never from the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// On whose behalf.
     pub tenant: TenantId,
     /// Who, such as `cli:root`.
     pub actor: String,
+    /// What they may ask.
+    pub role: Role,
+}
+
+/// What a caller may ask, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// See what there is, and call what a solution lets viewers call.
+    Viewer,
+    /// Call operations, and steer what runs.
+    Operator,
+    /// Everything of the hub: components, the log, its end.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+
+    /// Returns its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to read a role from {0:?}: it is viewer, operator or admin")]
+pub struct ParseRoleError(String);
+
+impl std::str::FromStr for Role {
+    type Err = ParseRoleError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or_else(|| ParseRoleError(text.to_owned()))
+    }
 }
 
 /// What a door may ask.
@@ -75,6 +121,8 @@ pub enum Request {
         reason: String,
         confirm_may_have_run: bool,
     },
+    /// A command to every execution that passes a filter.
+    Bulk(Box<Bulk>),
 
     /// Adds a component from a folder or a descriptor on the hub's machine.
     ComponentAdd {
@@ -217,6 +265,7 @@ pub enum Response {
     IntentTypes(Vec<IntentTypeView>),
     Execution(Box<ExecutionView>),
     Executions(Page<ExecutionView>),
+    Bulk(Box<BulkReport>),
     /// A command was carried out or noted; the execution as it stands.
     Done {
         message: String,
@@ -317,11 +366,15 @@ pub struct IntentTypeView {
 #[allow(missing_docs)]
 pub struct ExecutionFilter {
     pub phase: Option<Phase>,
+    /// Only those that are not settled.
+    pub open: bool,
     /// `completed`, `failed`, `cancelled`, …
     pub outcome: Option<String>,
     /// `component`, `component.service` or a whole selector.
     pub selector: Option<String>,
     pub session: Option<SessionId>,
+    /// As it was submitted.
+    pub intent_type: Option<String>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// Part of the failure's message.
@@ -329,6 +382,48 @@ pub struct ExecutionFilter {
     pub limit: u32,
     /// From `Page::next`.
     pub cursor: Option<String>,
+}
+
+/// A command to every execution that passes a filter, at most 1,000 of them, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Bulk {
+    pub action: BulkAction,
+    /// `limit` counts executions; a cursor is not needed.
+    pub filter: ExecutionFilter,
+    pub reason: String,
+    pub confirm_may_have_run: bool,
+}
+
+/// What is done to each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BulkAction {
+    /// What is open is cancelled.
+    Cancel,
+    /// What failed, was cancelled or waits is retried.
+    Retry,
+}
+
+/// What a command to many came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct BulkReport {
+    /// Executions that the command was meant for.
+    pub matched: u64,
+    /// Those of them that it was given to.
+    pub done: u64,
+    /// Whether there are more than were asked for.
+    pub more: bool,
+    /// Those that refused it, at most 100.
+    pub not_done: Vec<NotDone>,
+}
+
+/// One execution that refused a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct NotDone {
+    pub execution: ExecutionId,
+    pub why: Conclusion,
 }
 
 /// Which references.

@@ -1,5 +1,8 @@
 //! The hub: opens a store, runs its ring, and answers what the doors ask.
 
+mod access;
+mod artifact;
+mod bulk;
 mod component;
 mod data;
 mod doctor;
@@ -32,6 +35,8 @@ use crate::driver::{Driver, read_execution};
 use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
 
+pub use access::least_role;
+pub use artifact::{Bytes, Upload};
 pub use open::OpenError;
 
 /// How a hub is set up; every value is checked before it comes here.
@@ -87,6 +92,7 @@ pub struct Hub {
     epoch: u64,
     started_at: Timestamp,
     draining: AtomicBool,
+    denials: access::Denials,
     thread: Mutex<Option<std::thread::JoinHandle<Driver<DiskStore>>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -105,6 +111,7 @@ impl Hub {
 
     async fn answer(&self, caller: &Caller, request: Request) -> refusal::Result<Response> {
         use Request as R;
+        self.admit(caller, &request)?;
         match request {
             R::Submit { draft, wait_ms } => self.submit(caller, *draft, wait_ms).await,
             R::Intent { intent } => self.intent(caller, intent).await,
@@ -129,6 +136,7 @@ impl Hub {
                 let tenant = caller.tenant.clone();
                 self.operate(caller, CommandBody::Retry { tenant, execution, reason, confirm_may_have_run }).await
             }
+            R::Bulk(bulk) => self.bulk(caller, *bulk).await,
             R::ComponentAdd { path } => self.component_add(caller, path).await,
             R::ComponentCheck { path } => self.component_check(path).await,
             R::Components => Ok(self.components()),
@@ -258,13 +266,14 @@ impl Hub {
             loop {
                 position.mark_unchanged();
                 let Ok(Some(row)) = read_execution(ring.view(), &tenant, execution) else { return };
-                for lsn in row.records.iter().filter(|lsn| **lsn > last) {
-                    let Ok(Some(record)) = ring.view().record(*lsn) else { continue };
+                let Ok(positions) = log::positions_of(ring.view(), &row) else { return };
+                for lsn in positions.into_iter().filter(|lsn| *lsn > last) {
+                    let Ok(Some(record)) = ring.view().record(lsn) else { continue };
                     if sender.send(record).await.is_err() {
                         return;
                     }
                 }
-                last = row.records.last().copied().unwrap_or(last);
+                last = last.max(row.records.last().copied().unwrap_or(last));
                 if !row.is_open() {
                     return;
                 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use enact_cli::socket::client::Client;
-use enact_runtime::api::{Caller, Request, Response};
+use enact_runtime::api::{Caller, Request, Response, Role};
 use tokio::process::{Child, Command};
 
 use crate::{BE_THE_HUB, Broken, Result, doing};
@@ -22,7 +22,7 @@ pub(crate) struct Hub {
 /// Who asks.
 pub(crate) fn caller() -> Result<Caller> {
     let tenant = "default".parse().map_err(doing("name the tenant"))?;
-    Ok(Caller { tenant, actor: "torture".to_owned() })
+    Ok(Caller { tenant, actor: "torture".to_owned(), role: Role::Admin })
 }
 
 impl Hub {
@@ -31,7 +31,12 @@ impl Hub {
         let store = folder.join("store");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("hub.log"));
         let mut command = Command::new(program);
-        command.args(["serve", "--store"]).arg(&store).env(BE_THE_HUB, "1").current_dir(folder);
+        command
+            .args(["serve", "--store"])
+            .arg(&store)
+            .env(BE_THE_HUB, "1")
+            .env("ENACT_HTTP_LISTEN", "127.0.0.1:0")
+            .current_dir(folder);
         command.env("ENACT_CONFIG", folder.join("enact.yaml")).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.map_err(doing("open the log of the hub"))?);
         if let Some(crash) = crash {

@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::command::{
     artifact, bench, component, config, execution, history, hub, intent, outbox, reference, run, serve, session,
-    solution, state, wal,
+    solution, state, token, wal,
 };
 
 /// Durable execution for code you cannot rewrite.
@@ -102,6 +102,9 @@ pub enum Command {
     /// See messages and their deliveries
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// Make, list and take back tokens of callers over the network
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// See and verify the write-ahead log
     #[command(subcommand)]
     Wal(wal::WalCommand),

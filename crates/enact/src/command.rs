@@ -19,6 +19,7 @@ pub mod session;
 pub mod signal;
 pub mod solution;
 pub mod state;
+pub mod token;
 pub mod wait;
 pub mod wal;
 
@@ -44,6 +45,7 @@ pub async fn carry_out(command: Command, desk: &mut Desk) -> Result<(), Failure>
         Command::Session(command) => command.carry_out(desk).await,
         Command::State(command) => command.carry_out(desk).await,
         Command::Outbox(command) => command.carry_out(desk).await,
+        Command::Token(command) => command.carry_out(desk),
         Command::Wal(command) => command.carry_out(desk).await,
         Command::History(command) => command.carry_out(desk).await,
         Command::Status(args) => args.carry_out(desk).await,

@@ -1,5 +1,6 @@
 //! The configuration: defaults, a file, the environment and flags, settled as a whole; every value knows its origin.
 
+pub mod door;
 pub mod fault;
 pub mod file;
 pub mod key;

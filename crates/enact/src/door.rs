@@ -218,6 +218,11 @@ impl Watch {
     }
 }
 
+/// Returns the folder in which a store's tokens are kept.
+pub fn tokens_folder(store: &Path) -> PathBuf {
+    store.join("access")
+}
+
 fn is_store(store: &Path) -> bool {
     store.join("FORMAT").exists()
 }

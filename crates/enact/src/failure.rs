@@ -61,6 +61,12 @@ pub enum Failure {
     /// The socket could not be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The door over HTTP could not be opened.
+    #[error(transparent)]
+    Http(#[from] enact_server::BindError),
+    /// Tokens could not be read or changed.
+    #[error(transparent)]
+    Token(#[from] enact_server::access::TokenError),
     /// A file that the command line names could not be read or written.
     #[error("failed to use {}: {source}", path.display())]
     File {
@@ -113,6 +119,49 @@ pub enum Failure {
     /// A second signal came.
     #[error("ended by a second signal")]
     EndedAtOnce,
+}
+
+/// Returns what it means that a token could not be made, found or kept.
+fn token(error: &enact_server::access::TokenError) -> Conclusion {
+    use enact_server::access::TokenError as E;
+    let (symptom, cause, disposition, hint) = match error {
+        E::Unknown(_) => {
+            (Symptom::NotFound, Cause::Relation, Disposition::FixInput, "`enact token list` shows what there is")
+        }
+        E::Taken(_) => {
+            (Symptom::Duplicate, Cause::Conflict, Disposition::FixInput, "name it otherwise, or revoke the other one")
+        }
+        E::Name(_) => {
+            (Symptom::FormatError, Cause::Format, Disposition::FixInput, "write a name such as ci or billing-2")
+        }
+        E::Io { .. } => (
+            Symptom::Unavailable,
+            Cause::Permission,
+            Disposition::Escalation,
+            "the folder belongs to the owner of the store",
+        ),
+        E::Malformed { .. } => (
+            Symptom::Corrupted,
+            Cause::Corruption,
+            Disposition::Escalation,
+            "restore the file, or remove it: every token is void then",
+        ),
+        E::Newer { .. } => (
+            Symptom::Unsupported,
+            Cause::Format,
+            Disposition::Escalation,
+            "use the release that wrote it, or a newer one",
+        ),
+    };
+    let code = DetailCode {
+        category: Category::Security,
+        symptom,
+        cause,
+        interpretation: Interpretation::DomainFailure,
+        disposition,
+        responsibility: Responsibility::SystemAdmin,
+    };
+    Conclusion::new(code, error.to_string()).hint(hint)
 }
 
 impl Failure {
@@ -171,6 +220,11 @@ impl Failure {
             },
             Self::Open(failure) => failure.conclusion(),
             Self::Bind(_) => make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin),
+            Self::Http(_) => {
+                make(C::Configuration, S::Unavailable, Cause::Conflict, I::ConfigurationFailure, FixInput, SystemAdmin)
+                    .hint("name another address by `http.listen`, or `off`; ENACT_HTTP_LISTEN sets it, too")
+            }
+            Self::Token(error) => token(error),
             Self::File { .. } => make(C::Argument, S::NotFound, Cause::Relation, I::DomainFailure, FixInput, User),
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)

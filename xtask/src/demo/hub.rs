@@ -166,7 +166,7 @@ impl Hub {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(&self.folder).args(words).stdin(Stdio::null());
-        command.env_remove("ENACT_CONFIG").env_remove("ENACT_STORE");
+        command.env_remove("ENACT_CONFIG").env_remove("ENACT_STORE").env("ENACT_HTTP_LISTEN", "127.0.0.1:0");
         command
     }
 

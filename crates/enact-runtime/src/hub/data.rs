@@ -1,26 +1,19 @@
-//! References, artifacts and lineage: what there is and where it came from; bytes only into a file that somebody names.
+//! References and lineage: what there is and where it came from.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
 
-use enact_engine::command::{Answer, CommandBody};
 use enact_engine::conclude as code;
 use enact_model::conclusion::Conclusion;
-use enact_model::digest::Digest;
 use enact_model::id::{ReferenceId, TenantId};
 use enact_model::reference::{Provenance, Reference};
 use enact_model::table::{Key, KeyRange, Row};
-use enact_store::artifacts;
 use enact_store::contract::{Order, ReadError, View};
 
 use super::execution::{bad_cursor, page_limit};
 use super::{Hub, refusal};
-use crate::api::{ArtifactName, Caller, Direction, Lineage, Page, ReferenceFilter, Response};
-use crate::driver::describe;
+use crate::api::{Caller, Direction, Lineage, Page, ReferenceFilter, Response};
 
-/// Largest artifact that is put by hand, in bytes.
-const PUT_MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Farthest that lineage is followed.
 const DEPTH_MAX: u32 = 64;
 /// Most nodes of one answer.
@@ -31,76 +24,11 @@ const EDGES_MAX: usize = 10_000;
 const LINEAGE_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Hub {
-    pub(super) async fn artifact_put(
+    pub(super) fn read_reference(
         &self,
-        caller: &Caller,
-        path: String,
-        name: Option<String>,
-        media_type: Option<String>,
-    ) -> refusal::Result<Response> {
-        self.refuse_while_draining()?;
-        let path = PathBuf::from(path);
-        let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = name
-            .or(file_name)
-            .filter(|name| !name.trim().is_empty() && name.len() <= 255)
-            .ok_or_else(|| refusal::new(code::PARAMETERS_INVALID, "an artifact needs a name of 1 to 255 bytes"))?;
-        let media_type = media_type.unwrap_or_else(|| media_type_of(&name).to_owned());
-        let artifacts = self.performer.artifacts().clone();
-        let put = move || artifacts.put_file(&path, PUT_MAX_BYTES).map_err(|error| unusable(&error, &path));
-        let stored = tokio::task::spawn_blocking(put).await.map_err(|error| refusal::internal(&error))??;
-        let now = self.ring.now();
-        let reference = Box::new(Reference {
-            id: ReferenceId::from_parts(now.0, self.ring.random()),
-            tenant_id: caller.tenant.clone(),
-            name,
-            media_type,
-            digest: Some(stored.digest),
-            size: Some(stored.size),
-            uri: None,
-            made_by: None,
-            registered_at: now,
-        });
-        match self.ask(caller, CommandBody::RegisterReference { reference }).await? {
-            Answer::Reference(id) => self.reference(caller, id),
-            Answer::Refused(refused) => Err(refusal::from(*refused)),
-            other => Err(refusal::internal(&format!("a registration was answered with {other:?}"))),
-        }
-    }
-
-    pub(super) async fn artifact_get(
-        &self,
-        caller: &Caller,
-        name: ArtifactName,
-        target: String,
-    ) -> refusal::Result<Response> {
-        let digest = match name {
-            ArtifactName::Reference(id) => {
-                let reference = self.read_reference(&caller.tenant, id)?;
-                reference.digest.ok_or_else(|| {
-                    refusal::new(code::NOT_FOUND, format!("reference {id} names something elsewhere, not an artifact"))
-                })?
-            }
-            ArtifactName::Digest(digest) => self.own_digest(&caller.tenant, digest).await?,
-        };
-        let artifacts = self.performer.artifacts().clone();
-        let path = PathBuf::from(&target);
-        let copy = move || artifacts.materialise(&digest, &path).map_err(|error| unusable(&error, &path));
-        tokio::task::spawn_blocking(copy).await.map_err(|error| refusal::internal(&error))??;
-        Ok(Response::Done { message: format!("{digest} is written to {target}") })
-    }
-
-    /// A digest opens nothing that the tenant has no reference to.
-    async fn own_digest(&self, tenant: &TenantId, digest: Digest) -> refusal::Result<Digest> {
-        let filter = ReferenceFilter { digest: Some(digest), limit: 1, ..ReferenceFilter::default() };
-        let caller = Caller { tenant: tenant.clone(), actor: "engine".to_owned() };
-        match self.references(&caller, filter).await? {
-            Response::References(page) if !page.items.is_empty() => Ok(digest),
-            _ => Err(refusal::new(code::NOT_FOUND, format!("tenant {tenant} has no reference to {digest}"))),
-        }
-    }
-
-    fn read_reference(&self, tenant: &TenantId, id: ReferenceId) -> refusal::Result<std::sync::Arc<Reference>> {
+        tenant: &TenantId,
+        id: ReferenceId,
+    ) -> refusal::Result<std::sync::Arc<Reference>> {
         match self.ring.view().get(&Key::reference(tenant, id)).map_err(refusal::of_read)? {
             Some(Row::Reference(row)) => Ok(row),
             _ => {
@@ -236,40 +164,4 @@ fn passes(filter: &ReferenceFilter, reference: &Reference) -> bool {
         && filter.media_type.as_ref().is_none_or(|media_type| reference.media_type == *media_type)
         && filter.digest.is_none_or(|digest| reference.digest == Some(digest))
         && filter.made_by.is_none_or(|execution| reference.made_by == Some(execution))
-}
-
-/// Tells the caller's file, which the caller can mend, from the store's, which an administrator must.
-fn unusable(error: &artifacts::Error, theirs: &Path) -> Box<crate::api::Refusal> {
-    use artifacts::Error as E;
-    let code = match error {
-        E::Altered { .. } | E::Missing(_) => code::STORE_CORRUPTED,
-        E::TooLarge { .. } => code::FILE_UNUSABLE,
-        E::Full { path, .. } | E::ReadOnly { path, .. } | E::Io { path, .. } if path == theirs => code::FILE_UNUSABLE,
-        E::Full { .. } => code::STORE_FULL,
-        E::ReadOnly { .. } | E::Io { .. } => code::STORE_UNUSABLE,
-    };
-    let conclusion = Conclusion::new(code, describe(error));
-    refusal::concluded(match error {
-        E::Altered { .. } | E::Missing(_) => {
-            conclusion.hint("restore the folder artifacts from a backup, or put it again")
-        }
-        E::Full { .. } => conclusion.hint("free the disk and ask again"),
-        _ => conclusion,
-    })
-}
-
-/// Guesses a media type from a name's ending.
-fn media_type_of(name: &str) -> &'static str {
-    match Path::new(name).extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("json") => "application/json",
-        Some("pdf") => "application/pdf",
-        Some("txt" | "log") => "text/plain",
-        Some("csv") => "text/csv",
-        Some("xml") => "application/xml",
-        Some("html") => "text/html",
-        Some("png") => "image/png",
-        Some("jpg" | "jpeg") => "image/jpeg",
-        Some("zip") => "application/zip",
-        _ => "application/octet-stream",
-    }
 }

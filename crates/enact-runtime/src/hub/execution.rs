@@ -91,7 +91,7 @@ impl Hub {
         let view = self.ring.view().clone();
         let tenant = caller.tenant.clone();
         let look = move || {
-            let open_only = matches!(filter.phase, Some(phase) if phase != Phase::Settled);
+            let open_only = filter.open || matches!(filter.phase, Some(phase) if phase != Phase::Settled);
             let mut range = match (&filter.session, open_only) {
                 (Some(session), _) => KeyRange::session_executions(&tenant, session),
                 (None, true) => KeyRange::active(&tenant),
@@ -208,6 +208,8 @@ fn canonical(asked: &str) -> refusal::Result<String> {
 fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {
     let selector = execution.selector.to_string();
     filter.phase.is_none_or(|phase| execution.phase == phase)
+        && (!filter.open || execution.is_open())
+        && filter.intent_type.as_ref().is_none_or(|asked| execution.intent.intent_type.to_string() == *asked)
         && filter.outcome.as_ref().is_none_or(|word| execution.outcome.as_ref().is_some_and(|o| o.word() == word))
         && filter.selector.as_ref().is_none_or(|asked| selector == *asked || selector.starts_with(&format!("{asked}.")))
         && filter.session.as_ref().is_none_or(|session| execution.intent.session_id == *session)

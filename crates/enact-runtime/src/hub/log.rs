@@ -7,6 +7,7 @@ use std::time::Duration;
 use enact_catalog::near::did_you_mean;
 use enact_model::conclusion::Conclusion;
 use enact_model::envelope::StateScope;
+use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, Lsn, SessionId, TenantId};
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_model::table::KeyRange;
@@ -258,6 +259,16 @@ fn effects_before<V: View>(view: &V, lsn: Lsn, own: &[Lsn]) -> Result<Vec<Lsn>, 
 }
 
 /// Reads the records that the row of an execution names, and the effects of its outcome.
+/// Returns where the records of an execution stand, its effects included, in order.
+pub(super) fn positions_of<V: View>(view: &V, row: &Execution) -> Result<Vec<Lsn>, ReadError> {
+    let mut positions = row.records.clone();
+    positions.sort_unstable();
+    let effects = positions.iter().map(|lsn| effects_before(view, *lsn, &positions));
+    let mut all: Vec<Lsn> = effects.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    all.sort_unstable();
+    Ok(all)
+}
+
 fn by_execution<V: View>(
     view: &V,
     filter: &RecordFilter,
@@ -267,11 +278,7 @@ fn by_execution<V: View>(
     let Some(tenant) = &filter.tenant else { return Ok(Page { items: Vec::new(), next: None }) };
     let row = read_execution(view, tenant, execution)?;
     let row = row.filter(|row| filter.session.as_ref().is_none_or(|session| row.intent.session_id == *session));
-    let mut positions = row.map_or_else(Vec::new, |row| row.records.clone());
-    positions.sort_unstable();
-    let effects = positions.clone().into_iter().map(|lsn| effects_before(view, lsn, &positions));
-    positions = effects.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
-    positions.sort_unstable();
+    let positions = row.map_or(Ok(Vec::new()), |row| positions_of(view, &row))?;
     let mut items = Vec::new();
     let mut next = None;
     for lsn in positions.into_iter().rev() {

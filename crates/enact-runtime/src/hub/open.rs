@@ -138,6 +138,7 @@ impl Hub {
             epoch,
             started_at,
             draining: AtomicBool::new(false),
+            denials: super::access::Denials::default(),
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),
         });

@@ -28,14 +28,6 @@ impl Hub {
             (Ok(_), Some(fault)) => Err(vec![fault]),
             (Err(faults), Some(fault)) => Err(faults.into_iter().chain([fault]).collect()),
         };
-        let parsed = parsed.and_then(|intent| {
-            // The tenant comes from the credentials; a draft may repeat it and nothing else.
-            if intent.tenant_id == tenant {
-                return Ok(intent);
-            }
-            let message = format!("{} is not the caller's tenant, which is {tenant}", intent.tenant_id);
-            Err(vec![InputFault::new("tenant_id", message).hint("leave it out")])
-        });
         let body = match parsed {
             Ok(intent) => {
                 let (intent, parameters) = self.keep_parameters(intent).await?;

@@ -11,7 +11,7 @@ use enact_model::json::Json;
 use enact_model::outcome::Outcome;
 use enact_model::record::{Record, RecordFilter};
 use enact_model::reference::Reference;
-use enact_runtime::api::{Caller, DeliveryState, ExecutionView, Refusal, Request, Response, VerifyReport};
+use enact_runtime::api::{Caller, DeliveryState, ExecutionView, Refusal, Request, Response, Role, VerifyReport};
 use enact_runtime::hub::{Hub, HubConfig, SinkConfig};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -217,7 +217,7 @@ pub async fn accepted_ids(bed: &Bed) -> std::collections::BTreeSet<ExecutionId> 
 }
 
 pub fn caller(tenant: &str) -> Caller {
-    Caller { tenant: tenant.parse::<TenantId>().unwrap(), actor: "test:somebody".to_owned() }
+    Caller { tenant: tenant.parse::<TenantId>().unwrap(), actor: "test:somebody".to_owned(), role: Role::Admin }
 }
 
 pub fn draft(intent_type: &str, parameters: Value) -> IntentDraft {

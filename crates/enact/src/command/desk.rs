@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use enact_runtime::api::{Caller, Request, Response};
+use enact_runtime::api::{Caller, Request, Response, Role};
 
 use crate::config::{Settings, Sheet};
 use crate::door::{Door, Need};
@@ -32,7 +32,11 @@ impl Desk {
 
     /// Returns who asks.
     pub fn caller(&self) -> Caller {
-        Caller { tenant: self.sheet.settings.tenant.clone(), actor: self.sheet.settings.actor.0.clone() }
+        Caller {
+            tenant: self.sheet.settings.tenant.clone(),
+            actor: self.sheet.settings.actor.0.clone(),
+            role: Role::Admin,
+        }
     }
 
     /// Finds the way to the hub, once.

@@ -8,14 +8,14 @@ use tokio::sync::{mpsc, watch};
 
 use super::desk::Desk;
 use super::signal::Ends;
-use crate::door::local::{Local, hub_config};
+use crate::door::local::{Local, http_config, hub_config};
 use crate::failure::Failure;
 use crate::socket::protocol::RELEASE;
 use crate::socket::server::Server;
 
 /// Run a hub that listens on the socket of its store, until it is told to end.
 ///
-/// When it is ready it prints one line with where it listens. SIGTERM, SIGINT, SIGHUP or `enact stop` ends it: what was
+/// When it is ready it prints one line with where it listens: the socket, and the address of `http.listen`. SIGTERM, SIGINT, SIGHUP or `enact stop` ends it: what was
 /// acknowledged is finished within `shutdown.grace` or waits durably, and new work is refused; a second signal ends it at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  enact serve\n  enact serve --store /var/lib/enact --json")]
@@ -25,25 +25,30 @@ impl ServeArgs {
     /// Carries the command out.
     ///
     /// # Errors
-    /// A store that is held or cannot be opened, a socket that cannot be bound, a second signal.
+    /// A store that is held or cannot be opened, a socket or an address that cannot be bound, a second signal.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         let mut ends = Ends::listen()?;
         let hub = Arc::new(Local::open(hub_config(desk.settings())).await?);
-        let server = match Server::bind(&desk.settings().store) {
-            Ok(server) => server,
-            Err(error) => {
+        let (server, http) = match bind(desk).await {
+            Ok(doors) => doors,
+            Err(failure) => {
                 hub.shutdown().await;
-                return Err(error.into());
+                return Err(failure);
             }
         };
+        let url = http.as_ref().map(enact_server::Server::url);
         let path = server.path().to_owned();
         let (stop, mut stops) = mpsc::channel(1);
         let (end, ended) = watch::channel(false);
+        let over_http = http.map(|http| tokio::spawn(http.serve(hub.hub(), ended.clone())));
         let serving = tokio::spawn(server.serve(Arc::clone(&hub), stop, ended));
         let ready = if desk.out.json {
-            desk.out.json_line(&json!({ "listens": path, "pid": std::process::id(), "release": RELEASE }))
+            let pid = std::process::id();
+            desk.out.json_line(&json!({ "listens": path, "http": url, "pid": pid, "release": RELEASE }))
         } else {
-            desk.out.line(&format!("enact {RELEASE} listens on {} (process {})", path.display(), std::process::id()))
+            let http = url.map(|url| format!(" and {url}")).unwrap_or_default();
+            let (path, pid) = (path.display(), std::process::id());
+            desk.out.line(&format!("enact {RELEASE} listens on {path}{http} (process {pid})"))
         };
         // Whoever started it may have closed the pipe by now; the hub goes on.
         if let Err(failure) = ready
@@ -64,6 +69,19 @@ impl ServeArgs {
         // The receiver is gone only if serving ended by itself.
         let _ = end.send(true);
         let _ = serving.await;
+        if let Some(over_http) = over_http {
+            let _ = over_http.await;
+        }
         Ok(())
     }
+}
+
+/// Binds every door of a hub whose store is held by now.
+async fn bind(desk: &Desk) -> Result<(Server, Option<enact_server::Server>), Failure> {
+    let socket = Server::bind(&desk.settings().store)?;
+    let http = match http_config(desk.settings()) {
+        Some(config) => Some(enact_server::Server::bind(config).await?),
+        None => None,
+    };
+    Ok((socket, http))
 }

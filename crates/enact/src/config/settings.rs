@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use enact_model::id::{SinkId, TenantId};
 
+use super::door::{HostNames, Listen, MaybePath, MaybeRole, Often, Origins};
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Readable, SinkNames};
 
@@ -71,6 +72,22 @@ settings! {
         "Tries of one delivery before it becomes a dead letter.";
     delivery_backoff: Backoff = "outbox.backoff", "200ms..60s",
         "The first and the longest pause between two tries of a delivery.";
+    http_listen: Listen = "http.listen", "127.0.0.1:7400",
+        "Where `enact serve` listens for HTTP; `off` leaves only the socket of the store. Port 0 is any that is free.";
+    http_anonymous: MaybeRole = "http.anonymous", "operator",
+        "What a caller without a token may ask, over loopback only and as `tenant`; `none` wants a token there too.";
+    http_certificate: MaybePath = "http.tls.certificate", "",
+        "The certificate chain in PEM, leaf first; with it HTTP is HTTPS. It is read again when it changes.";
+    http_key: MaybePath = "http.tls.key", "",
+        "The private key of the certificate in PEM.";
+    http_hosts: HostNames = "http.hosts", "",
+        "Names under which it is reached, beside those of loopback. Off loopback every name passes while there are none.";
+    http_origins: Origins = "http.origins", "",
+        "Origins of pages that may ask, beside its own.";
+    http_requests: Often = "http.requests_per_second", "unlimited",
+        "Most questions of one token in a second, and of one address without a token that holds.";
+    http_connections: Count = "http.connections", "16384",
+        "Most connections at once; others wait.";
     shutdown_grace: Millis = "shutdown.grace", "10s",
         "How long running attempts may go on after a signal to end; what is not over by then is recovered at the next start.";
 }

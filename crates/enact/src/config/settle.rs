@@ -234,6 +234,13 @@ fn check_together(settings: &Settings, entries: &[Entry], faults: &mut Vec<Confi
         });
         fault("outbox.default_sinks", format!("no sink is named `{sink}`"), hint);
     }
+    match (&settings.http_certificate.0, &settings.http_key.0) {
+        (Some(_), None) => fault("http.tls.key", "the certificate has no key".into(), "name its file".into()),
+        (None, Some(_)) => {
+            fault("http.tls.certificate", "the key has no certificate".into(), "name its file".into());
+        }
+        _ => {}
+    }
     let keep_least = enact_model::limits::IDEMPOTENCY_KEEP.as_millis() as u64;
     if settings.idempotency_keep.0 < keep_least {
         fault(

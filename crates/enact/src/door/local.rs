@@ -49,6 +49,11 @@ impl Local {
         Hub::open(config).await.map(|hub| Self { hub }).map_err(|error| refused(path, error))
     }
 
+    /// Returns the hub itself, for doors that know it.
+    pub fn hub(&self) -> Arc<Hub> {
+        Arc::clone(&self.hub)
+    }
+
     /// Starts an execution that somebody waits for here.
     ///
     /// # Errors
@@ -98,6 +103,27 @@ pub fn refused(path: PathBuf, error: OpenError) -> OpenFailure {
         })) => OpenFailure::Held { path, held },
         error => OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) },
     }
+}
+
+/// Returns the set-up of the door over HTTP, if there is to be one.
+pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
+    let listen = settings.http_listen.0?;
+    let tls = match (&settings.http_certificate.0, &settings.http_key.0) {
+        (Some(certificate), Some(key)) => {
+            Some(enact_server::TlsFiles { certificate: certificate.clone(), key: key.clone() })
+        }
+        _ => None,
+    };
+    Some(enact_server::Config {
+        tls,
+        anonymous: settings.http_anonymous.0,
+        anonymous_tenant: settings.tenant.clone(),
+        hosts: settings.http_hosts.0.clone(),
+        origins: settings.http_origins.0.clone(),
+        requests_per_second: settings.http_requests.0,
+        connections: settings.http_connections.0 as usize,
+        ..enact_server::Config::new(listen, super::tokens_folder(&settings.store))
+    })
 }
 
 /// Returns the set-up of a hub with these settings.

@@ -87,7 +87,12 @@ impl Running {
 /// The binary with a store and nothing else of the environment.
 pub fn enact(store: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_enact"));
-    command.env_clear().env("HOME", store).env("USER", "ada").current_dir(store);
+    command
+        .env_clear()
+        .env("HOME", store)
+        .env("USER", "ada")
+        .env("ENACT_HTTP_LISTEN", "127.0.0.1:0")
+        .current_dir(store);
     command.arg("--store").arg(store).args(args);
     command
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use enact_cli::socket::address::SOCKET_NAME;
 use enact_cli::socket::client::{Client, ClientError};
 use enact_cli::socket::server::Server;
-use enact_runtime::api::{Caller, Request, Response};
+use enact_runtime::api::{Caller, Request, Response, Role};
 use serde_json::{Value, json};
 
 use super::fake::Running;
@@ -18,7 +18,7 @@ fn hub() -> Running {
 }
 
 fn caller() -> Caller {
-    Caller { tenant: "default".parse().unwrap(), actor: "test".into() }
+    Caller { tenant: "default".parse().unwrap(), actor: "test".into(), role: Role::Admin }
 }
 
 fn send(stream: &mut UnixStream, value: &Value) {

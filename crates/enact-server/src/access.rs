@@ -1,0 +1,87 @@
+//! Who asks: tokens that a hub gave out, kept as digests, and callers on loopback without any.
+
+mod rate;
+mod token;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use enact_engine::conclude as code;
+use enact_model::conclusion::Conclusion;
+use enact_model::time::Timestamp;
+use enact_runtime::api::Caller;
+
+pub use token::{NewToken, Secret, Token, TokenError, Tokens};
+
+pub(crate) use rate::Rate;
+
+use crate::problem::Problem;
+use crate::server::Door;
+
+/// The other side of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub SocketAddr);
+
+/// Who asks, known by credentials.
+pub(crate) struct Asker(pub Caller);
+
+impl FromRequestParts<Arc<Door>> for Asker {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let asker = match parts.headers.get(header::AUTHORIZATION) {
+            Some(value) => by_token(door, value.as_bytes()),
+            None => anonymous(door, peer),
+        };
+        let (caller, who) = match asker {
+            Ok(known) => known,
+            Err(problem) => {
+                // Who guesses is slowed down by where they guess from.
+                door.rate.take(&peer.map(|peer| peer.ip().to_string()).unwrap_or_default())?;
+                return Err(problem);
+            }
+        };
+        door.rate.take(&who)?;
+        Ok(Self(caller))
+    }
+}
+
+fn by_token(door: &Door, given: &[u8]) -> Result<(Caller, String), Problem> {
+    let text = std::str::from_utf8(given).unwrap_or_default();
+    let (scheme, secret) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(unknown("the credentials are not a bearer token"));
+    }
+    let token = door.tokens.find(secret.trim()).map_err(|error| {
+        tracing::error!(%error, "tokens cannot be read");
+        Problem::new(code::STORE_UNUSABLE, "the tokens of this hub cannot be read")
+    })?;
+    let Some(token) = token else { return Err(unknown("the token is not one of this hub")) };
+    if token.revoked_at.is_some() {
+        return Err(unknown("the token is revoked"));
+    }
+    if token.expires_at.is_some_and(|at| at <= Timestamp::from_system(std::time::SystemTime::now())) {
+        return Err(unknown("the token has expired"));
+    }
+    let caller = Caller { tenant: token.tenant, actor: format!("token:{}", token.name), role: token.role };
+    Ok((caller, token.id))
+}
+
+fn anonymous(door: &Door, peer: Option<SocketAddr>) -> Result<(Caller, String), Problem> {
+    let near = door.config.listen.ip().is_loopback() && peer.is_some_and(|peer| peer.ip().is_loopback());
+    match door.config.anonymous.filter(|_| near) {
+        Some(role) => {
+            let tenant = door.config.anonymous_tenant.clone();
+            Ok((Caller { tenant, actor: "http:anonymous".to_owned(), role }, "anonymous".to_owned()))
+        }
+        None => Err(unknown("there are no credentials")),
+    }
+}
+
+fn unknown(message: &str) -> Problem {
+    let conclusion = Conclusion::new(code::AUTHENTICATION_REQUIRED, message);
+    Problem::concluded(conclusion.hint("send `Authorization: Bearer TOKEN`; `enact token create` makes one"))
+}

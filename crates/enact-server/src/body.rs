@@ -1,0 +1,162 @@
+//! What a caller sends: JSON documents and queries, within limits of size and time, every fault with its value.
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use enact_engine::conclude as code;
+use enact_model::json::Json;
+use serde::de::DeserializeOwned;
+
+use crate::problem::Problem;
+
+/// Largest document, in bytes: parameters at their limit, escaped once, and what stands around them.
+const DOCUMENT_MAX_BYTES: usize = 36 * 1024 * 1024;
+/// How long a document may take to come.
+const DOCUMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// A JSON object with known fields; none if nothing was sent.
+pub(crate) struct Document<T>(pub Option<T>);
+
+impl<T> Document<T> {
+    /// Returns the document that must be there.
+    pub fn required(self) -> Result<T, Problem> {
+        self.0.ok_or_else(|| {
+            Problem::of_http(StatusCode::BAD_REQUEST, "the body is empty, and a JSON document was expected")
+        })
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let Some(bytes) = bytes(request).await? else { return Ok(Self(None)) };
+        // A list of values in the order of the fields would be taken as one, too.
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Problem::of_http(
+                StatusCode::BAD_REQUEST,
+                "the body does not fit: it is a list, not an object",
+            ));
+        }
+        let document = serde_json::from_slice(&bytes).map_err(|error| {
+            let what = if error.is_data() { "does not fit" } else { "is no JSON" };
+            Problem::of_http(StatusCode::BAD_REQUEST, format!("the body {what}: {error}"))
+        })?;
+        Ok(Self(Some(document)))
+    }
+}
+
+/// A JSON value of any kind; none if nothing was sent.
+pub(crate) struct Value(pub Option<Json>);
+
+impl<S: Send + Sync> FromRequest<S> for Value {
+    type Rejection = Problem;
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let Some(bytes) = bytes(request).await? else { return Ok(Self(None)) };
+        let read = Json::parse(&bytes).map(|json| Self(Some(json)));
+        read.map_err(|error| Problem::of_http(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
+    }
+}
+
+/// Reads a body that says it is JSON.
+async fn bytes(request: Request) -> Result<Option<Vec<u8>>, Problem> {
+    let is_json = request.headers().get(header::CONTENT_TYPE).map(|value| is_json(value.as_bytes()));
+    if request.body().size_hint().lower() > DOCUMENT_MAX_BYTES as u64 {
+        return Err(too_large());
+    }
+    let reading = axum::body::to_bytes(request.into_body(), DOCUMENT_MAX_BYTES);
+    let bytes = match tokio::time::timeout(DOCUMENT_LIMIT, reading).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Err(unread(&error)),
+        Err(_) => {
+            let text = format!("the body did not come within {} s", DOCUMENT_LIMIT.as_secs());
+            return Err(Problem::of_http(StatusCode::REQUEST_TIMEOUT, text));
+        }
+    };
+    match is_json {
+        _ if bytes.is_empty() => Ok(None),
+        Some(true) => Ok(Some(bytes.into())),
+        // A form of a page on another origin may send text, but not this.
+        _ => {
+            let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON");
+            Err(problem.hint("send `Content-Type: application/json`"))
+        }
+    }
+}
+
+fn is_json(value: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+fn too_large() -> Problem {
+    let text = format!("the body is larger than {} MiB, unpacked", DOCUMENT_MAX_BYTES >> 20);
+    let problem = Problem::of_http(StatusCode::PAYLOAD_TOO_LARGE, text);
+    problem.hint("put large things to /v1/artifacts and name them by reference")
+}
+
+/// Says why a body could not be read: too large, or broken on its way.
+pub(crate) fn unread(error: &axum::Error) -> Problem {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        if error.to_string().contains("length limit exceeded") {
+            return too_large();
+        }
+        next = error.source();
+    }
+    Problem::of_http(StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))
+}
+
+/// A query whose every name is known.
+pub(crate) struct Asked<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
+                let query: String = parts.uri.query().unwrap_or_default().chars().take(120).collect();
+                let error = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                Err(Problem::new(code::PARAMETERS_INVALID, format!("the query {query:?} does not fit: {error}")))
+            }
+            Err(error) => Err(Problem::of_http(StatusCode::BAD_REQUEST, error.to_string())),
+        }
+    }
+}
+
+/// A part of the path.
+pub(crate) fn named<T: std::str::FromStr>(text: &str, what: &str) -> Result<T, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error| {
+        let text: String = text.chars().take(120).collect();
+        Problem::new(code::PARAMETERS_INVALID, format!("{text:?} is no {what}: {error}"))
+    })
+}
+
+/// Reads the pieces of a body of any size; a piece that does not come ends it.
+pub(crate) async fn piece(body: &mut Body) -> Result<Option<axum::body::Bytes>, Problem> {
+    use std::pin::Pin;
+    loop {
+        let next = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
+        let frame = tokio::time::timeout(DOCUMENT_LIMIT, next).await.map_err(|_| {
+            let text = format!("nothing more of the body came for {} s", DOCUMENT_LIMIT.as_secs());
+            Problem::of_http(StatusCode::REQUEST_TIMEOUT, text)
+        })?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(unread(&error)),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}

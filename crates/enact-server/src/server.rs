@@ -1,0 +1,184 @@
+//! The listening side: takes connections within a limit, gives each its time for handshake and headers, and ends with the hub.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use enact_runtime::hub::Hub;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::access::{Peer, Rate, Tokens};
+use crate::tls::{Tls, TlsError};
+use crate::{Config, route};
+
+/// How long a handshake may take, and the headers of a request.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+/// Most headers of one request.
+const HEADERS_MAX: usize = 100;
+/// Most bytes of the headers of one request.
+const HEADERS_MAX_BYTES: usize = 64 * 1024;
+/// Most streams of one connection of HTTP/2.
+const STREAMS_MAX: u32 = 256;
+/// How long answers that are on their way may take when the hub ends.
+const LEAVE_LIMIT: Duration = Duration::from_secs(2);
+
+/// What every route needs.
+pub(crate) struct Door {
+    pub hub: Arc<Hub>,
+    pub config: Config,
+    pub tokens: Tokens,
+    pub rate: Rate,
+    /// True once the door closes: what streams ends then.
+    pub end: watch::Receiver<bool>,
+}
+
+/// Why a door could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum BindError {
+    /// The address is taken, or not this machine's.
+    #[error("failed to listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: io::Error },
+    /// A certificate or key that cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A bound door.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    config: Config,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Server {
+    /// Binds the address; nothing is answered yet.
+    ///
+    /// # Errors
+    /// An address that is taken, a certificate that cannot be used.
+    pub async fn bind(config: Config) -> Result<Self, BindError> {
+        let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
+        let address = config.listen;
+        let listen = |source| BindError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        Ok(Self { listener, address, config, tls })
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns where it is reached, such as `http://127.0.0.1:7400`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
+    }
+
+    /// Serves until `end` is true, then waits a moment for answers that are on their way.
+    pub async fn serve(self, hub: Arc<Hub>, mut end: watch::Receiver<bool>) {
+        let Self { listener, config, tls, address } = self;
+        let slots = Arc::new(Semaphore::new(config.connections));
+        let door = Arc::new(Door {
+            hub,
+            tokens: Tokens::at(&config.tokens),
+            rate: Rate::new(config.requests_per_second),
+            config: Config { listen: address, ..config },
+            end: end.clone(),
+        });
+        let router = route::router(door);
+        let graceful = GracefulShutdown::new();
+        loop {
+            // A connection beyond the limit waits in the system's queue.
+            let slot = tokio::select! {
+                slot = Arc::clone(&slots).acquire_owned() => slot,
+                () = ended(&mut end) => break,
+            };
+            let Ok(slot) = slot else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = ended(&mut end) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let (router, watcher) = (router.clone(), graceful.watcher());
+                    let tls = tls.as_ref().map(|tls| tls.acceptor());
+                    tokio::spawn(async move {
+                        // A caller that goes away is no news.
+                        let _ = connection(stream, peer, tls, router, watcher).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: others must be closed first.
+                    tracing::warn!(%error, "failed to take a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        drop(listener);
+        let _ = tokio::time::timeout(LEAVE_LIMIT, graceful.shutdown()).await;
+    }
+}
+
+/// Waits until the door is to close; also if nobody is left to say so.
+pub(crate) async fn ended(end: &mut watch::Receiver<bool>) {
+    while !*end.borrow_and_update() {
+        if end.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+type Watcher = hyper_util::server::graceful::Watcher;
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+    router: Router,
+    watcher: Watcher,
+) -> Result<(), Failure> {
+    // Answers are small and wanted at once.
+    stream.set_nodelay(true)?;
+    match tls {
+        None => talk(stream, peer, router, watcher).await,
+        Some(tls) => {
+            let stream = tokio::time::timeout(HELLO_LIMIT, tls.accept(stream)).await??;
+            talk(stream, peer, router, watcher).await
+        }
+    }
+}
+
+async fn talk<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher) -> Result<(), Failure>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HELLO_LIMIT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADERS_MAX_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_MAX_BYTES as u32)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(HELLO_LIMIT);
+    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    watcher.watch(connection).await
+}

@@ -1,0 +1,78 @@
+//! Artifacts over HTTP: bytes in, bytes out, in ranges and under conditions.
+
+use serde_json::json;
+
+use crate::bed::Bed;
+use crate::http::{Answer, Ask};
+
+async fn put(bed: &Bed, name: &str, kind: &str, bytes: Vec<u8>) -> Answer {
+    bed.ask(Ask::new("POST", &format!("/v1/artifacts?name={name}")).raw(kind, bytes)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_put_comes_out_byte_for_byte_whole_and_in_ranges() {
+    let bed = Bed::open().await;
+    let bytes: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
+    let reference = put(&bed, "a.bin", "application/x-test", bytes.clone()).await.is(201);
+    let json = reference.json();
+    assert_eq!(json["size"], 300_000);
+    assert!(reference.header("location").ends_with(json["id"].as_str().unwrap()));
+    let digest = json["digest"].as_str().unwrap();
+    let path = format!("/v1/artifacts/{digest}");
+    for by in [path.clone(), format!("/v1/artifacts/{}", json["id"].as_str().unwrap())] {
+        let got = bed.get(&by).await.is(200);
+        assert_eq!(got.body, bytes);
+        assert_eq!((got.header("content-type"), got.header("accept-ranges")), ("application/x-test", "bytes"));
+    }
+    let part = bed.ask(Ask::new("GET", &path).with("range", "bytes=100000-100009")).await.is(206);
+    assert_eq!(part.body, bytes[100_000..100_010]);
+    assert_eq!(part.header("content-range"), "bytes 100000-100009/300000");
+    let tail = bed.ask(Ask::new("GET", &path).with("range", "bytes=-5")).await.is(206);
+    assert_eq!(tail.body, bytes[299_995..]);
+    let outside = bed.ask(Ask::new("GET", &path).with("range", "bytes=300000-")).await.is(416);
+    assert_eq!(outside.header("content-range"), "bytes */300000");
+    let head = bed.ask(Ask::new("HEAD", &path)).await;
+    assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, "300000", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_are_kept() {
+    let bed = Bed::open().await;
+    let json = put(&bed, "a.txt", "text/plain", b"abc".to_vec()).await.is(201).json();
+    let path = format!("/v1/artifacts/{}", json["digest"].as_str().unwrap());
+    let tag = bed.get(&path).await.is(200).header("etag").to_owned();
+    let ask = |name: &str, value: &str| Ask::new("GET", &path).with(name, value);
+    let same = bed.ask(ask("if-none-match", &tag)).await;
+    assert_eq!((same.status, same.body.len()), (304, 0));
+    bed.ask(ask("if-none-match", "\"other\"")).await.is(200);
+    bed.ask(ask("if-match", "\"other\"")).await.is(412);
+    let range = ask("range", "bytes=0-0").with("if-range", "\"other\"");
+    assert_eq!(bed.ask(range).await.is(200).body, "abc");
+    assert_eq!(bed.ask(ask("range", "bytes=0-0").with("if-range", &tag)).await.is(206).body, "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_is_named_and_goes_along_as_a_reference() {
+    let bed = Bed::open().await;
+    let problem = bed.ask(Ask::new("POST", "/v1/artifacts").raw("text/plain", "abc")).await.is(422);
+    assert!(problem.text().contains("name"));
+    put(&bed, &"x".repeat(300), "text/plain", b"abc".to_vec()).await.is(422);
+    // Nothing is a thing, too.
+    let empty = put(&bed, "empty", "text/plain", Vec::new()).await.is(201).json();
+    assert_eq!(empty["size"], 0);
+    let path = format!("/v1/artifacts/{}", empty["digest"].as_str().unwrap());
+    assert_eq!(bed.get(&path).await.is(200).body.len(), 0);
+    bed.add(
+        "reader",
+        "
+component: reader
+version: 1.0.0
+process: { command: [cat], mode: oneshot }
+services: { f: { read: { kind: query, call: { args: [{ file: /document }], stdout: text } } } }
+",
+    )
+    .await;
+    let document = put(&bed, "a.txt", "text/plain", b"abc".to_vec()).await.is(201).json();
+    let read = bed.post("/rest/v1/reader/f/read", json!({ "document": document })).await.is(200);
+    assert_eq!(read.text(), "\"abc\"");
+}

@@ -1,0 +1,140 @@
+//! What no client should send: each is answered clearly, in bounded memory, and the next one is served.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use crate::bed::Bed;
+use crate::http::{Ask, bytes};
+
+fn head(bed: &Bed, path: &str, more: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nconnection: close\r\n{more}",
+        bed.address
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_headers_and_a_header_without_end_are_refused() {
+    let bed = Bed::open().await;
+    let many: String = (0..10_000).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let answer = bytes(bed.address, (head(&bed, "/v1/intents", &many) + "\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let long = format!("x: {}\r\n\r\n", "y".repeat(300_000));
+    let answer = bytes(bed.address, head(&bed, "/v1/intents", &long).as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    bed.get("/healthz").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_lies_about_its_length_does_nothing() {
+    let bed = Bed::open().await;
+    let before = bed.hub().status().position;
+    let body = r#"{"intent_type":"text.words.echo","parameters":{}}"#;
+    // Less than was said, and then the end.
+    let mut stream = tokio::net::TcpStream::connect(bed.address).await.unwrap();
+    let text = head(&bed, "/v1/intents", "content-length: 1000\r\n\r\n") + body;
+    tokio::io::AsyncWriteExt::write_all(&mut stream, text.as_bytes()).await.unwrap();
+    tokio::io::AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+    let mut answer = String::new();
+    let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await;
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    // More than was said: what is beyond is no request of its own.
+    let text = head(&bed, "/v1/intents", "content-length: 10\r\n\r\n") + body;
+    assert!(bytes(bed.address, text.as_bytes()).await.starts_with("HTTP/1.1 400"));
+    // Two lengths, and one that is none.
+    for lengths in ["content-length: 1\r\ncontent-length: 2\r\n\r\n", "content-length: -1\r\n\r\n"] {
+        let answer = bytes(bed.address, head(&bed, "/v1/intents", lengths).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let huge = head(&bed, "/v1/intents", "content-length: 99999999999\r\n\r\n{");
+    assert!(bytes(bed.address, huge.as_bytes()).await.starts_with("HTTP/1.1 413"));
+    assert_eq!(bed.hub().status().position, before);
+    bed.get("/healthz").await.is(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bomb_of_gzip_is_cut_at_the_limit() {
+    let bed = Bed::open().await;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let zeros = vec![b' '; 1 << 20];
+    for _ in 0..200 {
+        packed.write_all(&zeros).unwrap();
+    }
+    let bomb = packed.finish().unwrap();
+    assert!(bomb.len() < 1 << 20);
+    let ask = Ask::new("POST", "/v1/intents").raw("application/json", bomb).with("content-encoding", "gzip");
+    bed.ask(ask).await.is(413);
+    let mut small = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    small.write_all(br#"{"intent_type":"text.words.echo","parameters":{}}"#).unwrap();
+    let ask = Ask::new("POST", "/v1/intents").raw("application/json", small.finish().unwrap());
+    bed.ask(ask.with("content-encoding", "gzip")).await.is(202);
+    let ask = Ask::new("POST", "/v1/intents").raw("application/json", "{}").with("content-encoding", "zstd");
+    assert_eq!(bed.ask(ask).await.status, 415);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_none_are_refused_with_what_is_wrong() {
+    let bed = Bed::open().await;
+    let raw = |body: &[u8]| Ask::new("POST", "/v1/intents").raw("application/json", body.to_vec());
+    for (body, status, word) in [
+        (&b""[..], 400, "empty"),
+        (b"{", 400, "no JSON"),
+        (b"\xff\xfe", 400, "no JSON"),
+        (b"[]", 400, "does not fit"),
+        (br#"{"intent_type":"a","intent_type":"b"}"#, 400, "duplicate"),
+        (br#"{"intent_typ":"a"}"#, 400, "intent_typ"),
+        (br#"{"intent_type":"text.words.echo","parameters":{"a":1,"a":2}}"#, 422, "twice"),
+        (br#"{"intent_type":"text.words.echo","parameters":1e999}"#, 422, "finite"),
+        (br#"{"parameters":{}}"#, 422, "intent_type"),
+        (br#"{"intent_type":"text.words.echo","parameters":{},"deadline":"0s"}"#, 422, "deadline"),
+    ] {
+        let answer = bed.ask(raw(body)).await.is(status);
+        assert!(answer.text().contains(word), "{word}: {}", answer.text());
+    }
+    let deep =
+        format!(r#"{{"intent_type":"text.words.echo","parameters":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+    let answer = bed.ask(raw(deep.as_bytes())).await;
+    assert!((400..500).contains(&answer.status), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_that_do_not_fit_name_the_value() {
+    let bed = Bed::open().await;
+    for (path, word) in [
+        ("/v1/executions?limit=-1", "-1"),
+        ("/v1/executions?limit=1000001", "1000001"),
+        ("/v1/executions?limt=1", "limt"),
+        ("/v1/executions?phase=asleep", "asleep"),
+        ("/v1/executions?since=yesterday", "yesterday"),
+        ("/v1/executions?cursor=exe_7", "exe_7"),
+        ("/v1/executions?selector=a.b.c.d", "a.b.c.d"),
+        ("/v1/records?kinds=Nonsense", "Nonsense"),
+        ("/v1/references?digest=abc", "abc"),
+        ("/v1/executions/exe_x", "exe_x"),
+        ("/v1/executions/exe_01jd0000000000000000000000?wait=soon", "soon"),
+        ("/v1/executions/exe_01jd0000000000000000000000?wait=1h", "10m"),
+    ] {
+        let answer = bed.get(path).await;
+        assert!(answer.status == 422 && answer.text().contains(word), "{path}: {answer:?}");
+    }
+    // A cursor of another list.
+    for n in 0..3 {
+        bed.run("text.words.echo", json!(n)).await;
+    }
+    let next = bed.get("/v1/executions?limit=1").await.is(200).json()["next"].as_str().unwrap().to_owned();
+    bed.get(&format!("/v1/executions?limit=2&cursor={next}")).await.is(200);
+    bed.get(&format!("/v1/executions?limit=2&phase=settled&cursor={next}")).await.is(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_says_nothing_does_not_keep_others_out() {
+    let bed = Bed::open().await;
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        let mut stream = tokio::net::TcpStream::connect(bed.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"POST /v1/int").await.unwrap();
+        silent.push(stream);
+    }
+    assert_eq!(bed.run("text.words.echo", json!({ "n": 1 })).await["output"]["n"], 1);
+}

@@ -1,0 +1,14 @@
+//! The doors over a real connection: a hub with real programs behind, HTTP in front.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod access;
+mod artifacts;
+mod bad_input;
+mod bed;
+mod http;
+mod pages;
+mod routes;
+mod secrets;
+mod stream;
+mod tenants;
+mod tls;

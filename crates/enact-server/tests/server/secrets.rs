@@ -1,0 +1,54 @@
+//! What is said to the hub does not stand in its own log (A5).
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use enact_runtime::api::Role;
+use serde_json::json;
+
+use crate::bed::Bed;
+use crate::http::Ask;
+
+const PAYLOAD: &str = "payload-of-somebody";
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub() {
+    let lines = Lines::default();
+    let made = lines.clone();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).init();
+    let bed = Bed::open().await;
+    let secret = bed.token("default", Role::Operator);
+    let ask = |method: &str, path: &str| Ask::new(method, path).token(&secret);
+    let parameters = json!({ "text": PAYLOAD });
+    for operation in ["echo", "fail", "keep", "typed", "nothing"] {
+        let draft = json!({
+            "intent_type": format!("text.words.{operation}"), "parameters": parameters, "metadata": { "note": PAYLOAD },
+        });
+        bed.ask(ask("POST", "/v1/intents?wait=30s").json(&draft)).await;
+    }
+    bed.ask(ask("POST", "/v1/intents").raw("application/json", format!("{{\"{PAYLOAD}\": 1}}"))).await.is(400);
+    bed.ask(ask("PUT", "/v1/state/default/k").json(&json!(PAYLOAD))).await;
+    bed.ask(ask("POST", "/v1/artifacts?name=a").raw("text/plain", PAYLOAD)).await.is(201);
+    bed.ask(Ask::new("GET", "/v1/executions").token(&format!("{secret}x"))).await.is(401);
+    // That it is heard at all is shown by a line of the test's own.
+    tracing::warn!("heard");
+    let text = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
+    assert!(text.contains("heard"));
+    for hidden in [PAYLOAD, secret.as_str()] {
+        let line = text.lines().find(|line| line.contains(hidden));
+        assert_eq!(line, None, "the log says it");
+    }
+}

@@ -1,0 +1,127 @@
+//! Another tenant's token opens nothing (A1, A3).
+
+use enact_runtime::api::Role;
+use enact_server::route::ROUTES;
+use serde_json::{Value, json};
+
+use crate::bed::Bed;
+use crate::http::Ask;
+
+/// Stands in everything that the victim has.
+const MARK: &str = "only-the-victims";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_names_another_tenant_is_forbidden_and_the_log_says_who_asked() {
+    let bed = Bed::open().await;
+    let thief = bed.token("thief", Role::Operator);
+    let draft = json!({ "intent_type": "text.words.echo", "tenant_id": "victim", "parameters": {} });
+    bed.ask(Ask::new("POST", "/v1/intents?wait=30s").json(&draft).token(&thief)).await.is(403);
+    let denied = bed.denied("thief", 1).await;
+    assert!(denied[0].contains("victim"), "{denied:?}");
+    let nothing = bed.admin("victim", enact_runtime::api::Request::Executions(Default::default())).await;
+    assert!(format!("{nothing:?}").contains("items: []"), "{nothing:?}");
+    // To repeat one's own is no harm, and an administrator is one of its own tenant only.
+    let own = json!({ "intent_type": "text.words.echo", "tenant_id": "thief", "parameters": {} });
+    bed.ask(Ask::new("POST", "/v1/intents?wait=30s").json(&own).token(&thief)).await.is(200);
+    let admin = bed.token("other", Role::Admin);
+    bed.ask(Ask::new("POST", "/v1/intents?wait=30s").json(&draft).token(&admin)).await.is(403);
+}
+
+/// Everything that a tenant can have, by the name that the routes give it.
+async fn belongings(bed: &Bed, secret: &str) -> Vec<(&'static str, String)> {
+    let ask = |method: &str, path: &str, body: &Value| Ask::new(method, path).json(body).token(secret);
+    let session = bed.ask(ask("POST", "/v1/sessions", &json!({ "owner": MARK }))).await.is(201).json();
+    let session = session["id"].as_str().or(session["session_id"].as_str()).unwrap().to_owned();
+    bed.ask(ask("PUT", &format!("/v1/state/{session}/cart"), &json!(MARK))).await.is(200);
+    let draft = json!({
+        "intent_type": "text.words.keep", "session_id": session, "parameters": { "text": MARK },
+        "metadata": { "note": MARK },
+    });
+    let view = bed.ask(ask("POST", "/v1/intents?wait=30s", &draft)).await.is(200).json();
+    let execution = view["execution"]["id"].as_str().unwrap().to_owned();
+    let intent = view["execution"]["intent"]["intent_id"].as_str().unwrap().to_owned();
+    let list = |path: &str| Ask::new("GET", path).token(secret);
+    let outbox = bed.ask(list("/v1/outbox")).await.is(200).json();
+    let message = outbox["items"][0]["message"]["id"].as_str().unwrap().to_owned();
+    let references = bed.ask(list("/v1/references")).await.is(200).json();
+    let reference = references["items"][0]["id"].as_str().unwrap().to_owned();
+    let digest = references["items"][0]["digest"].as_str().unwrap().to_owned();
+    vec![
+        ("intents", intent),
+        ("executions", execution),
+        ("sessions", session.clone()),
+        ("state", session),
+        ("outbox", message),
+        ("references", reference),
+        ("artifacts", digest),
+    ]
+}
+
+/// The requests that a route stands for, with what belongs to the victim in its braces.
+fn requests(route: &enact_server::route::Route, belongings: &[(&'static str, String)]) -> Vec<Ask> {
+    let id = |kind: &str| belongings.iter().find(|(of, _)| *of == kind).map_or("x", |(_, id)| id.as_str());
+    let kind = route.path.split('/').nth(2).unwrap_or_default();
+    let path = route.path.replace("{id}", id(kind)).replace("{session}", id("state")).replace("{key}", "cart");
+    let path = path.replace("{digest}", id("artifacts"));
+    let path = path.replace("{component}", "text").replace("{service}", "words").replace("{operation}", "echo");
+    let body = match route.path {
+        "/v1/intents" => json!({ "intent_type": "text.words.echo", "parameters": {} }),
+        "/v1/executions/cancel" | "/v1/executions/retry" => json!({ "filter": {}, "reason": "r" }),
+        "/v1/sessions" => json!({ "owner": "thief" }),
+        "/v1/sessions/{id}" => json!({ "owner": "thief" }),
+        "/v1/artifacts" => json!("thiefs"),
+        path if path.ends_with("/{key}") => json!("thiefs"),
+        _ => json!({ "reason": "r", "confirm_may_have_run": true }),
+    };
+    let query = if route.path == "/v1/artifacts" { "?name=thiefs" } else { "" };
+    let body = if path.ends_with("redeliver") { json!({ "reason": "r" }) } else { body };
+    let path = format!("{path}{query}");
+    match route.method {
+        "GET" | "DELETE" => vec![Ask::new(route.method, &path)],
+        method => vec![Ask::new(method, &path).json(&body)],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
+    let bed = Bed::with(|config| config.anonymous = None).await;
+    let victim = bed.token("victim", Role::Operator);
+    let belongings = belongings(&bed, &victim).await;
+    let seen_by_victim = bed.ask(Ask::new("GET", "/v1/records?limit=1000").token(&victim)).await.is(200);
+    assert!(seen_by_victim.text().contains(MARK));
+    let position = |text: &str| text.matches("\"lsn\"").count();
+    for role in [Role::Operator, Role::Admin] {
+        let thief = bed.token("thief", role);
+        for route in ROUTES {
+            for ask in requests(route, &belongings) {
+                let (path, body) = (ask.path.clone(), String::from_utf8_lossy(&ask.body).into_owned());
+                let answer = bed.ask(ask.token(&thief)).await;
+                assert!(!answer.text().contains(MARK), "{route:?} {path}: {answer:?}");
+                assert!(answer.status < 500, "{route:?} {path} {body}: {answer:?}");
+                for (_, id) in &belongings {
+                    let echoed = path.contains(id.as_str());
+                    assert!(echoed || !answer.text().contains(id.as_str()), "{route:?} {path}: {answer:?}");
+                }
+                // What is one thing of the victim's is not there for anybody else, whatever is wanted of it.
+                let of_one = route.path.contains("{id}") || route.path.contains("{digest}");
+                assert!(!of_one || answer.status == 404, "{route:?} {path}: {answer:?}");
+            }
+        }
+    }
+    let after = bed.ask(Ask::new("GET", "/v1/records?limit=1000").token(&victim)).await.is(200);
+    assert_eq!(position(&after.text()), position(&seen_by_victim.text()), "nothing of the victim's was touched");
+    let session = &belongings[2].1;
+    let cart = bed.ask(Ask::new("GET", &format!("/v1/state/{session}/cart")).token(&victim)).await.is(200).json();
+    assert_eq!((&cart["value"], &cart["version"]), (&json!(MARK), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_credentials_no_route_but_those_of_health_is_answered() {
+    let bed = Bed::with(|config| config.anonymous = None).await;
+    for route in ROUTES.iter().filter(|route| !route.path.ends_with('z')) {
+        for ask in requests(route, &[]) {
+            let answer = bed.ask(ask).await;
+            assert_eq!(answer.status, 401, "{route:?}: {answer:?}");
+        }
+    }
+}
