@@ -98,7 +98,8 @@ async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
                 let answer = bed.ask(ask.token(&thief)).await;
                 assert!(!answer.text().contains(MARK), "{route:?} {path}: {answer:?}");
                 assert!(answer.status < 500, "{route:?} {path} {body}: {answer:?}");
-                for (_, id) in &belongings {
+                // A session is a name of its tenant: the thief may have one of the same name.
+                for (_, id) in belongings.iter().filter(|(kind, _)| !matches!(*kind, "sessions" | "state")) {
                     let echoed = path.contains(id.as_str());
                     assert!(echoed || !answer.text().contains(id.as_str()), "{route:?} {path}: {answer:?}");
                 }
