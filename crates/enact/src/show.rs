@@ -25,7 +25,7 @@ pub fn show(response: Response, out: &mut Output) -> Result<(), Failure> {
         Response::Intent(intent) => execution::intent(&intent, out),
         Response::Execution(view) => execution::card(&view, &[], out),
         Response::Executions(page) => list::executions(&page, out),
-        Response::Bulk(report) => out.document(&json!(report)),
+        Response::Bulk(report) => list::bulk(&report, out),
         Response::IntentTypes(types) => list::intent_types(&types, out),
         Response::Components(components) => list::components(&components, out),
         Response::Solutions(solutions) => list::solutions(&solutions, out),

@@ -7,7 +7,7 @@ use enact_model::execution::Phase;
 use enact_model::id::{ExecutionId, SessionId};
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_model::time::Timestamp;
-use enact_runtime::api::{ExecutionFilter, ExecutionView, Request, Response};
+use enact_runtime::api::{Bulk, BulkAction, ExecutionFilter, ExecutionView, Request, Response};
 
 use super::desk::Desk;
 use super::run::duration;
@@ -57,6 +57,14 @@ pub enum ExecutionCommand {
         #[arg(long)]
         confirm_may_have_run: bool,
     },
+    /// Ask every open one that is described to stop
+    #[command(after_help = "Example:\n  enact execution cancel-all --selector content --reason 'wrong folder'")]
+    CancelAll(ManyArgs),
+    /// Retry every one that is described and failed, was cancelled or waits
+    #[command(
+        after_help = "Example:\n  enact execution retry-all --outcome failed --text 'connection refused' --reason 'it is back'"
+    )]
+    RetryAll(ManyArgs),
     /// Hold one at its next boundary; its deadline goes on
     #[command(after_help = "Example:\n  enact execution pause exe_01jd0000000000000000000000 --reason 'maintenance'")]
     Pause(Steer),
@@ -90,18 +98,53 @@ pub struct Steer {
     enact execution list --outcome failed --selector content --since 2026-01-31T00:00:00Z\n  \
     enact execution list --text 'connection refused' --limit 5 --json")]
 pub struct ListArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Most to show
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Go on where the last list ended
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+/// A command to many executions.
+#[derive(Debug, Args)]
+pub struct ManyArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Why; it stands in the log of each
+    #[arg(long)]
+    reason: String,
+    /// Most to reach, the newest first
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    limit: u32,
+    /// Also what may have run and may not run again
+    #[arg(long)]
+    confirm_may_have_run: bool,
+}
+
+/// Which executions.
+#[derive(Debug, Args)]
+pub struct Which {
     /// Only those in this state: queued, running, waiting, stopping or settled
     #[arg(long, value_parser = phase)]
     state: Option<Phase>,
     /// Only those that ended so: completed, failed, cancelled, compensated or compensation_failed
     #[arg(long, value_parser = ["completed", "failed", "cancelled", "compensated", "compensation_failed"])]
     outcome: Option<String>,
+    /// Only those that are not settled
+    #[arg(long)]
+    open: bool,
     /// Only those of a component, a service or an operation
     #[arg(long)]
     selector: Option<String>,
     /// Only those of a session
     #[arg(long)]
     session: Option<SessionId>,
+    /// Only those that were submitted as this intent type
+    #[arg(long, value_name = "TYPE")]
+    intent_type: Option<String>,
     /// Accepted at this time (RFC 3339) or later
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -111,12 +154,6 @@ pub struct ListArgs {
     /// Part of the failure's message
     #[arg(long)]
     text: Option<String>,
-    /// Most to show
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    limit: u32,
-    /// Go on where the last list ended
-    #[arg(long)]
-    cursor: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +172,8 @@ impl ExecutionCommand {
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         match self {
             Self::List(args) => desk.ask_and_show(Need::Existing, args.request()).await,
+            Self::CancelAll(args) => desk.ask_and_show(Need::Existing, args.request(BulkAction::Cancel)).await,
+            Self::RetryAll(args) => desk.ask_and_show(Need::Existing, args.request(BulkAction::Retry)).await,
             Self::Show(One { id }) => {
                 let view = view(desk, id).await?;
                 let records = records(desk, id).await?;
@@ -159,19 +198,34 @@ impl ExecutionCommand {
     }
 }
 
-impl ListArgs {
-    fn request(self) -> Request {
-        Request::Executions(ExecutionFilter {
+impl Which {
+    fn filter(self, limit: u32, cursor: Option<String>) -> ExecutionFilter {
+        ExecutionFilter {
             phase: self.state,
+            open: self.open,
             outcome: self.outcome,
             selector: self.selector,
             session: self.session,
+            intent_type: self.intent_type,
             since: self.since,
             until: self.until,
             text: self.text,
-            limit: self.limit,
-            cursor: self.cursor,
-        })
+            limit,
+            cursor,
+        }
+    }
+}
+
+impl ListArgs {
+    fn request(self) -> Request {
+        Request::Executions(self.which.filter(self.limit, self.cursor))
+    }
+}
+
+impl ManyArgs {
+    fn request(self, action: BulkAction) -> Request {
+        let Self { which, reason, limit, confirm_may_have_run } = self;
+        Request::Bulk(Box::new(Bulk { action, filter: which.filter(limit, None), reason, confirm_may_have_run }))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Unreadable {
 }
 
 impl Unreadable {
-    fn new(reason: impl Into<String>, hint: &str) -> Self {
+    pub(super) fn new(reason: impl Into<String>, hint: &str) -> Self {
         Self { reason: reason.into(), hint: Some(hint.to_owned()) }
     }
 }

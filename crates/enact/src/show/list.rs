@@ -5,7 +5,7 @@ use enact_model::message::{Delivery, MessageRow};
 use enact_model::reference::Reference;
 use enact_model::table::SessionRow;
 use enact_model::time::Timestamp;
-use enact_runtime::api::{ComponentView, ExecutionView, IntentTypeView, Lineage, Page, StateView};
+use enact_runtime::api::{BulkReport, ComponentView, ExecutionView, IntentTypeView, Lineage, NotDone, Page, StateView};
 
 use super::more;
 use crate::failure::Failure;
@@ -38,6 +38,20 @@ pub(super) fn executions(page: &Page<ExecutionView>, out: &mut Output) -> Shown 
         ]);
     }
     rows(&table, "no executions", page.next.as_ref(), "--cursor", out)
+}
+
+/// Shows what a command to many came to.
+pub(super) fn bulk(report: &BulkReport, out: &mut Output) -> Shown {
+    if out.json {
+        return out.document(report);
+    }
+    let BulkReport { matched, done, more, not_done } = report;
+    let rest = if *more { "; there are more, ask again" } else { "" };
+    out.line(&format!("{done} of {matched} executions{rest}"))?;
+    for NotDone { execution, why } in not_done {
+        out.line(&format!("{execution}: {}", text::one_line(&why.message)))?;
+    }
+    Ok(())
 }
 
 /// Shows intent types.
