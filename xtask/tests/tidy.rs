@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("enact-inspect", &["enact-model"]),
     ("enact-store", &["enact-model"]),
     ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-inspect", "enact-model", "enact-store"]),
+    ("enact-sink", &["enact-model", "enact-runtime"]),
     (
         "enact",
         &[
@@ -29,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "enact-inspect",
             "enact-model",
             "enact-runtime",
+            "enact-sink",
             "enact-store",
         ],
     ),
