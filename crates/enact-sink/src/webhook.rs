@@ -27,8 +27,6 @@ const BODY_MAX_BYTES: usize = 16 * 1024;
 const BODY_LIMIT: Duration = Duration::from_secs(1);
 /// Most bytes of an answer's head.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
-/// Connections that are kept for later.
-const IDLE_MAX: usize = 8;
 /// What the body of a request is.
 const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 /// Who asks.
@@ -50,6 +48,8 @@ pub struct WebhookSetup {
 impl WebhookSetup {
     /// The time that an endpoint has if nobody says anything.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
+    /// The longest time that one can have; a delivery as a whole has a little more.
+    pub const TIMEOUT_MAX: Duration = Duration::from_secs(25);
     /// As many requests at once if nobody says anything.
     pub const AT_ONCE: usize = 16;
 
@@ -148,7 +148,7 @@ impl WebhookSink {
     }
     fn keep(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX {
+        if idle.len() < self.setup.at_once {
             idle.push(connection);
         }
     }

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// Longest time for a server to start, on a machine that is busy.
@@ -72,16 +73,20 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+    /// Ends it as an operator does; what it had acknowledged it has again afterwards.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
+            kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+            child.wait().unwrap();
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -55,7 +55,7 @@ fields! {
         "Where messages are posted to, `https://…` or `http://…`, one request for each.";
     "secret" of ["webhook"], "list of secrets", "", "–",
         "What the messages of a webhook are signed with, `whsec_…`; a signature for each, so that one can be renewed.";
-    "timeout" of ["webhook"], "duration", "ms", "`10s`", "Longest time for the answer of a webhook.";
+    "timeout" of ["webhook"], "duration", "ms", "`10s`", "Longest time for the answer of a webhook; not above 25s.";
     "at_once" of ["webhook"], "whole number", "", "`16`", "Most requests to a webhook at once, each of another key.";
     "redis" of ["redis"], "address", "", "–", "A Redis server, `redis://host:6379/0` or `rediss://…` with TLS.";
     "stream" of ["redis", "nats"], "name", "", "`enact:events`; of NATS none",
@@ -169,7 +169,15 @@ impl Reading<'_> {
             let read = |text: &str| text.parse::<Secret>().map(|secret| secret.within(&given.folder));
             shown(given, given.text.split(',').map(|text| read(text.trim())).collect::<Result<Vec<_>, _>>())
         });
-        let timeout = self.value("timeout", |given| Millis::read(&given.text).map(|value| (value.to_value(), value.0)));
+        let timeout = self.value("timeout", |given| match Millis::read(&given.text)? {
+            Millis(0) => Err(Unreadable { reason: "gives it no time at all".to_owned(), hint: None }),
+            Millis(ms) if Duration::from_millis(ms) > WebhookSetup::TIMEOUT_MAX => {
+                let hint =
+                    Some("write 25s or less: a slow answer keeps the next message of its key waiting".to_owned());
+                Err(Unreadable { reason: "is too long".to_owned(), hint })
+            }
+            value => Ok((value.to_value(), value.0)),
+        });
         let at_once = self.value("at_once", count);
         Some(SinkSetup::Webhook(WebhookSetup {
             endpoint: endpoint?,

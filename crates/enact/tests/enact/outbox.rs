@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::fake::text;
 use super::hub::Store;
-use super::server::{Server, free_port};
+use super::server::{Server, free_port, skip};
 
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -141,4 +141,41 @@ fn a_sink_that_cannot_be_reached_is_told_by_doctor_status_and_lag_and_no_secret_
     let shown = store.run(&["config", "show"]);
     let all = format!("{said}{}{}", text(&shown.stdout), text(&store.run(&["outbox", "list"]).stdout));
     assert!(all.contains("env:HOOK_SECRET") && !all.contains("MfKQ9r8"), "{all}");
+}
+
+#[test]
+fn a_webhook_is_called_only_if_the_system_trusts_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let openssl = |words: &str| {
+        let mut command = Command::new("openssl");
+        command.current_dir(folder.path()).args(words.split(' ')).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        command
+    };
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2 \
+                -subj /CN=hook -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+    if !openssl(make).status().is_ok_and(|status| status.success()) {
+        return skip("openssl is not here, or makes no certificates");
+    }
+    let serve = format!("s_server -accept 127.0.0.1:{port} -cert cert.pem -key key.pem -www");
+    let _server = Ends(openssl(&serve).spawn().unwrap());
+    eventually("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let store = Store::new().with("ENACT_SINKS_HOOK_WEBHOOK", &format!("https://127.0.0.1:{port}/in"));
+    let stranger = text(&store.run(&["doctor"]).stdout);
+    assert!(stranger.contains("is not trusted") || stranger.contains("trusts no certificate"), "{stranger}");
+    let store = store.with("SSL_CERT_FILE", folder.path().join("cert.pem").to_str().unwrap());
+    let friend = store.run(&["doctor"]);
+    assert_eq!(friend.status.code(), Some(0), "{}", text(&friend.stdout));
+    assert!(text(&friend.stdout).contains(&format!("hook (webhook https://127.0.0.1:{port} at ")));
+}
+
+/// A child that ends with its test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
