@@ -117,4 +117,13 @@ mod tests {
             assert!(!is_link_local(text.parse().unwrap()), "{text}");
         }
     }
+
+    #[tokio::test]
+    async fn nobody_is_called_at_an_address_that_is_link_local() {
+        for text in ["http://169.254.169.254/latest", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"] {
+            let endpoint = Endpoint::parse(text, &[("http", 80, false)]).unwrap();
+            let refused = connect(&endpoint).await.err().unwrap();
+            assert!(refused.ends_with("is link-local"), "{refused}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ pub struct Server {
     program: &'static str,
     args: Vec<String>,
     pub port: u16,
-    pub folder: TempDir,
+    _folder: TempDir,
     child: Option<Child>,
 }
 
@@ -43,7 +43,7 @@ impl Server {
         }
         let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
         let args = args(port, folder.path().to_str().unwrap());
-        let mut server = Self { program, args, port, folder, child: None };
+        let mut server = Self { program, args, port, _folder: folder, child: None };
         server.start();
         Some(server)
     }
