@@ -76,6 +76,12 @@ fn translated(address: Ipv6Addr) -> Option<std::net::Ipv4Addr> {
     }
 }
 
+/// Lets clients that ask nobody speak TLS with ring, also in a program that has more than one provider to choose from.
+pub(crate) fn settle_on_ring() {
+    // It is an error only if somebody has settled on one before, which is as good.
+    let _ = crypto::ring::default_provider().install_default();
+}
+
 /// Returns how TLS is spoken: the roots that the system trusts, read once.
 async fn tls() -> Result<Arc<ClientConfig>, String> {
     static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();

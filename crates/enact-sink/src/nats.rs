@@ -104,6 +104,7 @@ impl NatsSink {
                 .credentials(&file.read()?)
                 .map_err(|_| format!("{file} holds no credentials as `nsc` writes them"))?,
         };
+        crate::dial::settle_on_ring();
         let connecting = options.require_tls(endpoint.tls).connect(endpoint.to_string());
         match tokio::time::timeout(LIMIT, connecting).await {
             Ok(Ok(client)) => Ok(client),

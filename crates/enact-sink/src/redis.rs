@@ -101,6 +101,7 @@ impl RedisSink {
                 tls_params: None,
             },
         };
+        crate::dial::settle_on_ring();
         let failed = |error: redis::RedisError| answer::unreachable(endpoint, &error);
         let info = address.into_connection_info().map_err(failed)?.set_redis_settings(who);
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(LIMIT)).set_response_timeout(Some(LIMIT));
