@@ -13,6 +13,7 @@ pub mod javas;
 pub mod jvm;
 pub mod mutants;
 pub mod options;
+pub mod readers;
 pub mod report;
 pub mod setup;
 pub mod shell;

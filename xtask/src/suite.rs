@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome, Place};
 use crate::options::Options;
 use crate::report::{Stages, say};
 use crate::setup::{self, Here, Need};
-use crate::{demo, fixtures, jars, javas, mutants, shell, tree};
+use crate::{demo, fixtures, jars, javas, mutants, readers, shell, tree};
 
 const NEXTEST_VERSION: &str = "0.9.143";
 
@@ -26,12 +26,15 @@ pub fn run(options: &Options) -> Outcome<()> {
 fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     let root = shell::root();
     let here = stages.run("set-up", |_| {
-        let needs: &[Need] = if fixtures::cached() { Need::WITHOUT_PIP } else { Need::ALL };
+        let needs: &[Need] = if fixtures::cached() && readers::cached() { Need::WITHOUT_PIP } else { Need::ALL };
         Ok(setup::ensure(options, needs))
     })?;
     let fixtures = stages.run("fixtures", |stages| Ok(fixtures_or_skip(&here, stages)))?;
+    let readers = stages.run("readers of messages", |stages| Ok(readers_or_skip(&here, stages)))?;
     let runner = stages.run("test runner", |_| runner(options, &root))?;
-    stages.run("tests", |stages| tests(&root, &runner, &here, fixtures.as_deref(), stages))?;
+    stages.run("tests", |stages| {
+        tests(&root, &runner, &here, &[("ENACT_TEST_FIXTURES", fixtures), ("ENACT_TEST_READERS", readers)], stages)
+    })?;
     if has_doc_tests(&root)? {
         stages.run("doc tests", |_| {
             shell::run(shell::cargo().current_dir(&root).args(["test", "--workspace", "--doc", "--locked"]))
@@ -51,6 +54,16 @@ fn fixtures_or_skip(here: &Here, stages: &mut Stages) -> Option<PathBuf> {
         Ok(fixtures) => Some(fixtures.folder),
         Err(failure) => {
             stages.skip("tests on the real JAR and PDFs", failure.to_string());
+            None
+        }
+    }
+}
+
+fn readers_or_skip(here: &Here, stages: &mut Stages) -> Option<PathBuf> {
+    match readers::fetch(here) {
+        Ok(folder) => Some(folder),
+        Err(failure) => {
+            stages.skip("what outside tools make of messages", failure.to_string());
             None
         }
     }
@@ -95,7 +108,13 @@ fn runner(options: &Options, root: &Path) -> Outcome<Runner> {
     }
 }
 
-fn tests(root: &Path, runner: &Runner, here: &Here, fixtures: Option<&Path>, stages: &mut Stages) -> Outcome<()> {
+fn tests(
+    root: &Path,
+    runner: &Runner,
+    here: &Here,
+    folders: &[(&str, Option<PathBuf>)],
+    stages: &mut Stages,
+) -> Outcome<()> {
     let skips = root.join("target/skipped-tests.txt");
     fs::write(&skips, "").doing(|| format!("write {}", skips.display()))?;
     let mut command = match runner {
@@ -115,8 +134,10 @@ fn tests(root: &Path, runner: &Runner, here: &Here, fixtures: Option<&Path>, sta
     for (need, variable) in [(Need::Java, "ENACT_TEST_JAVA"), (Need::Python, "ENACT_TEST_PYTHON")] {
         command.env(variable, if here.has(need) { "1" } else { "0" });
     }
-    if let Some(fixtures) = fixtures {
-        command.env("ENACT_TEST_FIXTURES", fixtures);
+    for (variable, folder) in folders {
+        if let Some(folder) = folder {
+            command.env(variable, folder);
+        }
     }
     let status = command.stdin(Stdio::null()).status().doing(|| format!("start `{}`", shell::typed(&command)))?;
     let skipped = fs::read_to_string(&skips).unwrap_or_default();

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("enact-store", &["enact-model"]),
     ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-inspect", "enact-model", "enact-store"]),
     ("enact-server", &["enact-catalog", "enact-engine", "enact-model", "enact-runtime"]),
+    ("enact-sink", &["enact-model", "enact-runtime"]),
     (
         "enact",
         &[
@@ -31,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "enact-inspect",
             "enact-model",
             "enact-runtime",
+            "enact-sink",
             "enact-store",
         ],
     ),

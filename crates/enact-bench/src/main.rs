@@ -5,6 +5,7 @@ mod idle;
 mod jar;
 mod latency;
 mod options;
+mod relay;
 mod report;
 mod ring;
 mod round_trip;
@@ -28,7 +29,7 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
   --json         prints an array of rows {name, in_flight, value, unit, ratio}
   --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
-  --row NAME     only floor, ring, worker, oneshot, jar, start or idle; may stand more than once
+  --row NAME     only floor, ring, relay, worker, oneshot, jar, start or idle; may stand more than once
   --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
   --full         starts with 1,000,000 settled executions instead of 100,000
   --dir FOLDER   where the stores are made: the disk that is measured (target)
@@ -63,7 +64,8 @@ fn bench(options: &Options) -> Result<Report, Failure> {
         }
     }
     for (name, measure) in [
-        ("worker", round_trip::worker as fn(&Options) -> Result<Vec<Row>, Failure>),
+        ("relay", relay::measure as fn(&Options) -> Result<Vec<Row>, Failure>),
+        ("worker", round_trip::worker),
         ("oneshot", round_trip::oneshot),
         ("jar", jar::measure),
         ("start", start::measure),

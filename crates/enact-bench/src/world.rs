@@ -20,7 +20,7 @@ use crate::Failure;
 use crate::latency::Latency;
 
 /// Schemas on both sides, so that every intent and every output is judged.
-const COMPONENT: &str = "\
+pub const COMPONENT: &str = "\
 component: nothing
 version: 1.0.0
 process: { command: [/bin/true], mode: worker }
@@ -80,7 +80,10 @@ pub struct World {
 impl World {
     /// Opens the store in a folder with the component that does nothing.
     pub async fn open(store: &Path) -> Result<Self, Failure> {
-        let mut config = HubConfig::new(store);
+        Self::open_with(HubConfig::new(store)).await
+    }
+    /// Opens a hub that is set up so, but for its host.
+    pub async fn open_with(mut config: HubConfig) -> Result<Self, Failure> {
         config.policy.running_max = RUNNING_MAX;
         config.hosts.insert("process", Arc::new(Nothing(Json::parse(OUTPUT)?)));
         let hub = Hub::open(config).await?;
@@ -89,8 +92,12 @@ impl World {
     }
     /// Adds the component.
     pub async fn add_component(&self, store: &Path) -> Result<(), Failure> {
+        self.add(store, COMPONENT).await
+    }
+    /// Adds a component, written into a folder.
+    pub async fn add(&self, store: &Path, component: &str) -> Result<(), Failure> {
         let path = store.join("component.yaml");
-        std::fs::write(&path, COMPONENT)?;
+        std::fs::write(&path, component)?;
         match self.hub.handle(&self.caller, Request::ComponentAdd { path: path.display().to_string() }).await {
             Response::Refused(refusal) => Err(format!("the component is refused: {refusal:?}").into()),
             _ => Ok(()),

@@ -170,6 +170,8 @@ pub enum DeliveryResult {
     /// It may go better another time.
     Failed {
         reason: String,
+        /// Not before this has passed, as the sink itself asked.
+        retry_after: Option<std::time::Duration>,
     },
     /// It never will.
     Poison {

@@ -59,15 +59,21 @@ impl Message {
             "data": self.data.to_value(),
         });
         if let Some(object) = value.as_object_mut() {
-            if let Some(subject) = &self.subject {
-                object.insert("subject".into(), subject.clone().into());
-            }
-            if let Some(key) = &self.key {
-                object.insert("partitionkey".into(), key.clone().into());
+            for (name, text) in [("subject", &self.subject), ("partitionkey", &self.key)] {
+                if let Some(text) = text.as_deref().and_then(attribute) {
+                    object.insert(name.into(), text.into());
+                }
             }
         }
         Json::from(&value)
     }
+}
+
+/// Returns a text as the value of an attribute: CloudEvents know no empty one, no control character and no character that is none.
+fn attribute(text: &str) -> Option<String> {
+    let is_none = |c: char| matches!(u32::from(c), 0xfdd0..=0xfdef) || u32::from(c) & 0xfffe == 0xfffe;
+    let plain = text.chars().map(|c| if c.is_control() || is_none(c) { char::REPLACEMENT_CHARACTER } else { c });
+    Some(plain.collect()).filter(|text: &String| !text.is_empty())
 }
 
 /// What became of one message at one sink.
@@ -113,5 +119,20 @@ impl MessageRow {
     /// Returns whether any sink still waits for it.
     pub fn is_pending(&self) -> bool {
         self.deliveries.iter().any(|delivery| matches!(delivery, Delivery::Pending { .. }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_what_the_specification_allows_or_is_left_out() {
+        assert_eq!(attribute(""), None);
+        assert_eq!(attribute("order 7 – ü").as_deref(), Some("order 7 – ü"));
+        assert_eq!(
+            attribute("a\nb\u{7f}\u{85}\u{fdd0}\u{1ffff}").as_deref(),
+            Some("a\u{fffd}b\u{fffd}\u{fffd}\u{fffd}\u{fffd}")
+        );
     }
 }

@@ -539,6 +539,21 @@ pub struct CheckReport {
     pub problems: Vec<String>,
 }
 
+/// What a sink still has to get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkLag {
+    /// The sink.
+    pub sink: SinkId,
+    /// Messages that wait for it.
+    pub pending: u64,
+    /// How long the oldest of them has waited, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_ms: Option<u64>,
+    /// Why nothing is delivered, since when, and until when it is left in peace; or that it is not configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+}
+
 /// How a hub is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -559,6 +574,9 @@ pub struct Status {
     pub queued: u64,
     pub running: u64,
     pub pending_messages: u64,
+    /// What each sink still has to get.
+    #[serde(default)]
+    pub sinks: Vec<SinkLag>,
     pub components: u64,
     /// Why writes are refused, if they are.
     pub poisoned: Option<String>,

@@ -34,6 +34,7 @@ use crate::api::{Caller, Request, Response, Status};
 use crate::driver::{Driver, read_execution};
 use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
+use crate::sink::Sink;
 
 pub use access::least_role;
 pub use artifact::{Bytes, Upload};
@@ -47,7 +48,7 @@ pub struct HubConfig {
     /// Limits of the rules.
     pub policy: Policy,
     /// Sinks by name.
-    pub sinks: BTreeMap<SinkId, SinkConfig>,
+    pub sinks: BTreeMap<SinkId, Arc<dyn Sink>>,
     /// How long settled executions are kept; none for ever.
     pub history_keep: Option<Duration>,
     /// How long a shutdown waits for what runs.
@@ -71,16 +72,6 @@ impl HubConfig {
             hosts: BTreeMap::new(),
         }
     }
-}
-
-/// One sink.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SinkConfig {
-    /// A file of JSON lines.
-    File {
-        /// Its path.
-        path: PathBuf,
-    },
 }
 
 /// A running hub.
@@ -249,6 +240,7 @@ impl Hub {
             queued,
             running: self.performer.running() as u64,
             pending_messages: pending,
+            sinks: self.outbox_lag(),
             components: self.ring.catalog().entries().count() as u64,
             poisoned: self.ring.poisoned().map(|poisoned| poisoned.to_string()),
             draining: self.is_draining(),

@@ -34,7 +34,7 @@ use tokio::task::JoinSet;
 
 use crate::driver::{describe, read_execution};
 use crate::port::Port;
-use crate::relay::Pokes;
+use crate::relay::Lines;
 use crate::ring::Ring;
 
 /// Largest output that is held against its schema on a thread that must not block, in bytes.
@@ -61,7 +61,7 @@ pub(crate) struct Performer<S: Store> {
     artifacts: Artifacts,
     running: Mutex<BTreeMap<ExecutionId, (u32, CancelSource)>>,
     tasks: Mutex<JoinSet<()>>,
-    pokes: Pokes,
+    lines: Lines,
     runtime: tokio::runtime::Handle,
     actor: Arc<str>,
 }
@@ -70,11 +70,11 @@ impl<S: Store + 'static> Performer<S> {
     pub(crate) fn new(
         hosts: BTreeMap<&'static str, Arc<dyn Host>>,
         artifacts: Artifacts,
-        pokes: Pokes,
+        lines: Lines,
         runtime: tokio::runtime::Handle,
     ) -> Arc<Self> {
         let (ring, running, tasks) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Arc::new(Self { ring, hosts, artifacts, running, tasks, pokes, runtime, actor: "host".into() })
+        Arc::new(Self { ring, hosts, artifacts, running, tasks, lines, runtime, actor: "host".into() })
     }
 
     /// Gives the performer the ring that its reports go to; what is performed before has nowhere to report.
@@ -89,7 +89,7 @@ impl<S: Store + 'static> Performer<S> {
             match effect {
                 Effect::Invoke { tenant, execution, attempt } => self.invoke(tenant, execution, attempt),
                 Effect::Stop { tenant, execution, .. } => self.stop(&tenant, execution),
-                Effect::Publish { sink, .. } => self.pokes.poke(&sink),
+                Effect::Publish { sink, .. } => self.lines.poke(&sink),
             }
         }
     }
@@ -117,8 +117,8 @@ impl<S: Store + 'static> Performer<S> {
         &self.artifacts
     }
     /// Returns who wakes the relays.
-    pub(crate) fn pokes(&self) -> &Pokes {
-        &self.pokes
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.lines
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ExecutionId, (u32, CancelSource)>> {

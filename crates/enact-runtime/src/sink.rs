@@ -1,139 +1,44 @@
 //! Sinks: where messages go. A sink answers for each message; it never decides what that means.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+mod file;
 
-use enact_engine::command::DeliveryResult;
-use enact_host::contract::BoxFuture;
+use std::sync::Arc;
+
+pub use enact_host::contract::BoxFuture;
 use enact_model::message::MessageRow;
 
+pub use enact_engine::command::DeliveryResult;
+pub use file::FileSink;
+
+/// How much a sink takes at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Most messages of one delivery, each of another key.
+    pub batch: usize,
+    /// Most deliveries at once.
+    pub at_once: usize,
+}
+
 /// Where messages go.
+///
+/// The relay gives it one message of a key at a time, and the next only once the one before has its mark. What it gives may
+/// have been given before: after a kill, or when an answer came too late. The id of a message is then the same, and a sink
+/// hands it on in the form by which its readers know a repetition.
 pub trait Sink: Send + Sync {
-    /// Delivers messages, each of another lane, and answers for each of them in their order.
-    fn deliver<'a>(&'a self, messages: Vec<Arc<MessageRow>>) -> BoxFuture<'a, Vec<DeliveryResult>>;
-}
+    /// Says how much it takes at once.
+    fn pace(&self) -> Pace;
 
-/// A file of JSON lines, one CloudEvent each.
-#[derive(Debug, Clone)]
-pub struct FileSink {
-    path: Arc<PathBuf>,
-    file: Arc<Mutex<Option<File>>>,
-}
-
-impl FileSink {
-    /// Names the file; it is opened at the first delivery, so that a folder that is missing now may come later.
-    pub fn new(path: &Path) -> Self {
-        Self { path: Arc::new(path.to_owned()), file: Arc::default() }
-    }
-
-    /// Appends lines and syncs them.
+    /// Delivers messages, each of another key, and answers for each of them in their order: `Delivered` only once whoever
+    /// reads there can be sure of it, `Poison` if the same message can never go better, `Failed` otherwise. A pause that it
+    /// names holds for the whole sink.
     ///
-    /// # Durability
-    /// The lines are durable when it returns.
-    fn append(&self, lines: &[u8]) -> std::io::Result<()> {
-        let mut held = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A file that was removed or renamed, as log rotation does, is opened anew by its name.
-        let same = held.as_ref().is_some_and(|file| is_still(file, &self.path));
-        if !same {
-            *held = Some(open_lines(&self.path)?);
-        }
-        let result = match held.as_mut() {
-            Some(file) => file.write_all(lines).and_then(|()| file.sync_data()),
-            None => Ok(()),
-        };
-        if result.is_err() {
-            // A torn line is cut when the file is opened again.
-            *held = None;
-        }
-        result
-    }
-}
+    /// # Cancel safety
+    /// A delivery that is dropped may have happened.
+    fn deliver<'a>(&'a self, messages: Vec<Arc<MessageRow>>) -> BoxFuture<'a, Vec<DeliveryResult>>;
 
-fn is_still(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (file.metadata(), std::fs::metadata(path)) {
-        (Ok(held), Ok(named)) => held.ino() == named.ino() && held.dev() == named.dev(),
-        _ => false,
-    }
-}
-
-/// Opens a file of lines at its end; a torn last line, which was never acknowledged, is cut.
-fn open_lines(path: &Path) -> std::io::Result<File> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    let length = file.metadata()?.len();
-    let mut end = length;
-    let mut block = [0; 4_096];
-    while end > 0 {
-        let from = end.saturating_sub(block.len() as u64);
-        let part = block.get_mut(..(end - from) as usize).unwrap_or_default();
-        file.seek(SeekFrom::Start(from))?;
-        file.read_exact(part)?;
-        if let Some(at) = part.iter().rposition(|byte| *byte == b'\n') {
-            end = from + at as u64 + 1;
-            break;
-        }
-        end = from;
-    }
-    if end < length {
-        file.set_len(end)?;
-    }
-    if length == 0
-        && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
-    {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(file)
-}
-
-impl Sink for FileSink {
-    fn deliver<'a>(&'a self, messages: Vec<Arc<MessageRow>>) -> BoxFuture<'a, Vec<DeliveryResult>> {
-        Box::pin(async move {
-            let sink = self.clone();
-            let count = messages.len();
-            let written = tokio::task::spawn_blocking(move || {
-                let mut lines = Vec::new();
-                for row in &messages {
-                    lines.extend_from_slice(row.message.cloud_event().as_str().as_bytes());
-                    lines.push(b'\n');
-                }
-                sink.append(&lines)
-            })
-            .await;
-            let result = match written {
-                Ok(Ok(())) => DeliveryResult::Delivered,
-                Ok(Err(error)) => {
-                    DeliveryResult::Failed { reason: format!("failed to append to {}: {error}", self.path.display()) }
-                }
-                Err(error) => DeliveryResult::Failed { reason: format!("the delivery ended early: {error}") },
-            };
-            vec![result; count]
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_torn_line_is_cut_before_the_next_is_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        std::fs::write(&path, format!("{{\"a\":1}}\n{}", "x".repeat(10_000))).unwrap();
-        FileSink::new(&path).append(b"{\"b\":2}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n");
-    }
-
-    #[test]
-    fn a_rotated_file_is_made_anew() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let sink = FileSink::new(&path);
-        sink.append(b"1\n").unwrap();
-        std::fs::rename(&path, folder.path().join("events.1")).unwrap();
-        sink.append(b"2\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "2\n");
-    }
+    /// Looks whether it can be reached and would take messages, without sending one; says what it looked at.
+    ///
+    /// # Errors
+    /// What is in the way, for people, with the way out.
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<String, String>>;
 }

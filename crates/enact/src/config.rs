@@ -8,6 +8,7 @@ pub mod quantity;
 pub mod reference;
 pub mod settings;
 pub mod settle;
+pub mod sink;
 pub mod source;
 
 pub use fault::{ConfigFault, Faults};

@@ -12,5 +12,10 @@ mod hub;
 mod inspect;
 #[path = "enact/jar.rs"]
 mod jar;
+#[path = "enact/outbox.rs"]
+mod outbox;
+#[path = "../../enact-sink/tests/sinks/server.rs"]
+#[allow(dead_code, reason = "only one of the servers is needed here")]
+mod server;
 #[path = "enact/wire.rs"]
 mod wire;

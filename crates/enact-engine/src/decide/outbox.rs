@@ -30,15 +30,15 @@ pub(super) fn deliver(
     let body = match result {
         DeliveryResult::Delivered => Body::MessageDelivered { message, sink },
         DeliveryResult::Poison { reason } => Body::MessageDeadLettered { message, sink, reason: reason.clone() },
-        DeliveryResult::Failed { reason } if tries + 1 >= policy.delivery_attempts => {
+        DeliveryResult::Failed { reason, .. } if tries + 1 >= policy.delivery_attempts => {
             let reason = format!("given up after {} tries: {reason}", tries + 1);
             Body::MessageDeadLettered { message, sink, reason }
         }
-        DeliveryResult::Failed { reason } => {
+        DeliveryResult::Failed { reason, retry_after } => {
             let (first, longest) = policy.delivery_backoff;
             let pause = backoff_ms(tries + 1, first.as_millis() as u64, longest.as_millis() as u64);
-            let pause = jitter_ms(pause, command.random(0) as u64);
-            let not_before = scratch.now().plus(std::time::Duration::from_millis(pause));
+            let pause = std::time::Duration::from_millis(jitter_ms(pause, command.random(0) as u64));
+            let not_before = scratch.now().plus(pause.max(retry_after.unwrap_or_default()));
             Body::MessageDelayed { message, sink, not_before, reason: reason.clone() }
         }
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enact_engine::command::{Answer, CommandBody, DeliveryResult};
 use enact_engine::conclude;
@@ -32,7 +33,7 @@ fn deliver(hub: &mut Hub, message: &Message, result: DeliveryResult) -> Answer {
 }
 
 fn failed() -> DeliveryResult {
-    DeliveryResult::Failed { reason: "down".into() }
+    DeliveryResult::Failed { reason: "down".into(), retry_after: None }
 }
 
 fn redeliver(hub: &mut Hub, message: &Message, sink: Option<SinkId>) -> Answer {
@@ -103,6 +104,17 @@ fn a_sink_that_is_down_for_a_minute_loses_nothing_and_the_pauses_grow() {
     assert!(pauses.len() < 12 && pauses.windows(2).all(|pair| pair[0] < pair[1]), "{pauses:?}");
     deliver(&mut hub, &row.message, DeliveryResult::Delivered);
     assert_eq!(hub.pending("audit"), 0);
+}
+
+#[test]
+fn a_sink_that_asks_for_a_pause_gets_it_and_the_key_waits_as_long() {
+    let mut hub = Hub::new(OPERATIONS);
+    let (first, second) = (tell(&mut hub, "acme", "1"), tell(&mut hub, "acme", "1"));
+    let asked = Duration::from_secs(600);
+    deliver(&mut hub, &first.message, DeliveryResult::Failed { reason: "busy".into(), retry_after: Some(asked) });
+    let Delivery::Pending { not_before, .. } = delivery(&hub, first.message.id) else { panic!("it was given up") };
+    assert_eq!(not_before, hub.now.plus(asked));
+    assert_eq!(waiting(&hub), [first.message.id, second.message.id]);
 }
 
 #[test]

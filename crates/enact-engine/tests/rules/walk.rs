@@ -102,7 +102,7 @@ fn deliver(hub: &mut Hub, dice: &mut Dice) -> Answer {
     let (tenant, message) = (row.message.tenant_id.clone(), row.message.id);
     let sink = row.message.sinks[0].clone();
     let result = match dice.below(4) {
-        0 => DeliveryResult::Failed { reason: "down".into() },
+        0 => DeliveryResult::Failed { reason: "down".into(), retry_after: None },
         1 => DeliveryResult::Poison { reason: "odd".into() },
         2 => {
             let sink = Some(sink).filter(|_| dice.one_in(2));

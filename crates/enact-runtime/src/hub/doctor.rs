@@ -1,5 +1,7 @@
 //! The doctor: is everything as it should be, and if not, what is the way out.
 
+use std::sync::Arc;
+
 use enact_engine::view::rows;
 use enact_engine::wake;
 use enact_model::execution::{Phase, Wake};
@@ -10,7 +12,7 @@ use enact_model::time::Timestamp;
 use enact_store::contract::{Order, ReadError, View};
 
 use super::{Hub, refusal};
-use crate::api::{CheckReport, DoctorReport, Response};
+use crate::api::{CheckReport, DoctorReport, Response, SinkLag};
 use crate::driver::{Durable, read_execution};
 use enact_catalog::catalog::State;
 
@@ -18,6 +20,8 @@ use enact_catalog::catalog::State;
 const FREE_MIN_BYTES: u64 = 256 * 1024 * 1024;
 /// Most messages that are looked at for dead letters.
 const MESSAGES_MAX: usize = 200_000;
+/// How long a sink may take to say whether it can be reached.
+const SINK_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an attempt may be between the ring and a host before it counts as lost.
 const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_millis(500);
 
@@ -71,6 +75,7 @@ impl Hub {
         report.checks.insert("components".to_owned(), self.check_components());
         report.checks.extend(self.check_runtimes().await);
         report.checks.insert("outbox".to_owned(), self.check_outbox().await);
+        report.checks.insert("sinks".to_owned(), self.check_sinks().await);
         report.checks.insert("disk".to_owned(), self.check_disk());
         Ok(Response::Doctor(Box::new(report)))
     }
@@ -203,18 +208,13 @@ impl Hub {
 
     async fn check_outbox(&self) -> CheckReport {
         let mut problems = Vec::new();
-        let mut waiting: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
-        for (key, _) in rows(&Durable(self.ring.view()), KeyRange::table(Table::Pending)) {
-            *waiting.entry(key.first_text().unwrap_or_default()).or_default() += 1;
+        let lag = self.outbox_lag();
+        for SinkLag { sink, pending, .. } in lag.iter().filter(|lag| !self.config.sinks.contains_key(&lag.sink)) {
+            problems.push(format!(
+                "{pending} messages wait for the sink {sink}, which is not configured; add it to enact.yaml"
+            ));
         }
-        for (sink, count) in &waiting {
-            if !self.config.sinks.keys().any(|known| known.as_str() == sink) {
-                problems.push(format!(
-                    "{count} messages wait for the sink {sink}, which is not configured; add it to enact.yaml"
-                ));
-            }
-        }
-        let count: u64 = waiting.values().sum();
+        let count: u64 = lag.iter().map(|lag| lag.pending).sum();
         let mut looked_at = format!("{count} pending messages");
         let view = self.ring.view().clone();
         match tokio::task::spawn_blocking(move || DeadLetters::count(&view)).await {
@@ -226,6 +226,31 @@ impl Hub {
             Err(error) => problems.push(format!("dead letters cannot be counted: {error}")),
         }
         CheckReport { looked_at, problems }
+    }
+
+    /// Whether each sink can be reached and would take messages.
+    async fn check_sinks(&self) -> CheckReport {
+        let mut checks = tokio::task::JoinSet::new();
+        for (name, sink) in &self.config.sinks {
+            let (name, sink) = (name.clone(), Arc::clone(sink));
+            checks.spawn(async move {
+                let silence = |_| Err(format!("it does not answer within {} s", SINK_LIMIT.as_secs()));
+                (name, tokio::time::timeout(SINK_LIMIT, sink.check()).await.unwrap_or_else(silence))
+            });
+        }
+        let mut found = checks.join_all().await;
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut report = CheckReport::default();
+        let mut looked_at = Vec::new();
+        for (name, result) in found {
+            match result {
+                Ok(what) => looked_at.push(format!("{name} ({what})")),
+                Err(problem) => report.problems.push(format!("the sink {name}: {problem}")),
+            }
+        }
+        report.looked_at =
+            if looked_at.is_empty() { "none that can be reached".to_owned() } else { looked_at.join(", ") };
+        report
     }
 
     fn check_disk(&self) -> CheckReport {

@@ -18,14 +18,13 @@ use enact_store::artifacts::{self, Artifacts};
 use enact_store::contract::{ReadError, Store, View};
 use enact_store::embedded::{self, DiskStore, ReplayError};
 
-use super::{Hub, HubConfig, SinkConfig};
+use super::{Hub, HubConfig};
 use crate::clock::Clock;
 use crate::driver::{Driver, Poisoned, describe, replay};
 use crate::performer::{Performer, Source};
 use crate::recover::{self, RecoverError};
-use crate::relay::{Pokes, relay};
+use crate::relay::{Lines, Relay};
 use crate::ring::{Ring, random_seed};
-use crate::sink::{FileSink, Sink};
 
 /// Why a hub cannot be opened or closed.
 #[derive(Debug, thiserror::Error)]
@@ -115,8 +114,8 @@ impl Hub {
         });
         let ground = ground.await.map_err(|_| OpenError::Panicked)??;
         let epoch = ground.driver.epoch().0;
-        let pokes = Pokes::new(config.sinks.keys());
-        let performer = Performer::new(ground.hosts, ground.artifacts, pokes, runtime.clone());
+        let lines = Lines::new(config.sinks.keys());
+        let performer = Performer::new(ground.hosts, ground.artifacts, lines, runtime.clone());
         let performing = Arc::clone(&performer);
         let perform = Box::new(move |effects| performing.perform(effects));
         let started_at = ground.clock.now();
@@ -125,10 +124,9 @@ impl Hub {
         performer.perform(ground.effects.into_iter().collect());
         let mut tasks = Vec::new();
         for (name, sink) in &config.sinks {
-            let SinkConfig::File { path } = sink;
-            let sink: Arc<dyn Sink> = Arc::new(FileSink::new(path));
-            let poke = performer.pokes().of(name);
-            tasks.push(tokio::spawn(relay(Arc::clone(&ring), name.clone(), sink, poke)));
+            let (line, sink, backoff) = (performer.lines().of(name), Arc::clone(sink), config.policy.delivery_backoff);
+            let relay = Relay::new(Arc::clone(&ring), name.clone(), sink, line, backoff);
+            tasks.push(tokio::spawn(relay.run()));
         }
         let hub = Arc::new(Self {
             ring,

@@ -1,16 +1,53 @@
 //! The outbox as the doors see it.
 
+use std::collections::BTreeMap;
+
 use enact_engine::conclude as code;
-use enact_model::id::MessageId;
+use enact_engine::view::rows;
+use enact_model::id::{MessageId, SinkId};
 use enact_model::message::{Delivery, MessageRow};
-use enact_model::table::{Key, KeyRange, Row};
+use enact_model::table::{Key, KeyRange, Row, Table};
+use enact_model::time::Timestamp;
 use enact_store::contract::{Order, View};
 
 use super::execution::page_limit;
 use super::{Hub, refusal};
-use crate::api::{Caller, DeliveryState, Page, Response};
+use crate::api::{Caller, DeliveryState, Page, Response, SinkLag};
+use crate::driver::Durable;
 
 impl Hub {
+    /// Returns what each sink still has to get, those included that are configured no more.
+    pub fn outbox_lag(&self) -> Vec<SinkLag> {
+        let mut waiting: BTreeMap<SinkId, (u64, Option<Timestamp>)> =
+            self.config.sinks.keys().map(|sink| (sink.clone(), (0, None))).collect();
+        for (key, row) in rows(&Durable(self.ring.view()), KeyRange::table(Table::Pending)) {
+            let (Some(Ok(sink)), Row::Pending(row)) = (key.first_text().map(|text| text.parse()), row) else {
+                continue;
+            };
+            let (count, oldest) = waiting.entry(sink).or_default();
+            let made = Timestamp(row.message.time_ms());
+            *count += 1;
+            *oldest = Some(oldest.map_or(made, |oldest| oldest.min(made)));
+        }
+        let now = self.ring.now();
+        let lag = |(sink, (pending, oldest)): (SinkId, (u64, Option<Timestamp>))| SinkLag {
+            trouble: self.sink_trouble(&sink),
+            oldest_ms: oldest.map(|oldest| now.since(oldest).as_millis() as u64),
+            sink,
+            pending,
+        };
+        waiting.into_iter().map(lag).collect()
+    }
+
+    fn sink_trouble(&self, sink: &SinkId) -> Option<String> {
+        if !self.config.sinks.contains_key(sink) {
+            return Some("it is not configured".to_owned());
+        }
+        let trouble = self.performer.lines().of(sink).trouble()?;
+        let peace = trouble.until.map(|until| format!(", left in peace until {until}")).unwrap_or_default();
+        Some(format!("nothing was delivered since {}{peace}: {}", trouble.since, trouble.reason))
+    }
+
     pub(super) async fn outbox(
         &self,
         caller: &Caller,

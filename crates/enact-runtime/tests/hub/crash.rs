@@ -47,7 +47,7 @@ async fn a_log_that_is_cut_anywhere_has_an_outcome_with_all_its_effects_or_none_
     let mut bed = Bed::with(|config, folder| {
         // Nothing is delivered: a message is there or it is not.
         let path = folder.join("never/events.jsonl");
-        config.sinks.insert("lines".parse().unwrap(), enact_runtime::hub::SinkConfig::File { path });
+        config.sinks.insert("lines".parse().unwrap(), std::sync::Arc::new(enact_runtime::sink::FileSink::new(&path)));
         config.policy.delivery_backoff = (std::time::Duration::from_secs(600), std::time::Duration::from_secs(600));
     })
     .await;
@@ -108,7 +108,7 @@ async fn a_log_that_is_cut_anywhere_has_an_outcome_with_all_its_effects_or_none_
 async fn a_message_whose_mark_was_lost_is_sent_again_with_the_same_id() {
     let mut bed = Bed::with(|config, folder| {
         let path = folder.join("later/events.jsonl");
-        config.sinks.insert("lines".parse().unwrap(), enact_runtime::hub::SinkConfig::File { path });
+        config.sinks.insert("lines".parse().unwrap(), std::sync::Arc::new(enact_runtime::sink::FileSink::new(&path)));
         config.policy.delivery_attempts = 1_000_000;
     })
     .await;

@@ -1,11 +1,12 @@
 //! Promises to the outside: made with the outcome, kept in order, once for each id, and never forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use enact_model::message::{Delivery, MessageRow};
 use enact_runtime::api::{DeliveryState, Request, Response};
-use enact_runtime::hub::SinkConfig;
+use enact_runtime::sink::FileSink;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, draft, eventually, failure};
@@ -78,8 +79,8 @@ async fn a_failed_execution_shows_no_message_but_those_declared_for_failure() {
 async fn a_sink_that_is_down_loses_nothing_slows_nothing_and_gets_everything_in_order_afterwards() {
     let mut bed = Bed::with(|config, folder| {
         // The folder of the file is not there yet: every delivery fails.
-        config.sinks.insert("lines".parse().unwrap(), SinkConfig::File { path: folder.join("later/events.jsonl") });
-        config.sinks.insert("healthy".parse().unwrap(), SinkConfig::File { path: folder.join("events.jsonl") });
+        config.sinks.insert("lines".parse().unwrap(), Arc::new(FileSink::new(&folder.join("later/events.jsonl"))));
+        config.sinks.insert("healthy".parse().unwrap(), Arc::new(FileSink::new(&folder.join("events.jsonl"))));
         config.policy.default_sinks.push("healthy".parse().unwrap());
         config.policy.delivery_attempts = 1_000_000;
     })
@@ -96,6 +97,16 @@ async fn a_sink_that_is_down_loses_nothing_slows_nothing_and_gets_everything_in_
     eventually("the healthy sink has everything", async || bed.events().len() == 30).await;
     let pending = outbox(&bed, Some(DeliveryState::Pending)).await;
     assert_eq!(pending.len(), 30);
+    let lag = |bed: &Bed| {
+        bed.hub().outbox_lag().into_iter().map(|lag| (lag.sink.to_string(), lag)).collect::<BTreeMap<_, _>>()
+    };
+    eventually("the hub says that the sink is down", async || lag(&bed)["lines"].trouble.is_some()).await;
+    let told = lag(&bed);
+    assert!(
+        (told["lines"].pending, told["healthy"].pending) == (30, 0) && told["healthy"].trouble.is_none(),
+        "{told:?}"
+    );
+    assert!(told["lines"].oldest_ms.is_some_and(|ms| ms < 60_000) && told["healthy"].oldest_ms.is_none(), "{told:?}");
     let tried = |row: &MessageRow| row.deliveries.iter().any(|d| matches!(d, Delivery::Pending { tries: 1.., .. }));
     eventually("the broken sink was tried", async || outbox(&bed, None).await.iter().any(tried)).await;
     // The relay finds what is pending by itself when it starts again, while the sink is still down.
@@ -123,7 +134,7 @@ async fn a_sink_that_is_down_loses_nothing_slows_nothing_and_gets_everything_in_
 async fn a_message_that_cannot_be_delivered_is_a_dead_letter_with_a_reason_frees_its_key_and_is_sent_again_on_request()
 {
     let mut bed = Bed::with(|config, folder| {
-        config.sinks.insert("lines".parse().unwrap(), SinkConfig::File { path: folder.join("later/events.jsonl") });
+        config.sinks.insert("lines".parse().unwrap(), Arc::new(FileSink::new(&folder.join("later/events.jsonl"))));
         config.policy.delivery_attempts = 2;
     })
     .await;
@@ -136,7 +147,11 @@ async fn a_message_that_cannot_be_delivered_is_a_dead_letter_with_a_reason_frees
     assert!(reason.contains("later/events.jsonl"), "{reason}");
     let problems = bed.problems().await;
     let told = format!("outbox: 2 dead letters, the oldest {} for the sink lines since ", dead[1].message.id);
-    assert!(problems.len() == 1 && problems[0].starts_with(&told) && problems[0].contains(reason), "{problems:?}");
+    assert!(problems.len() == 2 && problems[0].starts_with(&told) && problems[0].contains(reason), "{problems:?}");
+    assert!(
+        problems[1].starts_with("sinks: the sink lines: ") && problems[1].contains("cannot be written"),
+        "{problems:?}"
+    );
     assert!(problems[0].contains(&format!("`enact outbox redeliver {} --reason …`", dead[1].message.id)));
     bed.restart().await;
     assert_eq!(outbox(&bed, Some(DeliveryState::Dead)).await.len(), 2, "a start must not send dead letters again");

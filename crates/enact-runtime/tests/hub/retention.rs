@@ -15,7 +15,7 @@ async fn retention_drops_what_is_over_and_nothing_that_is_open_or_not_delivered(
         puppet.take_the_stage(config);
         config.policy.idempotency_keep = Duration::ZERO;
         let path = folder.join("later/events.jsonl");
-        config.sinks.insert("later".parse().unwrap(), enact_runtime::hub::SinkConfig::File { path });
+        config.sinks.insert("later".parse().unwrap(), std::sync::Arc::new(enact_runtime::sink::FileSink::new(&path)));
         config.policy.default_sinks = vec!["later".parse().unwrap()];
         config.policy.delivery_attempts = 1_000_000;
     })

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use enact_model::record::RecordFilter;
 use enact_runtime::api::{Caller, Request, Response, Role};
-use enact_runtime::hub::{Hub, HubConfig, SinkConfig};
+use enact_runtime::hub::{Hub, HubConfig};
+use enact_runtime::sink::FileSink;
 use enact_server::access::{NewToken, Tokens};
 use enact_server::{Config, Server};
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ impl Bed {
         hub_config.embedded.segment_bytes = 256 * 1024;
         hub_config.embedded.first_segment_bytes = 256 * 1024;
         let sink: enact_model::id::SinkId = "lines".parse().unwrap();
-        hub_config.sinks.insert(sink.clone(), SinkConfig::File { path: folder.path().join("events.jsonl") });
+        hub_config.sinks.insert(sink.clone(), Arc::new(FileSink::new(&folder.path().join("events.jsonl"))));
         hub_config.policy.default_sinks = vec![sink];
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), store.join("access"));
         set(&mut config);

@@ -35,22 +35,22 @@ impl Sinks {
     ) -> DeliveryResult {
         let consumer = self.0.entry(sink.clone()).or_default();
         if consumer.down_until > mono {
-            return DeliveryResult::Failed { reason: "the sink is down".to_owned() };
+            return DeliveryResult::Failed { reason: "the sink is down".to_owned(), retry_after: None };
         }
         if !random.chance(rough) {
             consumer.take(message.id);
             return DeliveryResult::Delivered;
         }
         match random.below(10) {
-            0..4 => DeliveryResult::Failed { reason: "the sink is busy".to_owned() },
+            0..4 => DeliveryResult::Failed { reason: "the sink is busy".to_owned(), retry_after: None },
             4..6 => {
                 consumer.take(message.id);
-                DeliveryResult::Failed { reason: "the answer was lost".to_owned() }
+                DeliveryResult::Failed { reason: "the answer was lost".to_owned(), retry_after: None }
             }
             6..8 => DeliveryResult::Poison { reason: "the sink does not take such a message".to_owned() },
             _ => {
                 consumer.down_until = mono + random.between(100, 6_000);
-                DeliveryResult::Failed { reason: "the sink went down".to_owned() }
+                DeliveryResult::Failed { reason: "the sink went down".to_owned(), retry_after: None }
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use enact_model::id::SinkId;
 use enact_model::intent::IntentDraft;
 use enact_model::json::Json;
 use enact_runtime::api::{Caller, Request, Response};
@@ -15,6 +16,7 @@ use tokio::task::JoinSet;
 use super::desk::{Desk, absolute};
 use super::input;
 use super::run::duration;
+use crate::config::sink::SinkSetup;
 use crate::door::local::{Local, hub_config};
 use crate::door::{Door, Need};
 use crate::failure::{self, Failure};
@@ -90,7 +92,10 @@ impl BenchArgs {
                 let folder = folder.map_err(Failure::file(&self.folder))?;
                 let mut settings = desk.settings().clone();
                 settings.store = folder.path().join("store");
-                settings.sinks.iter_mut().for_each(|(name, path)| *path = folder.path().join(name.as_str()));
+                let aside = |(name, sink): (&SinkId, &mut SinkSetup)| {
+                    *sink = SinkSetup::File(folder.path().join(name.as_str()))
+                };
+                settings.sinks.iter_mut().for_each(aside);
                 let door = Door::Local(Local::open(hub_config(&settings)).await?);
                 match add(&door, &load.caller, folder.path()).await {
                     Ok(()) => load.put_on(door, self.in_flight, &mut desk.out).await,

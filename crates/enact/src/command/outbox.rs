@@ -36,6 +36,9 @@ pub enum OutboxCommand {
         #[arg(long, value_name = "MESSAGE")]
         before: Option<MessageId>,
     },
+    /// Show what each sink still has to get, how old it is, and why a sink is left in peace
+    #[command(after_help = "Examples:\n  enact outbox lag\n  enact outbox lag --json")]
+    Lag,
     /// Show one message as the CloudEvent that it is, with its deliveries
     #[command(after_help = "Example:\n  enact outbox show msg_01jd0000000000000000000000")]
     Show {
@@ -75,6 +78,10 @@ impl OutboxCommand {
                 });
                 desk.ask_and_show(Need::Existing, Request::Outbox { state, limit, before }).await
             }
+            Self::Lag => match desk.ask(Need::Existing, Request::Status).await? {
+                Response::Status(status) => show::hub::lag(&status.sinks, &mut desk.out),
+                other => show::show(other, &mut desk.out),
+            },
             Self::Show { id } => match desk.ask(Need::Existing, Request::OutboxShow { message: id }).await? {
                 Response::Outbox(page) if !desk.out.json => {
                     for row in &page.items {

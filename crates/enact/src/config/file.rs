@@ -4,8 +4,9 @@ use enact_catalog::near::did_you_mean;
 use enact_catalog::yaml::{self, Kind, Mark, Node};
 
 use super::fault::ConfigFault;
-use super::key::{SINK_FIELDS, SINKS};
+use super::key::SINKS;
 use super::settings::KEYS;
+use super::sink::FIELDS;
 use super::source::{Origin, SourceFile};
 
 /// One value of a file.
@@ -141,10 +142,12 @@ impl Walk<'_> {
             }
             for field in fields {
                 let name = format!("{name}.{}", field.key);
-                if SINK_FIELDS.contains(&field.key.as_str()) {
+                let mut known = FIELDS.iter().map(|field| field.name);
+                if known.clone().any(|known| known == field.key) {
                     self.value(&name, &field.value);
                 } else {
-                    let hint = did_you_mean(&field.key, SINK_FIELDS).unwrap_or_else(|| "a sink has: file".to_owned());
+                    let hint = did_you_mean(&field.key, known.by_ref());
+                    let hint = hint.unwrap_or_else(|| "a sink has file, webhook, redis or nats".to_owned());
                     self.fault(field.mark, &name, "no key has this name".to_owned(), Some(hint));
                 }
             }

@@ -31,7 +31,5 @@ pub fn env_name(key: &str) -> String {
     format!("ENACT_{}", key.replace(['.', '-'], "_").to_ascii_uppercase())
 }
 
-/// The key under which sinks stand: `sinks.<name>.file`.
+/// The key under which sinks stand, each with its [fields](super::sink::FIELDS).
 pub const SINKS: &str = "sinks";
-/// What a sink may say.
-pub const SINK_FIELDS: [&str; 1] = ["file"];

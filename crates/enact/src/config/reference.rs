@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::settings::KEYS;
+use super::sink::{FIELDS, Field};
 
 /// Returns the table of every key: type, default, unit, variable, meaning.
 pub fn table() -> String {
@@ -20,9 +21,12 @@ pub fn table() -> String {
             key.meaning
         );
     }
-    out.push_str(
-        "| `sinks.<name>.file` | path | `audit`: `events.jsonl` in the folder of the store | – | `ENACT_SINKS_<NAME>_FILE` | \
-         A file that messages are appended to as JSON lines. A file that has `sinks` replaces the default one. |\n",
-    );
+    for field in FIELDS {
+        let unit = if field.unit.is_empty() { "–" } else { field.unit };
+        let Field { name, type_name, default, meaning, .. } = field;
+        let variable = format!("ENACT_SINKS_<NAME>_{}", name.to_ascii_uppercase());
+        let _ =
+            writeln!(out, "| `sinks.<name>.{name}` | {type_name} | {default} | {unit} | `{variable}` | {meaning} |");
+    }
     out
 }

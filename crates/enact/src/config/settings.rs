@@ -8,6 +8,7 @@ use enact_model::id::{SinkId, TenantId};
 use super::door::{HostNames, Listen, MaybePath, MaybeRole, Often, Origins};
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Readable, SinkNames};
+use super::sink::SinkSetup;
 
 macro_rules! settings {
     ($($field:ident: $type:ty = $name:literal, $default:literal, $meaning:literal;)+) => {
@@ -27,12 +28,12 @@ macro_rules! settings {
         pub struct Settings {
             $(#[doc = $meaning] pub $field: $type,)+
             /// Where messages go, by name.
-            pub sinks: BTreeMap<SinkId, PathBuf>,
+            pub sinks: BTreeMap<SinkId, SinkSetup>,
         }
 
         impl Settings {
             /// Reads the texts that won, one for each key; none if one of them is no value.
-            pub(super) fn read(text: impl Fn(&str) -> String, sinks: BTreeMap<SinkId, PathBuf>) -> Option<Self> {
+            pub(super) fn read(text: impl Fn(&str) -> String, sinks: BTreeMap<SinkId, SinkSetup>) -> Option<Self> {
                 Some(Self { $($field: <$type as Readable>::read(&text($name)).ok()?,)+ sinks })
             }
         }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::fault::{ConfigFault, Faults};
 use super::file::{self, FileValues};
 use super::key::{Key, SINKS, env_name};
-use super::quantity::Readable;
 use super::settings::{KEYS, Settings};
+use super::sink::{self, Fields, Given, SinkSetup, join};
 use super::source::{CONFIG_ENV, Origin, Sources};
 
 /// The name of the sink that is there when nobody names one.
@@ -76,23 +76,18 @@ pub fn settle(sources: &Sources) -> Result<Sheet, Faults> {
     }
     unknown_variables(sources, &mut faults);
     let store = entries.iter().find(|entry| entry.key == "store").map(|entry| entry.text.clone()).unwrap_or_default();
-    let sinks = sinks(sources, &from_file, Path::new(&store), &mut faults);
+    let given_sinks = given_sinks(sources, &from_file, Path::new(&store));
+    let (sinks, sink_entries) = sinks(&given_sinks, &mut faults);
     let text = |key: &str| entries.iter().find(|e| e.key == key).map(|e| e.text.clone()).unwrap_or_default();
-    let paths = sinks.iter().map(|(name, (path, _))| (name.clone(), path.clone())).collect();
-    let settings = Settings::read(text, paths);
+    let settings = Settings::read(text, sinks);
     if let Some(settings) = &settings {
-        check_together(settings, &entries, &mut faults);
+        check_together(settings, &given_sinks, &entries, &mut faults);
     }
     faults.sort();
     faults.dedup();
     match settings {
         Some(settings) if faults.is_empty() => {
-            entries.extend(sinks.into_iter().map(|(name, (path, origin))| Entry {
-                key: format!("{SINKS}.{name}.file"),
-                text: path.to_string_lossy().into_owned(),
-                value: path.to_value(),
-                origin,
-            }));
+            entries.extend(sink_entries);
             Ok(Sheet { settings, entries, file: sources.file.as_ref().map(|file| file.path.clone()) })
         }
         _ => Err(Faults(faults)),
@@ -143,14 +138,6 @@ fn given<'a>(
     lines.chain(env).chain(flag)
 }
 
-fn join(folder: &Path, text: &str) -> String {
-    if text.trim().is_empty() {
-        return String::new();
-    }
-    let joined = folder.join(text);
-    std::path::absolute(&joined).unwrap_or(joined).to_string_lossy().into_owned()
-}
-
 /// A variable that is nearly one of ours is a slip; others may belong to somebody else, such as the `ENACT_SERVICE_HOST`
 /// that Kubernetes sets for a service of the name `enact`.
 fn unknown_variables(sources: &Sources, faults: &mut Vec<ConfigFault>) {
@@ -171,61 +158,83 @@ fn unknown_variables(sources: &Sources, faults: &mut Vec<ConfigFault>) {
     }
 }
 
-fn sink_of_variable(name: &str) -> Option<String> {
-    let sink = name.strip_prefix("ENACT_SINKS_")?.strip_suffix("_FILE")?;
-    Some(sink.to_ascii_lowercase().replace('_', "-"))
+/// Returns the sink and its field that a variable is about.
+fn sink_of_variable(name: &str) -> Option<(String, &'static str)> {
+    let rest = name.strip_prefix("ENACT_SINKS_")?;
+    let field = |field: &&sink::Field| rest.ends_with(&format!("_{}", field.name.to_ascii_uppercase()));
+    let field = sink::FIELDS.iter().filter(field).max_by_key(|field| field.name.len())?.name;
+    let sink = rest.get(..rest.len() - field.len() - 1)?;
+    Some((sink.to_ascii_lowercase().replace('_', "-"), field))
 }
 
-type Sinks = BTreeMap<SinkId, (PathBuf, Origin)>;
-
-fn sinks(sources: &Sources, from_file: &FileValues, store: &Path, faults: &mut Vec<ConfigFault>) -> Sinks {
-    let mut sinks = Sinks::new();
-    let mut put = |name: &str, text: &str, folder: &Path, origin: Origin| match (
-        name.parse(),
-        PathBuf::read(&join(folder, text)),
-    ) {
-        (Ok(name), Ok(path)) => {
-            sinks.insert(name, (path, origin));
-        }
-        (Err(error), _) => faults.push(ConfigFault {
-            origin,
-            key: Some(SINKS.to_owned()),
-            message: format!("`{name}` is no name of a sink: {}", error.reason),
-            hint: None,
-        }),
-        (_, Err(why)) => faults.push(ConfigFault {
-            origin,
-            key: Some(format!("{SINKS}.{name}.file")),
-            message: format!("`{text}` {}", why.reason),
-            hint: why.hint,
-        }),
+/// What was given for every sink, the one that wins last.
+fn given_sinks(sources: &Sources, from_file: &FileValues, store: &Path) -> BTreeMap<String, Fields> {
+    let mut all: BTreeMap<String, Fields> = BTreeMap::new();
+    let mut put = |sink: &str, field: &'static str, text: &str, folder: &Path, origin: Origin| {
+        let given = Given { text: text.to_owned(), origin, folder: folder.to_owned() };
+        all.entry(sink.to_owned()).or_default().insert(field, given);
     };
     if !from_file.names_sinks {
-        put(AUDIT, AUDIT_FILE, store, Origin::Default);
+        put(AUDIT, "file", AUDIT_FILE, store, Origin::Default);
     }
     let file_folder = sources.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(&sources.folder);
     for line in &from_file.lines {
-        if let Some(name) = line.key.strip_prefix("sinks.").and_then(|rest| rest.strip_suffix(".file")) {
-            put(name, &line.text, file_folder, line.origin.clone());
+        let name = line.key.strip_prefix("sinks.").and_then(|rest| rest.rsplit_once('.'));
+        if let Some((sink, field)) = name.and_then(|(sink, field)| Some((sink, sink::field(field)?))) {
+            put(sink, field.name, &line.text, file_folder, line.origin.clone());
         }
     }
     for (name, text) in &sources.env {
-        if let Some(sink) = sink_of_variable(name) {
-            put(&sink, text, &sources.folder, Origin::Env(name.clone()));
+        if let Some((sink, field)) = sink_of_variable(name) {
+            put(&sink, field, text, &sources.folder, Origin::Env(name.clone()));
         }
     }
-    sinks
+    all
+}
+
+/// Reads every sink; its values follow as entries.
+fn sinks(given: &BTreeMap<String, Fields>, faults: &mut Vec<ConfigFault>) -> (BTreeMap<SinkId, SinkSetup>, Vec<Entry>) {
+    let (mut sinks, mut entries) = (BTreeMap::new(), Vec::new());
+    for (name, given) in given {
+        match name.parse::<SinkId>() {
+            Ok(id) => {
+                if let Some((setup, values)) = sink::read(name, given, faults) {
+                    entries.extend(values.into_iter().filter_map(|(field, value)| {
+                        let origin = given.get(field)?.origin.clone();
+                        let text = value.as_str().map_or_else(
+                            || given.get(field).map(|given| given.text.clone()),
+                            |text| Some(text.to_owned()),
+                        );
+                        Some(Entry { key: format!("{SINKS}.{name}.{field}"), text: text?, value, origin })
+                    }));
+                    sinks.insert(id, setup);
+                }
+            }
+            Err(error) => faults.push(ConfigFault {
+                origin: given.values().map(|given| given.origin.clone()).min().unwrap_or(Origin::Default),
+                key: Some(SINKS.to_owned()),
+                message: format!("`{name}` is no name of a sink: {}", error.reason),
+                hint: None,
+            }),
+        }
+    }
+    (sinks, entries)
 }
 
 /// Checks what no value can be blamed for alone.
-fn check_together(settings: &Settings, entries: &[Entry], faults: &mut Vec<ConfigFault>) {
+fn check_together(
+    settings: &Settings,
+    sinks: &BTreeMap<String, Fields>,
+    entries: &[Entry],
+    faults: &mut Vec<ConfigFault>,
+) {
     let mut fault = |key: &str, message: String, hint: String| {
         let origin =
             entries.iter().find(|entry| entry.key == key).map_or(Origin::Default, |entry| entry.origin.clone());
         faults.push(ConfigFault { origin, key: Some(key.to_owned()), message, hint: Some(hint) });
     };
-    for sink in settings.default_sinks.0.iter().filter(|sink| !settings.sinks.contains_key(*sink)) {
-        let names = settings.sinks.keys().map(SinkId::as_str);
+    for sink in settings.default_sinks.0.iter().filter(|sink| !sinks.contains_key(sink.as_str())) {
+        let names = sinks.keys().map(String::as_str);
         let hint = did_you_mean(sink.as_str(), names).unwrap_or_else(|| {
             format!(
                 "add it: `sinks: {{ {sink}: {{ file: ./{sink}.jsonl }} }}`, or {}",

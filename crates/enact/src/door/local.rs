@@ -8,7 +8,7 @@ use enact_engine::policy::Policy;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::Record;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
-use enact_runtime::hub::{Hub, HubConfig, OpenError, SinkConfig};
+use enact_runtime::hub::{Hub, HubConfig, OpenError};
 use enact_store::embedded::{self, FolderError};
 use enact_store::io::LockError;
 use tokio::sync::mpsc;
@@ -128,10 +128,9 @@ pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
 
 /// Returns the set-up of a hub with these settings.
 pub fn hub_config(settings: &Settings) -> HubConfig {
-    let file = |path: &std::path::PathBuf| SinkConfig::File { path: path.clone() };
     HubConfig {
         policy: policy(settings),
-        sinks: settings.sinks.iter().map(|(name, path)| (name.clone(), file(path))).collect(),
+        sinks: settings.sinks.iter().map(|(name, setup)| (name.clone(), setup.build())).collect(),
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
         ..HubConfig::new(settings.store.clone())

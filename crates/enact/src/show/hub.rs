@@ -1,10 +1,11 @@
 //! How a hub is, and what its verifications found.
 
-use enact_runtime::api::{DoctorReport, Status, VerifyReport};
+use enact_catalog::quantity;
+use enact_runtime::api::{DoctorReport, SinkLag, Status, VerifyReport};
 
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::output::table::{Card, Cell, Look};
+use crate::output::table::{Card, Cell, Look, Table};
 use crate::output::text;
 
 /// Shows how a hub is.
@@ -32,8 +33,37 @@ pub fn status(status: &Status, out: &mut Output) -> Result<(), Failure> {
     let open = format!("{} open, {} queued, {} running", status.open, status.queued, status.running);
     card.add("executions", open);
     card.add("messages", format!("{} pending", status.pending_messages));
+    for lag in status.sinks.iter().filter(|lag| lag.pending > 0 || lag.trouble.is_some()) {
+        card.add("sink", sink(lag));
+    }
     card.add("components", status.components);
     out.card(&card)
+}
+
+fn sink(lag: &SinkLag) -> Cell {
+    let oldest = lag.oldest_ms.map(|ms| format!(", the oldest for {}", quantity::print_ms(ms))).unwrap_or_default();
+    let said = format!("{}: {} pending{oldest}", lag.sink, lag.pending);
+    match &lag.trouble {
+        Some(trouble) => Cell::new(format!("{said}; {}", text::one_line(trouble)), Look::Bad),
+        None => Cell::new(said, Look::Open),
+    }
+}
+
+/// Shows what each sink still has to get.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn lag(sinks: &[SinkLag], out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        return out.document(&sinks);
+    }
+    let mut table = Table::new(&["sink", "pending", "oldest", "trouble"]);
+    for lag in sinks {
+        let oldest = lag.oldest_ms.map_or_else(|| "–".to_owned(), quantity::print_ms);
+        let trouble = lag.trouble.as_deref().map(text::one_line).unwrap_or_default();
+        table.row([(&lag.sink).into(), lag.pending.into(), oldest.into(), Cell::new(trouble, Look::Bad)]);
+    }
+    out.table(&table)
 }
 
 /// Shows what a verification found.

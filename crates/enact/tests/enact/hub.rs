@@ -18,30 +18,35 @@ const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh]
     inherited:\n      kind: query\n      call: { command: [sh, -c, \"readlink /proc/$$/fd/7 || echo nothing\"], stdin: empty, stdout: text }\n    \
     never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
 
-struct Store(tempfile::TempDir);
+pub struct Store(tempfile::TempDir, Vec<(&'static str, String)>);
 
 impl Store {
-    fn new() -> Self {
-        let store = Self(tempfile::tempdir().unwrap());
+    pub fn new() -> Self {
+        let store = Self(tempfile::tempdir().unwrap(), Vec::new());
         std::fs::create_dir(store.path().join("c")).unwrap();
         std::fs::write(store.path().join("c/component.yaml"), DESCRIPTOR).unwrap();
         let added = store.run(&["component", "add", "c"]);
         assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
         store
     }
+    /// Sets a variable for every command.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.1.push((name, value.to_owned()));
+        self
+    }
     fn path(&self) -> &Path {
         self.0.path()
     }
     fn command(&self, args: &[&str]) -> Command {
         let mut command = enact(self.path(), args);
-        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("PATH", std::env::var_os("PATH").unwrap()).envs(self.1.iter().map(|(name, value)| (name, value)));
         command
     }
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
     /// Starts a hub and waits for the line that says it is ready.
-    fn serve(&self) -> Hub {
+    pub fn serve(&self) -> Hub {
         let mut child = self.command(&["serve", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -50,7 +55,7 @@ impl Store {
     }
 }
 
-struct Hub(Child);
+pub struct Hub(Child);
 
 impl Hub {
     fn signal(&self, signal: Signal) {

@@ -26,7 +26,7 @@ fn every_default_is_a_value_of_its_key() {
     assert_eq!(sheet.settings.actor.0, "cli:ada");
     assert_eq!(sheet.settings.history_keep.0, None);
     let audit = &sheet.settings.sinks[&"audit".parse().unwrap()];
-    assert_eq!(audit, Path::new("/home/ada/.local/state/enact/events.jsonl"));
+    assert_eq!(*audit, SinkSetup::File("/home/ada/.local/state/enact/events.jsonl".into()));
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn a_relative_path_begins_where_it_was_written() {
     from.env.insert("ENACT_SINKS_COPY_TWO_FILE".into(), "b.jsonl".into());
     let settings = settle(&from).unwrap().settings;
     assert_eq!(settings.store, Path::new("/etc/e/data"));
-    assert_eq!(settings.sinks[&"audit".parse().unwrap()], Path::new("/etc/e/a.jsonl"));
-    assert_eq!(settings.sinks[&"copy-two".parse().unwrap()], Path::new("/work/b.jsonl"));
+    assert_eq!(settings.sinks[&"audit".parse().unwrap()], SinkSetup::File("/etc/e/a.jsonl".into()));
+    assert_eq!(settings.sinks[&"copy-two".parse().unwrap()], SinkSetup::File("/work/b.jsonl".into()));
 }
 
 #[test]
@@ -131,4 +131,51 @@ fn the_configuration_page_has_the_table_of_the_code() {
         page.ends_with(&table),
         "docs/configuration.md is old; `UPDATE_DOCS=1 cargo nextest run -p enact` writes it"
     );
+}
+
+#[test]
+fn every_kind_of_sink_is_read_and_shown_with_its_secrets_only_by_name() {
+    let text = "sinks:\n  hook: { webhook: \"https://a.example/in\", secret: [env:NEW, file:old.key], timeout: 3s }\n  \
+                stream: { redis: \"redis://localhost:7000/2\", stream: \"{tenant}:events\", password: env:WORD, max_length: 1000 }\n  \
+                bus: { nats: \"nats://localhost\", subject: \"enact.{type}\", token: file:/run/token }\n\
+                outbox: { default_sinks: [hook] }\n";
+    let mut from = sources(text);
+    from.env.insert("ENACT_SINKS_STREAM_MAX_LENGTH".into(), "2000".into());
+    let sheet = settle(&from).unwrap();
+    let shown = |key: &str| {
+        let entry = sheet.entries.iter().find(|entry| entry.key == key).unwrap_or_else(|| panic!("{key}"));
+        (entry.text.clone(), entry.value.clone(), entry.origin.to_string())
+    };
+    assert_eq!(shown("sinks.hook.secret").0, "env:NEW,file:old.key");
+    assert_eq!(shown("sinks.hook.timeout"), ("3s".into(), 3_000.into(), "/etc/e/enact.yaml:2".into()));
+    assert_eq!(
+        shown("sinks.stream.max_length"),
+        ("2000".into(), 2_000.into(), "env ENACT_SINKS_STREAM_MAX_LENGTH".into())
+    );
+    let SinkSetup::Webhook(hook) = &sheet.settings.sinks[&"hook".parse().unwrap()] else { panic!() };
+    assert_eq!(hook.secrets[1].to_string(), "file:/etc/e/old.key");
+    assert_eq!(sheet.settings.sinks.len(), 3);
+}
+
+#[test]
+fn every_fault_of_a_sink_is_reported_and_no_secret_is_repeated() {
+    let text = "sinks:\n  a: { webhook: \"https://u:hunter2@a.example\" }\n  b: { webhook: \"http://169.254.169.254/\" }\n  \
+                c: { redis: \"redis://x\", password: hunter2 }\n  d: { secret: env:A }\n  e: { file: x, nats: \"nats://x\" }\n  \
+                f: { nats: \"nats://x\", subject: \"a.*\", max_length: 3 }\n  g: { nats: \"nats://x\", username: u }\n\
+                outbox: { default_sinks: [] }\n";
+    let found = faults(&sources(text));
+    let begins = [
+        "/etc/e/enact.yaml:2: sinks.a.webhook: what stands there has credentials in it",
+        "/etc/e/enact.yaml:3: sinks.b.webhook: what stands there is link-local",
+        "/etc/e/enact.yaml:4: sinks.c.password: what stands there does not say where the secret is | write env:NAME or file:PATH",
+        "/etc/e/enact.yaml:5: sinks.d: it does not say where its messages go | add file, webhook, redis or nats",
+        "/etc/e/enact.yaml:6: sinks.e: it goes to file and nats at once",
+        "/etc/e/enact.yaml:7: sinks.f.max_length: no nats sink has this",
+        "/etc/e/enact.yaml:7: sinks.f.subject: what stands there is no subject",
+        "/etc/e/enact.yaml:8: sinks.g: it says in more than one way who asks, or in half of one",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:#?}");
+    for (fault, begin) in found.iter().zip(begins) {
+        assert!(fault.starts_with(begin) && !fault.contains("hunter2"), "{fault}\n{begin}");
+    }
 }

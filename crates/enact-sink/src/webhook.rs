@@ -1,0 +1,219 @@
+//! The webhook sink: each message is a signed POST, and an answer of 2xx is the receipt.
+
+mod answer;
+mod signature;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use enact_model::message::{Message, MessageRow};
+use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Request, Response, header};
+use hyper_util::rt::TokioIo;
+
+use crate::dial;
+use crate::endpoint::Endpoint;
+use crate::secret::Secret;
+use crate::{Invalid, excerpt};
+use signature::{SigningKey, sign};
+
+/// Most bytes of an answer's body that are read, and kept for the reason of a failure.
+const BODY_MAX_BYTES: usize = 16 * 1024;
+/// Longest time for an answer's body once its status is there: the status is what counts.
+const BODY_LIMIT: Duration = Duration::from_secs(1);
+/// Most bytes of an answer's head.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+/// What the body of a request is.
+const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
+/// Who asks.
+const USER_AGENT: &str = concat!("enact/", env!("CARGO_PKG_VERSION"));
+
+/// How a webhook is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookSetup {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// What its messages are signed with; one signature for each, none at all without one.
+    pub secrets: Vec<Secret>,
+    /// Longest time from the connection to the head of the answer.
+    pub timeout: Duration,
+    /// Most requests at once.
+    pub at_once: usize,
+}
+
+impl WebhookSetup {
+    /// The time that an endpoint has if nobody says anything.
+    pub const TIMEOUT: Duration = Duration::from_secs(10);
+    /// The longest time that one can have; a delivery as a whole has a little more.
+    pub const TIMEOUT_MAX: Duration = Duration::from_secs(25);
+    /// As many requests at once if nobody says anything.
+    pub const AT_ONCE: usize = 16;
+
+    /// Reads where a webhook is.
+    ///
+    /// # Errors
+    /// What is no address of HTTP, has credentials in it, or is link-local.
+    pub fn endpoint(text: &str) -> Result<Endpoint, Invalid> {
+        let endpoint = Endpoint::parse(text, &[("https", 443, true), ("http", 80, false)])?;
+        match endpoint.host.parse() {
+            Ok(address) if dial::is_link_local(address) => {
+                Err(Invalid::new("is link-local", "a webhook is never called there; name another host"))
+            }
+            _ => Ok(endpoint),
+        }
+    }
+}
+
+type Connection = SendRequest<Full<Bytes>>;
+
+/// A webhook.
+pub struct WebhookSink {
+    setup: WebhookSetup,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl WebhookSink {
+    /// Sets one up; nothing is connected yet.
+    pub fn new(setup: WebhookSetup) -> Self {
+        Self { setup, idle: Mutex::default() }
+    }
+
+    async fn post(&self, message: &Message) -> Result<DeliveryResult, String> {
+        let body = Bytes::from(message.cloud_event().as_str().to_owned());
+        let keys = self.setup.secrets.iter().map(|secret| {
+            let text = secret.read()?;
+            SigningKey::parse(&text).map_err(|why| format!("{secret} holds no secret of a webhook: {why}"))
+        });
+        let keys = keys.collect::<Result<Vec<_>, String>>()?;
+        let request = || self.request(message, &keys, body.clone());
+        let (response, connection) = match self.kept() {
+            Some(mut kept) => match kept.send_request(request()?).await {
+                Ok(response) => (response, kept),
+                // The other side closed it meanwhile, which is no answer; the same id makes it safe to send once more.
+                Err(_) => self.ask_anew(request()?).await?,
+            },
+            None => self.ask_anew(request()?).await?,
+        };
+        let (head, rest) = response.into_parts();
+        let (said, whole) = beginning(rest).await;
+        if whole {
+            self.keep(connection);
+        }
+        Ok(answer::judge(head.status, &head.headers, &String::from_utf8_lossy(&said), SystemTime::now()))
+    }
+
+    fn request(&self, message: &Message, keys: &[SigningKey], body: Bytes) -> Result<Request<Full<Bytes>>, String> {
+        let endpoint = &self.setup.endpoint;
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let id = message.id.to_string();
+        let mut request = Request::post(&endpoint.path)
+            .header(header::HOST, endpoint.authority())
+            .header(header::CONTENT_TYPE, MEDIA_TYPE)
+            .header(header::USER_AGENT, USER_AGENT)
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", seconds);
+        if !keys.is_empty() {
+            request = request.header("webhook-signature", sign(keys, &id, seconds, &body));
+        }
+        request.body(Full::new(body)).map_err(|error| format!("the request cannot be made: {error}"))
+    }
+
+    async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Connection), String> {
+        let endpoint = &self.setup.endpoint;
+        let (stream, _) = dial::connect(endpoint).await?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD_MAX_BYTES);
+        let (mut sender, connection) = builder
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| format!("{endpoint} does not speak HTTP: {error}"))?;
+        // It ends with its sender; what goes wrong on it is told by the request.
+        tokio::spawn(async move { drop(connection.await) });
+        match sender.send_request(request).await {
+            Ok(response) => Ok((response, sender)),
+            Err(error) => Err(format!("{endpoint} gave no answer: {}", excerpt(&error.to_string()))),
+        }
+    }
+
+    /// Takes a connection that is still there.
+    fn kept(&self) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|connection| !connection.is_closed());
+        let ready = idle.iter().rposition(Connection::is_ready)?;
+        Some(idle.swap_remove(ready))
+    }
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.setup.at_once {
+            idle.push(connection);
+        }
+    }
+}
+
+/// Reads the beginning of a body; tells whether that was all of it. One that goes on and on, or drips, is left alone.
+async fn beginning(mut body: Incoming) -> (Vec<u8>, bool) {
+    let mut said = Vec::new();
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            match frame.map(|frame| frame.into_data()) {
+                Ok(Ok(data)) if said.len() + data.len() <= BODY_MAX_BYTES => said.extend_from_slice(&data),
+                Ok(Err(_)) => {}
+                _ => return false,
+            }
+        }
+        true
+    };
+    let whole = tokio::time::timeout(BODY_LIMIT, read).await.unwrap_or(false);
+    (said, whole)
+}
+
+impl Sink for WebhookSink {
+    fn pace(&self) -> Pace {
+        Pace { batch: 1, at_once: self.setup.at_once }
+    }
+
+    fn deliver<'a>(&'a self, messages: Vec<Arc<MessageRow>>) -> BoxFuture<'a, Vec<DeliveryResult>> {
+        Box::pin(async move {
+            let mut results = Vec::with_capacity(messages.len());
+            for row in &messages {
+                let limit = self.setup.timeout + BODY_LIMIT;
+                let result = match tokio::time::timeout(limit, self.post(&row.message)).await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(reason)) => DeliveryResult::Failed { reason, retry_after: None },
+                    Err(_) => {
+                        let reason = format!(
+                            "{} gave no answer within {} ms",
+                            self.setup.endpoint,
+                            self.setup.timeout.as_millis()
+                        );
+                        DeliveryResult::Failed { reason, retry_after: None }
+                    }
+                };
+                results.push(result);
+            }
+            results
+        })
+    }
+
+    /// It is connected to and asked nothing: a request would be a message.
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(async move {
+            for secret in &self.setup.secrets {
+                SigningKey::parse(&secret.read()?)
+                    .map_err(|why| format!("{secret} holds no secret of a webhook: {why}"))?;
+            }
+            let (_, address) = dial::connect(&self.setup.endpoint).await?;
+            Ok(format!("webhook {} at {address}", self.setup.endpoint))
+        })
+    }
+}
+
+impl fmt::Debug for WebhookSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookSink").field("setup", &self.setup).finish_non_exhaustive()
+    }
+}

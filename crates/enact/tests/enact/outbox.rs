@@ -1,0 +1,181 @@
+//! The outbox of the real binary over a real Redis server: killed between sending and marking, and asked how its sinks are.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::fake::text;
+use super::hub::Store;
+use super::server::{Server, free_port, skip};
+
+/// Longest wait for anything that must happen.
+const LIMIT: Duration = Duration::from_secs(60);
+const STREAM: &str = "enact:events";
+
+/// Stands before a server and keeps back its answer to the first entry, and whatever comes after.
+struct Proxy {
+    port: u16,
+    keeps_back: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    fn before(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = Self { port: listener.local_addr().unwrap().port(), keeps_back: Arc::new(AtomicBool::new(true)) };
+        let keeps_back = Arc::clone(&proxy.keeps_back);
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let sent = Arc::new(AtomicBool::new(false));
+                let (from, to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+                let marks = Arc::clone(&sent);
+                pump(from, to, move |bytes| {
+                    if bytes.windows(4).any(|word| word == b"XADD") {
+                        marks.store(true, Ordering::SeqCst);
+                    }
+                    true
+                });
+                let keeps_back = Arc::clone(&keeps_back);
+                pump(upstream, client, move |_| !(sent.load(Ordering::SeqCst) && keeps_back.load(Ordering::SeqCst)));
+            }
+        });
+        proxy
+    }
+}
+
+/// Carries bytes over until one side ends; those that do not pass are dropped.
+fn pump(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> bool + Send + 'static) {
+    std::thread::spawn(move || {
+        let mut buffer = [0; 16 * 1024];
+        while let Ok(read @ 1..) = from.read(&mut buffer) {
+            if passes(&buffer[..read]) && to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    });
+}
+
+fn redis(port: u16, words: &[&str]) -> Value {
+    let output = Command::new("redis-cli").args(["-p", &port.to_string(), "--json"]).args(words).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Returns the ids in the stream, in the order in which the entries came.
+fn ids(port: u16) -> Vec<String> {
+    let entries = redis(port, &["XRANGE", STREAM, "-", "+"]);
+    let id = |entry: &Value| {
+        let fields = entry[1].as_array().unwrap();
+        let at = fields.iter().position(|field| field == "id").unwrap();
+        fields[at + 1].as_str().unwrap().to_owned()
+    };
+    entries.as_array().unwrap().iter().map(id).collect()
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came to be: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_a_killed_hub_has_sent_and_not_marked_comes_again_with_the_same_id() {
+    let Some(server) = Server::redis(&[]) else { return };
+    let proxy = Proxy::before(server.port);
+    let store = Store::new().with("ENACT_OUTBOX_DEFAULT_SINKS", "stream");
+    let store = store.with("ENACT_SINKS_STREAM_REDIS", &format!("redis://127.0.0.1:{}", proxy.port));
+    let hub = store.serve();
+    for _ in 0..3 {
+        let ran = store.run(&["run", "c.s.slow"]);
+        assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    }
+    eventually("something is in the stream", || !ids(server.port).is_empty());
+    // It is killed as by `kill -9`: the entry is there, its mark is not.
+    drop(hub);
+    let before = ids(server.port);
+    proxy.keeps_back.store(false, Ordering::SeqCst);
+    let _hub = store.serve();
+    let list = |more: &[&str]| {
+        let listed = store.run(&[&["outbox", "list", "--json"], more].concat());
+        let page: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        page["items"].as_array().unwrap_or_else(|| panic!("{page}")).clone()
+    };
+    eventually("the hub finds what is pending by itself", || list(&["--state", "pending"]).is_empty());
+    let after = ids(server.port);
+    assert_eq!(after[..before.len()], before, "the stream only grows");
+    assert!(before.iter().all(|id| after[before.len()..].contains(id)), "{before:?} came again: {after:?}");
+    let promised: BTreeSet<String> =
+        list(&[]).iter().map(|row| row["message"]["id"].as_str().unwrap().to_owned()).collect();
+    // A consumer that drops what it knows has each message once.
+    let consumed: BTreeSet<String> = after.into_iter().collect();
+    assert_eq!((consumed.len(), consumed), (3, promised));
+}
+
+#[test]
+fn a_sink_that_cannot_be_reached_is_told_by_doctor_status_and_lag_and_no_secret_is() {
+    let nobody = free_port();
+    let store = Store::new().with("ENACT_SINKS_HOOK_WEBHOOK", &format!("http://127.0.0.1:{nobody}/in"));
+    let store = store.with("ENACT_SINKS_HOOK_SECRET", "env:HOOK_SECRET").with("ENACT_OUTBOX_DEFAULT_SINKS", "hook");
+    let store = store.with("HOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let _hub = store.serve();
+    assert_eq!(store.run(&["run", "c.s.slow"]).status.code(), Some(0));
+    eventually("status says what is wrong", || {
+        text(&store.run(&["status"]).stdout).contains("hook: 1 pending, the oldest for ")
+            && text(&store.run(&["status"]).stdout).contains("cannot be reached")
+    });
+    let lag: Value = serde_json::from_slice(&store.run(&["outbox", "lag", "--json"]).stdout).unwrap();
+    let hook = lag.as_array().unwrap().iter().find(|lag| lag["sink"] == "hook").unwrap().clone();
+    assert!(hook["pending"] == 1 && hook["oldest_ms"].is_u64() && hook["trouble"].is_string(), "{lag}");
+    let doctor = store.run(&["doctor"]);
+    assert_ne!(doctor.status.code(), Some(0));
+    let said = text(&doctor.stdout);
+    assert!(said.contains(&format!("the sink hook: http://127.0.0.1:{nobody} cannot be reached")), "{said}");
+    let shown = store.run(&["config", "show"]);
+    let all = format!("{said}{}{}", text(&shown.stdout), text(&store.run(&["outbox", "list"]).stdout));
+    assert!(all.contains("env:HOOK_SECRET") && !all.contains("MfKQ9r8"), "{all}");
+}
+
+#[test]
+fn a_webhook_is_called_only_if_the_system_trusts_its_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let openssl = |words: &str| {
+        let mut command = Command::new("openssl");
+        command.current_dir(folder.path()).args(words.split(' ')).stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null());
+        command
+    };
+    let make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out cert.pem -days 2 \
+                -subj /CN=hook -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE";
+    if !openssl(make).status().is_ok_and(|status| status.success()) {
+        return skip("openssl is not here, or makes no certificates");
+    }
+    let serve = format!("s_server -accept 127.0.0.1:{port} -cert cert.pem -key key.pem -www");
+    let _server = Ends(openssl(&serve).spawn().unwrap());
+    eventually("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let store = Store::new().with("ENACT_SINKS_HOOK_WEBHOOK", &format!("https://127.0.0.1:{port}/in"));
+    let stranger = text(&store.run(&["doctor"]).stdout);
+    assert!(stranger.contains("is not trusted") || stranger.contains("trusts no certificate"), "{stranger}");
+    let store = store.with("SSL_CERT_FILE", folder.path().join("cert.pem").to_str().unwrap());
+    let friend = store.run(&["doctor"]);
+    assert_eq!(friend.status.code(), Some(0), "{}", text(&friend.stdout));
+    assert!(text(&friend.stdout).contains(&format!("hook (webhook https://127.0.0.1:{port} at ")));
+}
+
+/// A child that ends with its test.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
