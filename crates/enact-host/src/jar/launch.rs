@@ -163,7 +163,11 @@ impl Launch for Jvm {
                 let evidence = fault.evidence;
                 FaultKind::HandlerBroken.fault(fault.message).with(|e| *e = evidence)
             }
-            // A cycle, a number that JSON does not have, more than a frame holds.
+            Some("ResultTooLarge") => {
+                let evidence = fault.evidence;
+                FaultKind::OutputTooLarge.fault(fault.message).with(|e| *e = evidence)
+            }
+            // A cycle, a number that JSON does not have.
             Some("UnwritableResult") => {
                 let evidence = fault.evidence;
                 FaultKind::OutputNotJson.fault(fault.message).with(|e| *e = evidence)

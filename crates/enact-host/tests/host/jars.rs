@@ -220,6 +220,7 @@ const OPERATIONS: &[&str] = &[
     "segfault",
     "kill",
     "exhaust",
+    "classes",
     "overflow",
     "flood",
     "big-reply",

@@ -125,6 +125,8 @@ final class Worker {
             ready.string(name);
         }
         wire.send(ready.endArray());
+        // When memory runs out there is none for the classes that say so. Nobody waits for this.
+        calls.rehearse();
     }
 
     private Call call(Map<String, Object> frame) {
