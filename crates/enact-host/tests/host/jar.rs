@@ -20,7 +20,7 @@ pub async fn call(jars: &Jars, target: &Target, argument: serde_json::Value) -> 
     call_within(jars, target, argument, AMPLE).await
 }
 
-async fn call_within(
+pub async fn call_within(
     jars: &Jars,
     target: &Target,
     argument: serde_json::Value,

@@ -38,6 +38,13 @@ final class Failure {
         return new Failure(code, message);
     }
 
+    /** A component that shares this JVM and could not be made. */
+    static Failure refused(String why) {
+        Failure failure = new Failure("unknown_operation", why);
+        failure.exception = "InitFailed";
+        return failure;
+    }
+
     /** Describes what a method threw. */
     static Failure of(Throwable thrown, boolean cancelled) {
         if (thrown instanceof BadArgument) {
