@@ -97,7 +97,12 @@ pub fn jars() -> PathBuf {
 
 /// Where runtimes are on this machine.
 pub fn places() -> JavaPlaces {
-    JavaPlaces { home: None, path: std::env::var_os("PATH").unwrap(), folders: vec![PathBuf::from("/usr/lib/jvm")] }
+    JavaPlaces {
+        home: None,
+        path: std::env::var_os("PATH").unwrap(),
+        folders: vec![PathBuf::from("/usr/lib/jvm")],
+        ..JavaPlaces::default()
+    }
 }
 
 /// Returns the release of the Java that the tests run on.

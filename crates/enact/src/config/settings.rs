@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use enact_model::id::{SinkId, TenantId};
 
 use super::key::Key;
-use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Readable, SinkNames};
+use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 
 macro_rules! settings {
     ($($field:ident: $type:ty = $name:literal, $default:literal, $meaning:literal;)+) => {
@@ -18,6 +18,7 @@ macro_rules! settings {
             default: $default,
             meaning: $meaning,
             path: <$type as Readable>::PATH,
+            list: <$type as Readable>::LIST,
             check: |text| <$type as Readable>::read(text).map(|value| value.to_value()),
         }),+];
 
@@ -71,6 +72,8 @@ settings! {
         "Tries of one delivery before it becomes a dead letter.";
     delivery_backoff: Backoff = "outbox.backoff", "200ms..60s",
         "The first and the longest pause between two tries of a delivery.";
+    java_homes: Paths = "java.homes", "",
+        "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",
         "How long running attempts may go on after a signal to end; what is not over by then is recovered at the next start.";
 }
