@@ -4,26 +4,24 @@
 //! pool, its circuit and its end. Whoever joins or leaves makes the next generation. It takes the place of the current one
 //! when its first process is ready, and the former finishes its calls and ends: so classes are unloaded, and no call is lost.
 
+mod member;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use enact_model::descriptor::{Component, JarShape, Operation, Shape};
+use enact_model::descriptor::{Component, JarShape, Shape};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind};
-use enact_model::time::Timestamp;
 use serde_json::json;
 
 use super::Base;
 use super::launch::{self, Jvm};
 use super::settle::settle;
-use crate::contract::{BoxFuture, Call, CancelToken, ContextPort, HostObservation, HostState, InstanceStats};
-use crate::process::launch::{Feed, Kept, Launch, Shared, Words};
-use crate::process::now;
-use crate::process::prepare::Prepared;
+use crate::contract::HostState;
 use crate::process::version::{Counts, Version};
+use member::{Joint, Member};
 
 /// A component version as a JVM that it shares is told of it.
 #[derive(Debug, PartialEq)]
@@ -164,7 +162,7 @@ impl Group {
         Ok(made)
     }
 
-    /// Makes a generation its successor's place: at once if nothing runs yet, otherwise when the first process is ready.
+    /// Gives a generation its place: at once if nothing runs yet, otherwise when its first process is ready.
     fn put(&self, state: &mut State, made: Generation) {
         state.entries = made.entries.clone();
         self.retire(state, |state| state.next.take());
@@ -260,131 +258,6 @@ impl Group {
         let mut all: Vec<_> = last.collect();
         all.extend(state.former.drain(..).filter_map(|former| former.upgrade()));
         all
-    }
-}
-
-/// How the processes of a generation are started.
-struct Joint {
-    jvm: Jvm,
-    refused: Arc<Mutex<BTreeMap<String, String>>>,
-    group: Weak<Group>,
-}
-
-impl Launch for Joint {
-    fn kept(&self) -> Option<Kept> {
-        self.jvm.kept()
-    }
-    fn is_kept(&self, _: &Operation) -> bool {
-        true
-    }
-    fn instance(&self) -> Result<Words, Fault> {
-        self.jvm.instance()
-    }
-    fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
-        self.jvm.attempt(operation, argument, prepared)
-    }
-    fn memory_bytes(&self) -> Option<u64> {
-        self.jvm.memory_bytes()
-    }
-    fn refused(&self, refused: &BTreeMap<String, String>) {
-        refused.clone_into(&mut self.refused.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    fn started(&self, version: &Arc<Version>) {
-        self.jvm.started(version);
-        if let Some(group) = self.group.upgrade() {
-            group.ready(version);
-        }
-    }
-    fn closer(&self, fault: Fault) -> Fault {
-        self.jvm.closer(fault)
-    }
-}
-
-/// A component version that shares a JVM; its main classes have one of their own for each attempt.
-pub(super) struct Member {
-    key: String,
-    entry: Arc<Entry>,
-    own: Jvm,
-    group: Arc<Group>,
-}
-
-impl Launch for Member {
-    fn kept(&self) -> Option<Kept> {
-        None
-    }
-    fn is_kept(&self, operation: &Operation) -> bool {
-        self.own.is_kept(operation)
-    }
-    fn instance(&self) -> Result<Words, Fault> {
-        self.own.instance()
-    }
-    fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
-        self.own.attempt(operation, argument, prepared)
-    }
-    fn memory_bytes(&self) -> Option<u64> {
-        self.own.memory_bytes()
-    }
-    fn closer(&self, fault: Fault) -> Fault {
-        self.own.closer(fault)
-    }
-    fn shared(&self) -> Option<&dyn Shared> {
-        Some(self)
-    }
-}
-
-impl Shared for Member {
-    fn invoke<'a>(
-        &'a self,
-        operation: &'a Operation,
-        call: Call,
-        port: Arc<dyn ContextPort>,
-        cancel: &'a CancelToken,
-        started_at: Timestamp,
-    ) -> BoxFuture<'a, HostObservation> {
-        Box::pin(async move {
-            let mut operation = operation.clone();
-            operation.call.operation = Some(format!("{}/{}.{}", self.key, call.service, call.operation_name));
-            loop {
-                let version = match self.group.home(self) {
-                    Ok(generation) => generation.version,
-                    Err(fault) => return HostObservation::fault(fault, started_at, now()),
-                };
-                let _in_flight = version.enter();
-                // One that was replaced in this moment takes none; its successor does.
-                if version.takes_calls() {
-                    version.counts.calls.fetch_add(1, Ordering::Relaxed);
-                    return version.keep(&operation, call, port, cancel, started_at).await;
-                }
-            }
-        })
-    }
-
-    fn probe(&self) -> BoxFuture<'_, Result<(), Fault>> {
-        Box::pin(async move {
-            let generation = self.group.home(self)?;
-            generation.version.probe().await?;
-            match generation.refused().get(&self.key) {
-                Some(why) => Err(FaultKind::InitRefused.fault(why)),
-                None => Ok(()),
-            }
-        })
-    }
-
-    fn leave(&self) {
-        self.group.leave(self);
-    }
-
-    fn stats(&self) -> (HostState, Vec<InstanceStats>) {
-        let state = self.group.state();
-        let home = [&state.current, &state.next].into_iter().flatten().find(|generation| generation.has(self));
-        home.map_or((HostState::Registered, Vec::new()), |home| {
-            let stats = home.version.stats();
-            (stats.state, stats.instances)
-        })
-    }
-
-    fn counts(&self) -> &Counts {
-        &self.group.counts
     }
 }
 
