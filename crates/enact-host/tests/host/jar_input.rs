@@ -123,7 +123,7 @@ async fn a_static_initialiser_that_throws_exits_or_sleeps_does_so_in_the_call_th
         assert_eq!(call(&jars, &target, json!(null)).await.instance, first.instance);
     }
     // It listens to nobody, and every other call that needs its class would wait for it.
-    let asleep = call_within(&jars, &target.at("sleeping"), json!(null), Duration::from_millis(300)).await;
+    let asleep = call_within(&jars, &target.at("sleeping"), json!(null), Duration::from_secs(2)).await;
     assert_eq!(fault(&asleep).kind, FaultKind::DeadlineExceeded);
     let after = call(&jars, &target, json!(null)).await;
     assert_eq!(output(&after), json!("fine"));

@@ -4,10 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use enact_host::conformance::Target;
-use enact_host::contract::{Host, HostObservation, HostState};
+use enact_host::conformance::{Target, call_of};
+use enact_host::contract::{
+    BoxFuture, CancelToken, ContextPort, Host, HostObservation, HostState, PortError, RefusedRequest, StateValue,
+};
 use enact_model::descriptor::{JarShape, JavaRange, Returns};
+use enact_model::envelope::StateScope;
+use enact_model::id::ReferenceId;
+use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind, Reached};
+use enact_model::reference::Reference;
 use serde_json::json;
 
 use crate::jar::{AMPLE, call, output, started};
@@ -35,6 +41,28 @@ fn in_flight(jars: &Jars, component: &str) -> u32 {
     let stats = jars.host.stats();
     let own = stats.iter().filter(|stats| stats.component.as_str() == component);
     own.flat_map(|stats| &stats.instances).map(|instance| instance.in_flight).sum()
+}
+
+/// Answers a call that asks for its state once it is open.
+struct Gate(tokio::sync::watch::Receiver<bool>);
+
+impl ContextPort for Gate {
+    fn state_get(&self, _: StateScope, _: String) -> BoxFuture<'_, Result<Option<StateValue>, PortError>> {
+        let mut open = self.0.clone();
+        Box::pin(async move {
+            open.wait_for(|open| *open).await.map_err(|_| PortError::Over)?;
+            Ok(Some(StateValue { value: Json::of(&"through"), version: 1 }))
+        })
+    }
+    fn reference_get(&self, _: ReferenceId) -> BoxFuture<'_, Result<Option<Reference>, PortError>> {
+        Box::pin(std::future::ready(Err(PortError::Unavailable)))
+    }
+    fn log_get(&self) -> BoxFuture<'_, Result<Vec<Json>, PortError>> {
+        Box::pin(std::future::ready(Err(PortError::Unavailable)))
+    }
+    fn refused(&self, what: RefusedRequest) {
+        panic!("{what:?}");
+    }
 }
 
 /// A component of one operation, `echo`, that tells the version of the library which it was built with.
@@ -109,7 +137,7 @@ async fn what_ends_a_shared_process_loses_the_calls_of_all_and_names_the_culprit
             async move { call(&jars, &sibling, json!({"ms": 60_000})).await }
         });
         until("the sibling's call", || in_flight(&jars, "sibling") > 0).await;
-        let budget = if operation == "loop" { Duration::from_millis(200) } else { AMPLE };
+        let budget = if operation == "loop" { Duration::from_secs(2) } else { AMPLE };
         let seen = crate::jar::call_within(&jars, &culprit.at(operation), argument, budget).await;
         let beside = beside.await.unwrap();
         assert_eq!(fault(&seen).kind, kind, "{operation}: {:?}", fault(&seen));
@@ -137,9 +165,14 @@ async fn a_component_that_comes_or_goes_replaces_the_process_and_no_call_of_the_
     let jars = Arc::new(Jars::new(false));
     let stays = started(&jars, jars.component("stays", shared)).await;
     let first = call(&jars, &stays, json!(0)).await.instance.unwrap();
+    let (gate, open) = tokio::sync::watch::channel(false);
     let long = tokio::spawn({
-        let (jars, stays) = (jars.clone(), stays.at("sleep"));
-        async move { call(&jars, &stays, json!({"ms": 2_000})).await }
+        let (jars, stays) = (jars.clone(), stays.at("ask"));
+        let ask = Json::of(&json!({"type": "state_get", "scope": "session", "key": "gate"}));
+        async move {
+            let call = call_of(&stays, ask, 10 * AMPLE);
+            jars.host.invoke(call, Arc::new(Gate(open)), CancelToken::never()).await
+        }
     });
     until("the long call", || in_flight(&jars, "stays") > 0).await;
     let (over, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
@@ -162,7 +195,8 @@ async fn a_component_that_comes_or_goes_replaces_the_process_and_no_call_of_the_
     assert_ne!(second, first, "one process never has classes that it was not started with");
     assert_eq!(call(&jars, &stays, json!(1)).await.instance.as_ref(), Some(&second), "the others have moved");
     assert!(alive(&first), "the former finishes its calls");
-    assert_eq!(output(&long.await.unwrap()), json!({"ms": 2_000}));
+    gate.send_replace(true);
+    assert_eq!(output(&long.await.unwrap())["value"], json!("through"));
     until("the end of the former", || !alive(&first)).await;
 
     jars.host.drain(&comes.component.name, "1.0.0").await;
