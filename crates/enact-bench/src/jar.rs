@@ -103,7 +103,8 @@ impl Assembly {
             path: path.clone(),
         };
         let (process, _) = ProcessHost::open(config)?;
-        let java = JavaPlaces { home: None, path, folders: vec![PathBuf::from("/usr/lib/jvm")] };
+        let java =
+            JavaPlaces { home: None, path, folders: vec![PathBuf::from("/usr/lib/jvm")], ..JavaPlaces::default() };
         let host = JarHost::beside(&process, JarConfig { folder: folder.join("java"), java, archives })?;
         Ok((process, Arc::new(host)))
     }

@@ -139,7 +139,10 @@ pub fn describe(component: &Component) -> ComponentDescription {
         command,
         java: match &component.shape {
             Shape::Process(_) => None,
-            Shape::Jar(jar) => Some(jar.wants().to_string()),
+            Shape::Jar(jar) => Some(match &jar.jvm {
+                None => jar.wants().to_string(),
+                Some(name) => format!("{}, in the JVM {name} that it shares", jar.wants()),
+            }),
         },
         files: component.shape.files().keys().cloned().collect(),
         roots: component.shape.roots().iter().map(|(name, path)| format!("{name}: {}", path.display())).collect(),

@@ -11,6 +11,7 @@ fn files() -> MemoryFiles {
         .file("tabula.jar", b"jar", false)
         .file("rating-assembly.jar", b"jar 11", false)
         .file("lib/money.jar", b"jar", false)
+        .file("invoicing-assembly.jar", b"jar", false)
         .file("worker.py", b"#!/usr/bin/env python3", true)
         .file("schemas/basket.json", br#"{"type": "object"}"#, false);
     files.folders.push("/package/documents".into());

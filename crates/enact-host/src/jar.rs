@@ -5,8 +5,10 @@
 //! archives of the class path, and an archive of loaded classes that makes the next start quick.
 
 mod archive;
+mod group;
 mod java;
 mod launch;
+mod settle;
 mod shelf;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,7 @@ use crate::process::launch::Launch;
 use crate::process::versions::Versions;
 use crate::process::{Ground, ProcessHost, other_shape};
 use archive::Archives;
+use group::Groups;
 use launch::Jvm;
 
 pub use java::{Java, JavaPlaces};
@@ -55,6 +58,7 @@ struct Base {
 pub struct JarHost {
     base: Arc<Base>,
     versions: Versions,
+    groups: Arc<Groups>,
 }
 
 impl JarHost {
@@ -67,13 +71,17 @@ impl JarHost {
         let jvm_jar = shelf::keep(&config.folder, &format!("enact-jvm-{}.jar", short(&Digest::of(JVM_JAR))), JVM_JAR)?;
         let archives = config.archives.then(|| Archives::open(&config.folder.join("classes"))).transpose()?;
         let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives };
-        Ok(Self { base: Arc::new(base), versions: Versions::default() })
+        Ok(Self { base: Arc::new(base), versions: Versions::default(), groups: Arc::default() })
     }
 }
 
 impl Host for JarHost {
     fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault> {
-        let java = self.base.java.choose(shape(component)?.wants())?;
+        let shape = shape(component)?;
+        if let Some(name) = &shape.jvm {
+            self.groups.of(name, &self.base).check(component, shape)?;
+        }
+        let java = self.base.java.choose(shape.wants())?;
         Ok(Fingerprint { facts: BTreeMap::from([("java".to_owned(), java.to_string())]) })
     }
 
@@ -82,10 +90,15 @@ impl Host for JarHost {
     }
 
     fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>> {
-        let (base, given) = (self.base.clone(), component.clone());
+        let (base, groups, given) = (self.base.clone(), self.groups.clone(), component.clone());
         let launch = move || {
             let shape = shape(&given)?.clone();
-            Ok(Arc::new(Jvm::new(base, shape, &given)?) as Arc<dyn Launch>)
+            let group = shape.jvm.as_ref().map(|name| groups.of(name, &base));
+            let own = Jvm::new(base, shape, &given)?;
+            Ok(match group {
+                None => Arc::new(own) as Arc<dyn Launch>,
+                Some(group) => Arc::new(group.join(&given, digest, own)?),
+            })
         };
         Box::pin(self.versions.start(self.base.ground.clone(), component, digest, launch))
     }
@@ -112,7 +125,11 @@ impl Host for JarHost {
     }
 
     fn shutdown<'a>(&'a self) -> BoxFuture<'a, ()> {
-        Box::pin(self.versions.shutdown())
+        Box::pin(async move {
+            // First, so that the calls in what is shared are stopped and nobody waits for them.
+            self.groups.shutdown().await;
+            self.versions.shutdown().await;
+        })
     }
 }
 

@@ -173,8 +173,10 @@ fn program(class: &str) -> Piece<'_> {
 
 fn method(operation: &Operation) -> Piece<'_> {
     let parameter = |it: &crate::facts::Parameter| {
-        // What the jar does not tell is left to reflection, unless the type tells overloads apart.
-        if it.is.is_vague() && operation.overloads == 1 {
+        // What the jar does not tell is left to reflection, unless the type tells overloads apart. Where Scala 2 says that
+        // anything may stand in a type of its own, the JVM wants to hear it; what Scala 3 says of that nobody here knows.
+        let said_by_scala = it.is.is_of_scala() && !operation.erased;
+        if it.is.is_vague() && operation.overloads == 1 && !said_by_scala {
             json!({ "name": it.name })
         } else {
             json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) })
@@ -306,7 +308,11 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
         ));
     }
     if facts.scala_3_classes > 0 {
-        out.push(format!("{} classes are of Scala 3: types inside of types are not read", facts.scala_3_classes));
+        out.push(format!(
+            "{} classes are of Scala 3: what stands inside of a type, such as the Int of List[Int], is not read; where `check` asks \
+             for it, say it in the `type` of a parameter",
+            facts.scala_3_classes
+        ));
     }
     out
 }

@@ -159,6 +159,8 @@ pub struct Operation {
     pub result: Type,
     /// Whether Scala made it, and its types are Scala's.
     pub scala: bool,
+    /// Whether Scala 3 wrote it, so that the types inside of its types are not known.
+    pub erased: bool,
     /// How many methods of the class have this name.
     pub overloads: usize,
     /// JSON Schema of the argument.

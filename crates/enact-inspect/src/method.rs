@@ -80,8 +80,14 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
     let of_object = if is_object { Vec::new() } else { of_object(schemas, name) };
     let mut needs_object = 0;
-    for method in &class.methods {
-        if !is_candidate(&owner, method) || forwarded.contains(&format!("{}{}", method.name, method.descriptor)) {
+    for (at, method) in class.methods.iter().enumerate() {
+        // Where only the answers differ, the JVM takes the one that says most.
+        let again =
+            class.methods.iter().take(at).any(|other| is_candidate(&owner, other) && is_called_alike(other, method));
+        if again
+            || !is_candidate(&owner, method)
+            || forwarded.contains(&format!("{}{}", method.name, method.descriptor))
+        {
             continue;
         }
         if !method.is(STATIC) && !owner.has_object {
@@ -98,7 +104,7 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
         }
     }
     if owner.has_object && !is_object {
-        inherited(schemas, &owner, filter, &mut found);
+        inherited(schemas, &owner, &of_object, filter, &mut found);
     }
     if needs_object > 0 && found.operations.is_empty() {
         let why = if class.access & (INTERFACE | ABSTRACT) != 0 {
@@ -115,10 +121,11 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
 /// Returns whether a class was written for others to use: public, and not made by a compiler or a tool.
 fn is_meant_for_use(name: &str, class: &Class<'_>) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let made_up =
-        last.trim_end_matches('$').split('$').skip(1).any(|part| {
-            part.is_empty() || part.starts_with(|it: char| it.is_ascii_digit()) || part.starts_with("anon")
-        });
+    let made_up = last.trim_end_matches('$').split('$').skip(1).any(|part| {
+        // `Ordered$class` holds what Scala 2.11 makes of the methods of a trait.
+        let of_compiler = part.is_empty() || part == "class" || part.starts_with("anon");
+        of_compiler || part.starts_with(|it: char| it.is_ascii_digit())
+    });
     class.access & PUBLIC != 0 && !class.is_synthetic() && !made_up && !is_old_or_generated(class, None)
 }
 
@@ -131,12 +138,18 @@ fn is_old_or_generated(class: &Class<'_>, member: Option<&Member<'_>>) -> bool {
     deprecated.is_some() || class.annotations(member).iter().any(generated)
 }
 
-/// The names of what the Scala object of the same name can do.
+/// The names of what the Scala object of the same name can do, what it inherits included.
 fn of_object(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
-    let Some(bytes) = schemas.jars.class(&format!("{name}$")) else { return Vec::new() };
-    let Ok(object) = Class::read(&bytes) else { return Vec::new() };
-    let methods = object.methods.iter().filter(|method| method.is(PUBLIC) && !method.is(STATIC));
-    methods.map(|method| method.name.clone().into_owned()).collect()
+    let mut names = Vec::new();
+    let mut above = Some(format!("{name}$"));
+    for _ in 0..=PARENTS_MAX {
+        let Some(bytes) = above.take().and_then(|name| schemas.jars.class(&name)) else { break };
+        let Ok(object) = Class::read(&bytes) else { break };
+        let methods = object.methods.iter().filter(|method| method.is(PUBLIC) && !method.is(STATIC));
+        names.extend(methods.map(|method| method.name.clone().into_owned()));
+        above = object.parent.as_ref().map(|parent| parent.replace('/', "."));
+    }
+    names
 }
 
 /// Returns what is called in place of a method that needs an object, if something is: a static one comes before it.
@@ -158,6 +171,12 @@ fn forwarded(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
     let Ok(beside) = Class::read(&bytes) else { return Vec::new() };
     let methods = beside.methods.iter().filter(|method| method.is(PUBLIC | STATIC));
     methods.map(|method| format!("{}{}", method.name, method.descriptor)).collect()
+}
+
+/// Returns whether two methods are told apart by nothing that a caller says.
+fn is_called_alike(one: &Member<'_>, two: &Member<'_>) -> bool {
+    let taken = |method: &Member<'_>| method.descriptor.rsplit_once(')').map(|(parameters, _)| parameters.to_owned());
+    one.name == two.name && one.is(STATIC) == two.is(STATIC) && taken(one) == taken(two)
 }
 
 fn is_candidate(owner: &Owner<'_>, method: &Member<'_>) -> bool {
@@ -204,7 +223,7 @@ fn is_accessor(owner: &Owner<'_>, method: &Member<'_>) -> bool {
 }
 
 /// Looks at what the class has from those above it in the jars.
-fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, filter: &Filter, found: &mut Found) {
+fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, of_object: &[String], filter: &Filter, found: &mut Found) {
     let key = |method: &Member<'_>| {
         let parameters = method.descriptor.rsplit_once(')').map_or("", |(parameters, _)| parameters);
         format!("{}{parameters}", method.name)
@@ -228,6 +247,11 @@ fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, filter: &Filter, foun
                 continue;
             }
             seen.push(key(method));
+            if let Some(why) = shadow(owner.class, of_object, method) {
+                let (class, method) = (owner.name.to_owned(), method.name.clone().into_owned());
+                found.left_out.push(LeftOut { class, method, why: why.to_owned() });
+                continue;
+            }
             let (operations, left_out) = (found.operations.len(), found.left_out.len());
             look(schemas, &parent, method, &known, found);
             // It is called on the class below.
@@ -335,7 +359,9 @@ fn look(
         vague.map(|it| format!("decide: what `{}` holds is not written in the jar; say it in its `type`", it.name)),
     );
     if owner.dialect == Dialect::Three {
-        notes.push("Scala 3 writes type arguments where inspect does not read them".to_owned());
+        let note = "Scala 3 writes what stands inside of a type where inspect does not read it, such as the Int of List[Int]: \
+                    say it in `type` of `params`";
+        notes.push(note.to_owned());
     }
     if method.is(VARARGS) {
         notes.push("its last parameter takes any number: give an array".to_owned());
@@ -344,7 +370,8 @@ fn look(
         notes.push("it is not Java's: its library must be found, and what breaks it breaks the JVM".to_owned());
     }
     let same = owner.class.methods.iter().filter(|other| other.name == method.name && is_candidate(owner, other));
-    let overloads = same.count().max(1);
+    let other = same.filter(|other| !is_called_alike(other, method)).count();
+    let overloads = 1 + other;
     found.operations.push(Operation {
         class: owner.name.to_owned(),
         method: method.name.clone().into_owned(),
@@ -352,6 +379,7 @@ fn look(
         parameters,
         result,
         scala: owner.dialect != Dialect::None,
+        erased: owner.dialect == Dialect::Three,
         overloads,
         input: argument(members),
         output,

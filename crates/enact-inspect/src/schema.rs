@@ -82,6 +82,9 @@ impl<'a> Schemas<'a> {
                     return Ok(schema);
                 }
                 match group(name, arguments.len()) {
+                    Some(_) if making.way == Way::In && !known::can_be_made(name) => Err(format!(
+                        "{name} cannot be made of JSON; the JVM side makes a List, Vector, Seq, Set or Map"
+                    )),
                     Some(group) => self.group(group, arguments, making),
                     None => self.class(name, arguments, making),
                 }
@@ -115,6 +118,9 @@ impl<'a> Schemas<'a> {
     }
 
     fn class(&mut self, name: &str, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
+        if making.way == Way::In && name.starts_with("scala.") {
+            return Err(format!("{name} is of Scala's own library and cannot be made of JSON"));
+        }
         if making.inside.iter().any(|outer| outer == name) {
             return Ok(json!({ "type": "object" }));
         }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::schema::Group;
+
 /// A type of a parameter, a result or a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
@@ -37,7 +39,7 @@ impl Type {
     }
 
     /// Returns whether a Scala programmer wrote it.
-    fn is_of_scala(&self) -> bool {
+    pub fn is_of_scala(&self) -> bool {
         match self {
             Self::Class { name, arguments } => name.starts_with("scala.") || arguments.iter().any(Self::is_of_scala),
             Self::Array(item) => item.is_of_scala(),
@@ -84,12 +86,16 @@ impl Type {
         }
     }
 
-    /// Puts `Object` in the place of everything that cannot be told.
+    /// Puts `Object` in the place of everything that cannot be told, and of what a type of Scala should say and does not.
     pub fn plain(&self) -> Self {
         match self {
             Self::Variable(_) | Self::Any => Self::class("java.lang.Object"),
             Self::Class { name, arguments } => {
-                Self::Class { name: name.clone(), arguments: arguments.iter().map(Self::plain).collect() }
+                let mut arguments: Vec<Self> = arguments.iter().map(Self::plain).collect();
+                if arguments.is_empty() {
+                    arguments.resize(held_by_scala(name), Self::class("java.lang.Object"));
+                }
+                Self::Class { name: name.clone(), arguments }
             }
             Self::Array(item) => Self::Array(Box::new(item.plain())),
             Self::Primitive(_) => self.clone(),
@@ -105,6 +111,18 @@ impl Type {
             Self::Variable(name) => name.clone(),
             Self::Any => "any".to_owned(),
         }
+    }
+}
+
+/// Returns how many types a class of Scala's library says of what it holds.
+fn held_by_scala(name: &str) -> usize {
+    let is_range = name.ends_with(".Range") || name.ends_with(".BitSet");
+    match crate::schema::group(name, 0) {
+        _ if !name.starts_with("scala.") || is_range => 0,
+        Some(Group::Map) => 2,
+        Some(Group::List | Group::Maybe | Group::Later) => 1,
+        _ if matches!(name, "scala.util.Either" | "scala.util.Left" | "scala.util.Right") => 2,
+        _ => name.strip_prefix("scala.Tuple").and_then(|count| count.parse().ok()).unwrap_or(0),
     }
 }
 

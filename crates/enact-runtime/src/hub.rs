@@ -53,6 +53,8 @@ pub struct HubConfig {
     pub history_keep: Option<Duration>,
     /// How long a shutdown waits for what runs.
     pub shutdown_grace: Duration,
+    /// Java runtimes, or folders of them, that come before those that are found.
+    pub java_homes: Vec<PathBuf>,
     /// How the embedded store works.
     pub embedded: embedded::Config,
     /// Hosts in place of the built-in ones, by shape (for benchmarks and tests).
@@ -68,6 +70,7 @@ impl HubConfig {
             sinks: BTreeMap::new(),
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
+            java_homes: Vec::new(),
             embedded: embedded::Config::default(),
             hosts: BTreeMap::new(),
         }

@@ -189,6 +189,8 @@ public final class Vices {
     static Object hidden() { return null; }
     public static Object over(int value) { return "int"; }
     public static Object over(String value) { return "text"; }
+    public static Object over(Object value) { return "any"; }
+    public static Object over() { return "none"; }
     public static Object over(int one, int two) { return "two"; }
     public static Object iterators(Iterator<Thread> value) { return value; }
     public Object instance() { return "an instance of " + getClass().getSimpleName(); }

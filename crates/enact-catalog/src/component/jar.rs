@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use enact_model::descriptor::{JarShape, JavaRange, Recycle};
 use enact_model::digest::Digest;
+use enact_model::id::Name;
 use enact_model::json::Json;
 
 use super::files::{Files, JarFacts, JarLayout, normal_name};
@@ -62,7 +63,6 @@ pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<JarSh
         let mark = fields.get("warm").map_or(node.mark, |node| node.mark);
         faults.hint(mark, format!("`warm` is {warm}, more than the {instances} of `instances`"), "raise `instances`");
     }
-    not_shared(&fields, faults);
     let java = java(&fields, faults);
     let size = |key, range, faults: &mut Faults| fields.size_bytes(key, range, faults);
     Some(JarShape {
@@ -73,6 +73,7 @@ pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<JarSh
         memory_bytes: size("memory", (8 << 20)..=(1 << 40), faults).unwrap_or(JarShape::MEMORY_BYTES),
         metaspace_bytes: size("metaspace", (16 << 20)..=(1 << 36), faults).unwrap_or(JarShape::METASPACE_BYTES),
         threads: fields.whole("threads", THREADS_MIN..=65_536, faults).map_or(JarShape::THREADS, |n| n as u32),
+        jvm: shared(&fields, faults),
         instances: instances as u32,
         calls_in_flight: fields
             .whole("calls_in_flight", 1..=1_024, faults)
@@ -195,14 +196,19 @@ pub(crate) fn java_range(text: &str) -> Option<JavaRange> {
     (least <= most).then_some(JavaRange { least, most: Some(most) })
 }
 
-fn not_shared(fields: &Fields<'_>, faults: &mut Faults) {
-    let Some(text) = fields.text("jvm", faults) else { return };
-    if text != "own"
-        && let Some(node) = fields.get("jvm")
-    {
-        let message = format!("`jvm` is `{}`: components cannot share a JVM in this build yet", cut(text, 60));
-        faults.hint(node.mark, message, "leave it out, or say `jvm: own`");
+/// Reads whose JVM it is: its own, or the one of a name, which every component that names it shares.
+fn shared(fields: &Fields<'_>, faults: &mut Faults) -> Option<Name> {
+    let node = fields.get("jvm")?;
+    let text = fields.text("jvm", faults)?;
+    if text == "own" {
+        return None;
     }
+    let name = text.parse();
+    if name.is_err() {
+        let hint = "say `own`, or a name such as `legacy` that other components say, too";
+        faults.hint(node.mark, format!("`jvm`: `{}` is no name", cut(text, 60)), hint);
+    }
+    name.ok()
 }
 
 fn recycle(fields: &Fields<'_>, faults: &mut Faults) -> Recycle {

@@ -1,5 +1,7 @@
 //! What a worker says to the hub, read strictly: every field is checked before anything acts on it.
 
+use std::collections::BTreeMap;
+
 use enact_model::envelope::StateScope;
 use enact_model::id::ReferenceId;
 use enact_model::json::{Json, JsonLimits};
@@ -24,6 +26,8 @@ pub enum FromWorker {
     Ready {
         /// The operations it knows; empty if it does not say.
         operations: Vec<String>,
+        /// Of several components, those that it could not make, with the reasons.
+        refused: BTreeMap<String, String>,
     },
     /// It cannot take calls.
     InitError {
@@ -150,6 +154,8 @@ struct Wire<'a> {
     #[serde(default)]
     operations: Option<Vec<String>>,
     #[serde(default)]
+    refused: Option<BTreeMap<String, String>>,
+    #[serde(default)]
     message: Option<String>,
     #[serde(default)]
     id: Option<u64>,
@@ -219,7 +225,10 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
             nonce: wire.nonce.and_then(|n| n.as_str().map(str::to_owned)).ok_or_else(|| lacks("nonce"))?,
             runtime: wire.runtime.unwrap_or_default(),
         },
-        "ready" => FromWorker::Ready { operations: wire.operations.unwrap_or_default() },
+        "ready" => FromWorker::Ready {
+            operations: wire.operations.unwrap_or_default(),
+            refused: wire.refused.unwrap_or_default(),
+        },
         "init_error" => FromWorker::InitError { message: wire.message.unwrap_or_default() },
         "ok" => FromWorker::Ok { id: id()?, output: wire.output.ok_or_else(|| lacks("output"))?.to_owned() },
         "error" => FromWorker::Error {

@@ -18,6 +18,8 @@ const NAMED_MAX: usize = 8;
 /// Where runtimes are looked for.
 #[derive(Debug, Clone, Default)]
 pub struct JavaPlaces {
+    /// Runtimes, or folders whose folders are runtimes, that somebody has named.
+    pub homes: Vec<PathBuf>,
     /// `JAVA_HOME`.
     pub home: Option<PathBuf>,
     /// `PATH`.
@@ -46,7 +48,8 @@ impl fmt::Display for Java {
 }
 
 impl JavaPlaces {
-    /// Finds every runtime: `JAVA_HOME` first, then the one in `PATH`, then the others from the oldest on.
+    /// Finds every runtime: those that were named first, then `JAVA_HOME`, then the one in `PATH`, then the others from
+    /// the oldest on.
     pub fn find(&self) -> Vec<Java> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
@@ -56,16 +59,18 @@ impl JavaPlaces {
                 into.extend(look(&home));
             }
         };
+        for named in &self.homes {
+            take(named.clone(), &mut found);
+            let mut inside = Vec::new();
+            folders_in(named).into_iter().for_each(|home| take(home, &mut inside));
+            inside.sort_by_key(|java: &Java| java.release);
+            found.extend(inside);
+        }
         for home in self.home.iter().cloned().chain(in_path(&self.path)) {
             take(home, &mut found);
         }
         let mut others = Vec::new();
-        for folder in &self.folders {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let mut homes: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-            homes.sort();
-            homes.into_iter().for_each(|home| take(home, &mut others));
-        }
+        self.folders.iter().flat_map(|folder| folders_in(folder)).for_each(|home| take(home, &mut others));
         others.sort_by_key(|java: &Java| java.release);
         found.extend(others);
         found
@@ -84,6 +89,13 @@ impl JavaPlaces {
     }
 }
 
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
 fn missing(wanted: JavaRange, found: &[Java]) -> Fault {
     let have = if found.is_empty() {
         "no Java was found on this machine".to_owned()
@@ -94,7 +106,7 @@ fn missing(wanted: JavaRange, found: &[Java]) -> Fault {
     let release = wanted.least.max(8);
     let text = format!(
         "it needs {wanted}; {have}; install one (such as `apt install openjdk-{release}-jre-headless`, or from \
-         https://adoptium.net) or name its folder in JAVA_HOME"
+         https://adoptium.net) or name its folder in `java.homes` of enact.yaml or in JAVA_HOME"
     );
     FaultKind::ProgramMissing.fault(text)
 }
@@ -187,9 +199,21 @@ mod tests {
         std::os::unix::fs::symlink(jvms.join("b11"), jvms.join("default")).unwrap();
         let path = runtime(folder.path(), "in-path", "17.0.9");
         let home = runtime(folder.path(), "home", "21.0.1");
-        let places = JavaPlaces { home: Some(home), path: path.join("bin").into(), folders: vec![jvms] };
-        let releases: Vec<u32> = places.find().iter().map(|java| java.release).collect();
-        assert_eq!(releases, [21, 17, 8, 11, 17, 25], "a link is no second runtime");
+        let named = folder.path().join("named");
+        for (name, version) in [("x22", "22.0.1"), ("x9", "9.0.1")] {
+            runtime(&named, name, version);
+        }
+        let places = JavaPlaces {
+            home: Some(home),
+            path: path.join("bin").into(),
+            folders: vec![jvms.clone()],
+            ..JavaPlaces::default()
+        };
+        let releases = |places: &JavaPlaces| places.find().iter().map(|java| java.release).collect::<Vec<u32>>();
+        assert_eq!(releases(&places), [21, 17, 8, 11, 17, 25], "a link is no second runtime");
+        // What somebody has named comes first: a runtime itself, or a folder of some.
+        let named = JavaPlaces { homes: vec![jvms.join("d17"), named, folder.path().join("none")], ..places.clone() };
+        assert_eq!(releases(&named), [17, 9, 22, 21, 17, 8, 11, 25]);
         let chosen = |least, most| places.choose(JavaRange { least, most }).map(|java| java.version);
         assert_eq!(chosen(8, None).unwrap(), "21.0.1");
         assert_eq!(chosen(8, Some(17)).unwrap(), "17.0.9");

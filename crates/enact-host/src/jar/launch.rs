@@ -39,14 +39,25 @@ pub(super) struct Jvm {
 impl Jvm {
     /// Chooses the Java and brings the class path here. Blocks.
     pub fn new(base: Arc<Base>, shape: JarShape, component: &Component) -> Result<Self, Fault> {
-        let java = base.java.choose(shape.wants()).map_err(|fault| named(fault, component))?;
+        let java = choose(&base, &shape, component)?;
         let class_path = shelf::class_path(&base.ground, &shape)?;
-        let kept = is_kept(component).then(|| Kept {
+        let config = is_kept(component).then(|| init(&shape, component, &class_path));
+        Ok(Self::with(base, shape, java, class_path, config))
+    }
+
+    /// The same for several components, each of which has its class path in the configuration. Blocks.
+    pub fn joint(base: Arc<Base>, shape: JarShape, component: &Component, config: Json) -> Result<Self, Fault> {
+        let java = choose(&base, &shape, component)?;
+        Ok(Self::with(base, shape, java, Vec::new(), Some(config)))
+    }
+
+    fn with(base: Arc<Base>, shape: JarShape, java: Java, class_path: Vec<PathBuf>, config: Option<Json>) -> Self {
+        let kept = config.map(|config| Kept {
             instances_max: shape.instances.max(1),
             warm: shape.warm,
             calls_max: shape.calls_in_flight.max(1),
             start_timeout_ms: shape.start_timeout_ms,
-            config: Some(init(&shape, component, &class_path)),
+            config: Some(config),
             recycle: shape.recycle,
             threads_max: Some(shape.threads),
         });
@@ -54,7 +65,15 @@ impl Jvm {
         if let Some(archives) = &jvm.base.archives {
             jvm.archive = archives.of(&jvm.java, jvm.lasting(), jvm.joined()).map(Arc::new);
         }
-        Ok(jvm)
+        jvm
+    }
+
+    pub fn shape(&self) -> &JarShape {
+        &self.shape
+    }
+
+    pub fn class_path(&self) -> &[PathBuf] {
+        &self.class_path
     }
 
     /// The options that an archive of classes depends on.
@@ -163,7 +182,13 @@ impl Launch for Jvm {
                 let evidence = fault.evidence;
                 FaultKind::HandlerBroken.fault(fault.message).with(|e| *e = evidence)
             }
-            // A cycle, a number that JSON does not have, more than a frame holds.
+            // It shares a JVM that could not make it.
+            Some("InitFailed") => FaultKind::InitRefused.fault(fault.message),
+            Some("ResultTooLarge") => {
+                let evidence = fault.evidence;
+                FaultKind::OutputTooLarge.fault(fault.message).with(|e| *e = evidence)
+            }
+            // A cycle, a number that JSON does not have.
             Some("UnwritableResult") => {
                 let evidence = fault.evidence;
                 FaultKind::OutputNotJson.fault(fault.message).with(|e| *e = evidence)
@@ -182,9 +207,11 @@ impl Launch for Jvm {
     }
 }
 
-fn named(fault: Fault, component: &Component) -> Fault {
-    let message = format!("{} {} cannot run here: {}", component.name, component.version, fault.message);
-    Fault { message, ..fault }
+fn choose(base: &Base, shape: &JarShape, component: &Component) -> Result<Java, Fault> {
+    base.java.choose(shape.wants()).map_err(|fault| {
+        let message = format!("{} {} cannot run here: {}", component.name, component.version, fault.message);
+        Fault { message, ..fault }
+    })
 }
 
 /// Returns whether a component has methods, for which a JVM is kept.
@@ -193,7 +220,7 @@ fn is_kept(component: &Component) -> bool {
 }
 
 /// What `init` carries to a JVM.
-fn init(shape: &JarShape, component: &Component, class_path: &[PathBuf]) -> Json {
+pub(super) fn init(shape: &JarShape, component: &Component, class_path: &[PathBuf]) -> Json {
     let mut operations = Map::new();
     for (selector, operation) in component.operations() {
         let Some(JavaCall::Method(method)) = &operation.call.java else { continue };

@@ -1,5 +1,6 @@
 //! What the shapes that run processes differ in: which program is started, how it is fed, and what is kept.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,12 +8,14 @@ use std::sync::Arc;
 use enact_model::descriptor::{Operation, ProcessMode, ProcessShape, Recycle, Stdin};
 use enact_model::json::Json;
 use enact_model::observation::Fault;
+use enact_model::time::Timestamp;
 
 use super::Ground;
 use super::package::{self, Package};
 use super::prepare::Prepared;
 use super::template::{self, Input};
-use super::version::Version;
+use super::version::{Counts, Version};
+use crate::contract::{BoxFuture, Call, CancelToken, ContextPort, HostObservation, HostState, InstanceStats};
 
 /// A program and its arguments.
 #[derive(Debug, Clone)]
@@ -71,6 +74,14 @@ pub(crate) trait Launch: Send + Sync {
     /// Returns the most memory of one process as the system limits it, in bytes.
     fn memory_bytes(&self) -> Option<u64>;
 
+    /// Returns the place where its operations are kept together with those of other components, if they are.
+    fn shared(&self) -> Option<&dyn Shared> {
+        None
+    }
+
+    /// Is told what a process that is kept has refused of what it was given, with the reasons, before it takes calls.
+    fn refused(&self, _refused: &BTreeMap<String, String>) {}
+
     /// Is told that a process that is kept has become ready.
     fn started(&self, _version: &Arc<Version>) {}
 
@@ -80,12 +91,40 @@ pub(crate) trait Launch: Send + Sync {
     }
 }
 
+/// Processes that a component version shares with others.
+pub(crate) trait Shared: Send + Sync {
+    /// Runs one attempt that was admitted.
+    fn invoke<'a>(
+        &'a self,
+        operation: &'a Operation,
+        call: Call,
+        port: Arc<dyn ContextPort>,
+        cancel: &'a CancelToken,
+        started_at: Timestamp,
+    ) -> BoxFuture<'a, HostObservation>;
+
+    /// Starts a process if none is there that has the version.
+    ///
+    /// # Errors
+    /// It did not start, or has refused the version.
+    fn probe(&self) -> BoxFuture<'_, Result<(), Fault>>;
+
+    /// Takes the version out; nothing of it is called any more.
+    fn leave(&self);
+
+    /// Tells how the processes with the version do.
+    fn stats(&self) -> (HostState, Vec<InstanceStats>);
+
+    /// Returns what was counted of the processes.
+    fn counts(&self) -> &Counts;
+}
+
 /// The arguments of a program that is run once and what it reads, from the templates of its operation.
 pub(crate) fn templates(
     operation: &Operation,
     argument: &Json,
     prepared: &Prepared,
-    roots: &std::collections::BTreeMap<String, PathBuf>,
+    roots: &BTreeMap<String, PathBuf>,
 ) -> Result<(Vec<OsString>, Feed), Fault> {
     let input = Input::new(argument);
     let scratch = prepared.scratch.path();

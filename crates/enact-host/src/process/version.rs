@@ -22,7 +22,7 @@ pub(crate) struct Version {
     pub component: Arc<Component>,
     pub digest: Digest,
     pub launch: Arc<dyn Launch>,
-    pub counts: Counts,
+    pub counts: Arc<Counts>,
     /// The processes that are kept, if any are.
     pool: Option<Arc<Pool>>,
     phase: watch::Sender<Phase>,
@@ -50,7 +50,7 @@ enum Phase {
 }
 
 /// Holds a call's place in the count of calls in flight.
-struct InFlight<'a>(&'a Version);
+pub(crate) struct InFlight<'a>(&'a Version);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
@@ -67,7 +67,7 @@ impl Version {
             digest,
             launch,
             pool,
-            counts: Counts::default(),
+            counts: Arc::default(),
             phase: watch::channel(Phase::Open).0,
             in_flight: watch::channel(0).0,
             running: std::sync::Mutex::default(),
@@ -99,16 +99,15 @@ impl Version {
         cancel: CancelToken,
     ) -> HostObservation {
         let started_at = now();
-        // Counted before the phase is looked at: whoever drains sets the phase first and then waits for the count.
-        self.in_flight.send_modify(|count| *count += 1);
-        let _in_flight = InFlight(self);
+        let _in_flight = self.enter();
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         let observation = match self.admit(&call, &cancel) {
-            Ok(operation) => match &self.pool {
-                Some(pool) if self.launch.is_kept(&operation) => {
-                    pool.invoke(self, &operation, call, port, &cancel, started_at).await
-                }
-                _ => oneshot::run(self, &operation, call, &cancel, started_at).await,
+            Ok(operation) if !self.launch.is_kept(&operation) => {
+                oneshot::run(self, &operation, call, &cancel, started_at).await
+            }
+            Ok(operation) => match self.launch.shared() {
+                Some(shared) => shared.invoke(&operation, call, port, &cancel, started_at).await,
+                None => self.keep(&operation, call, port, &cancel, started_at).await,
             },
             Err(fault) => HostObservation::fault(fault, started_at, now()),
         };
@@ -118,11 +117,37 @@ impl Version {
         observation
     }
 
+    /// Counts a call before anybody looks whether it may begin: whoever drains sets the phase first and then waits for the
+    /// count.
+    pub fn enter(&self) -> InFlight<'_> {
+        self.in_flight.send_modify(|count| *count += 1);
+        InFlight(self)
+    }
+
+    /// Runs one attempt in a process that is kept.
+    pub async fn keep(
+        self: &Arc<Self>,
+        operation: &Operation,
+        call: Call,
+        port: Arc<dyn ContextPort>,
+        cancel: &CancelToken,
+        started_at: Timestamp,
+    ) -> HostObservation {
+        match &self.pool {
+            Some(pool) => pool.invoke(self, operation, call, port, cancel, started_at).await,
+            None => {
+                let text = format!("{} keeps no process", self.label());
+                HostObservation::fault(FaultKind::HostGone.fault(text), started_at, now())
+            }
+        }
+    }
+
     /// Starts a worker if none is there. A oneshot program is not run without a call.
     pub async fn probe(self: &Arc<Self>) -> Result<(), Fault> {
-        match &self.pool {
-            Some(pool) => pool.probe(self).await,
-            None => Ok(()),
+        match (self.launch.shared(), &self.pool) {
+            (Some(shared), _) => shared.probe().await,
+            (None, Some(pool)) => pool.probe(self).await,
+            (None, None) => Ok(()),
         }
     }
 
@@ -165,6 +190,9 @@ impl Version {
         if let Some(pool) = &self.pool {
             pool.drain().await;
         }
+        if let Some(shared) = self.launch.shared() {
+            shared.leave();
+        }
         self.phase.send_replace(Phase::Gone);
     }
 
@@ -187,9 +215,10 @@ impl Version {
     /// Tells how it does.
     pub fn stats(&self) -> HostStats {
         let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        let (state, instances) = match &self.pool {
-            Some(pool) => {
-                let (state, mut kept) = pool.stats();
+        let shared = self.launch.shared();
+        let kept = shared.map(|shared| shared.stats()).or_else(|| self.pool.as_ref().map(|pool| pool.stats()));
+        let (state, instances) = match kept {
+            Some((state, mut kept)) => {
                 kept.extend(running);
                 (state, kept)
             }
@@ -201,6 +230,10 @@ impl Version {
             Phase::Draining => HostState::Draining,
             Phase::Gone => HostState::Gone,
         };
+        let counted = |of: fn(&Counts) -> &AtomicU64| {
+            let shared = shared.map_or(0, |shared| of(shared.counts()).load(Ordering::Relaxed));
+            of(&self.counts).load(Ordering::Relaxed) + shared
+        };
         HostStats {
             component: self.component.name.clone(),
             version: self.component.version.clone(),
@@ -209,9 +242,9 @@ impl Version {
             instances,
             calls: self.counts.calls.load(Ordering::Relaxed),
             faults: self.counts.faults.load(Ordering::Relaxed),
-            started: self.counts.started.load(Ordering::Relaxed),
-            recycled: self.counts.recycled.load(Ordering::Relaxed),
-            start_failures: self.counts.start_failures.load(Ordering::Relaxed),
+            started: counted(|counts| &counts.started),
+            recycled: counted(|counts| &counts.recycled),
+            start_failures: counted(|counts| &counts.start_failures),
         }
     }
 }

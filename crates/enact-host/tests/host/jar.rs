@@ -20,7 +20,12 @@ pub async fn call(jars: &Jars, target: &Target, argument: serde_json::Value) -> 
     call_within(jars, target, argument, AMPLE).await
 }
 
-async fn call_within(jars: &Jars, target: &Target, argument: serde_json::Value, budget: Duration) -> HostObservation {
+pub async fn call_within(
+    jars: &Jars,
+    target: &Target,
+    argument: serde_json::Value,
+    budget: Duration,
+) -> HostObservation {
     let call = call_of(target, Json::of(&argument), budget);
     jars.host.invoke(call, no_port(), CancelToken::never()).await
 }
@@ -56,6 +61,7 @@ async fn what_java_code_throws_is_the_failure_of_its_call_alone() {
         ("broken", FaultKind::HandlerBroken, "java.lang.ExceptionInInitializerError"),
         ("broken", FaultKind::HandlerBroken, "java.lang.NoClassDefFoundError"),
         ("missing", FaultKind::HandlerBroken, "java.lang.NoClassDefFoundError"),
+        ("big-reply", FaultKind::OutputTooLarge, "ResultTooLarge"),
         ("nan", FaultKind::OutputNotJson, "UnwritableResult"),
         ("cycle", FaultKind::OutputNotJson, "UnwritableResult"),
         ("exit", FaultKind::ExitedNonZero, "System.exit"),
@@ -127,6 +133,39 @@ async fn an_exhausted_heap_is_an_outcome_and_the_call_beside_it_is_answered() {
     assert_eq!((fault.kind, fault.reached), (FaultKind::OutOfMemory, Reached::Yes), "{fault:?}");
     assert_eq!(output(&beside.await.unwrap()), json!({"ms": 3_000}), "the call beside it");
     assert_eq!(output(&call(&jars, &target, json!(1)).await), json!(1));
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_metaspace_is_an_outcome_at_once_and_the_jvm_is_replaced() {
+    if without_java("jar::a_full_metaspace_is_an_outcome_at_once_and_the_jvm_is_replaced") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    let target = started(&jars, jars.component("pricing", |_| {})).await;
+    let before = call(&jars, &target, json!({"a": 1})).await;
+    let beside = tokio::spawn({
+        let (jars, target) = (jars.clone(), target.at("sleep"));
+        async move { call(&jars, &target, json!({"ms": 3_000})).await }
+    });
+    while jars.host.stats()[0].instances.iter().all(|instance| instance.in_flight == 0) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Nothing but its own failure ends it: it has no end, and its deadline is far away.
+    let fault = fault(&call_within(&jars, &target.at("classes"), json!({}), 20 * AMPLE).await);
+    assert_eq!((fault.kind, fault.reached), (FaultKind::OutOfMemory, Reached::Yes), "{fault:?}");
+    assert!(fault.message.contains("OutOfMemoryError: Metaspace"), "{}", fault.message);
+    assert_eq!(output(&beside.await.unwrap()), json!({"ms": 3_000}), "the call beside it");
+    // It takes calls until the hub has read that it ends.
+    let begun = Instant::now();
+    loop {
+        let after = call(&jars, &target, json!({"a": 2})).await;
+        assert_eq!(output(&after), json!({"a": 2}));
+        if before.instance != after.instance {
+            break;
+        }
+        assert!(begun.elapsed() < AMPLE, "the JVM is not replaced");
+    }
     jars.host.shutdown().await;
 }
 

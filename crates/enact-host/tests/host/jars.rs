@@ -97,7 +97,12 @@ pub fn jars() -> PathBuf {
 
 /// Where runtimes are on this machine.
 pub fn places() -> JavaPlaces {
-    JavaPlaces { home: None, path: std::env::var_os("PATH").unwrap(), folders: vec![PathBuf::from("/usr/lib/jvm")] }
+    JavaPlaces {
+        home: None,
+        path: std::env::var_os("PATH").unwrap(),
+        folders: vec![PathBuf::from("/usr/lib/jvm")],
+        ..JavaPlaces::default()
+    }
 }
 
 /// Returns the release of the Java that the tests run on.
@@ -220,6 +225,7 @@ const OPERATIONS: &[&str] = &[
     "segfault",
     "kill",
     "exhaust",
+    "classes",
     "overflow",
     "flood",
     "big-reply",
@@ -243,6 +249,47 @@ const OPERATIONS: &[&str] = &[
     "large",
     "run",
 ];
+
+/// A supervised JVM that another component shares, which has been called.
+pub struct Shared(Jar);
+
+impl Shared {
+    pub async fn with_company() -> Self {
+        let jars = Jars::new(false);
+        let companion = jars.component("companion", |shape| shape.jvm = Some("shared".parse().unwrap()));
+        let companion = crate::jar::started(&jars, companion).await;
+        crate::jar::output(&crate::jar::call(&jars, &companion, serde_json::json!(1)).await);
+        Self(Jar(jars))
+    }
+}
+
+impl HostUnderTest for Shared {
+    fn name(&self) -> &'static str {
+        "jar in a shared JVM"
+    }
+    fn host(&self) -> Arc<dyn Host> {
+        self.0.host()
+    }
+    fn target(&self, probe: Probe) -> Result<Target, &'static str> {
+        let target = self.0.target(probe)?;
+        // What does not start is in another one: the suite wants to see that its circuit opens.
+        let starts = matches!(probe, Probe::FailingStart | Probe::SilentStart | Probe::SlowStart);
+        let jvm = if starts { target.component.name.clone() } else { "shared".parse().unwrap() };
+        Ok(changed(&target, |component| shape_of(component).jvm = Some(jvm.clone())))
+    }
+    fn neighbour(&self) -> Target {
+        self.0.neighbour()
+    }
+    fn is_alive(&self, instance: &str) -> bool {
+        self.0.is_alive(instance)
+    }
+    fn holds_exits(&self) -> bool {
+        self.0.holds_exits()
+    }
+    fn refusal(&self) -> &'static str {
+        self.0.refusal()
+    }
+}
 
 /// A supervised JVM.
 pub struct Jar(pub Jars);

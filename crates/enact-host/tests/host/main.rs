@@ -5,7 +5,9 @@
 mod conformance;
 mod example;
 mod jar;
+mod jar_input;
 mod jar_life;
+mod jar_shared;
 mod jars;
 mod jvm;
 mod oneshot;

@@ -84,6 +84,23 @@ public final class Probes {
         }
     }
 
+    /** Makes classes as a generator of proxies does that forgets none: each is this one by another name. */
+    public static Object classes(Object argument) throws IOException {
+        byte[] bytes = new byte[1 << 16];
+        int length = 0;
+        try (java.io.InputStream own = Probes.class.getResourceAsStream("/Probes.class")) {
+            for (int count = 0; count >= 0; length += count, count = own.read(bytes, length, bytes.length - length)) {
+                continue;
+            }
+        }
+        String text = new String(bytes, 0, length, StandardCharsets.ISO_8859_1);
+        Maker maker = new Maker();
+        HELD.add(maker);
+        for (int i = 100_000; true; i++) {
+            maker.make(text.replace("Probes", Integer.toString(i)).getBytes(StandardCharsets.ISO_8859_1));
+        }
+    }
+
     public static Object overflow(Object argument) {
         return deeper(0);
     }
@@ -288,6 +305,13 @@ public final class Probes {
             fields.put(field.getName(), field.get(call));
         }
         return fields;
+    }
+
+    /** Makes classes of bytes. */
+    static final class Maker extends ClassLoader {
+        void make(byte[] bytes) {
+            resolveClass(defineClass(null, bytes, 0, bytes.length));
+        }
     }
 
     /** A class whose initialiser throws. */

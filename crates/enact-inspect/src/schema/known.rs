@@ -141,7 +141,7 @@ pub fn group(name: &str, arguments: usize) -> Option<Group> {
     if let Some(count) = name.strip_prefix("scala.Tuple") {
         return count.parse::<u8>().is_ok().then_some(if arguments > 0 { Group::Tuple } else { Group::Anything });
     }
-    let collection = name.strip_prefix("scala.collection.")?;
+    let collection = name.strip_prefix("scala.collection.").filter(|rest| !rest.contains('$'))?;
     let kind = collection.rsplit('.').next().unwrap_or(collection);
     // The last word of a collection's name says what it is: `ListMap` is a map, `HashSet` a set.
     if kind.ends_with("Map") {
@@ -150,6 +150,14 @@ pub fn group(name: &str, arguments: usize) -> Option<Group> {
     let is_list = ["Seq", "List", "Vector", "Set", "Iterable", "Traversable", "Iterator", "Buffer", "Queue", "Stream"];
     let is_list = is_list.iter().any(|it| kind.ends_with(it)) || matches!(kind, "Range" | "LazyList" | "ArraySeq");
     is_list.then_some(Group::List)
+}
+
+/// Returns whether the JVM side can make one of those that hold something: of Scala's, an iterator runs once, and what is
+/// for many threads or for one purpose of the library is made by its own companion only.
+pub fn can_be_made(name: &str) -> bool {
+    let Some(collection) = name.strip_prefix("scala.collection.") else { return true };
+    let kind = collection.rsplit('.').next().unwrap_or(collection);
+    !(kind.ends_with("Iterator") || collection.starts_with("concurrent.") || kind.starts_with("Synchronized"))
 }
 
 #[cfg(test)]
@@ -163,6 +171,14 @@ mod tests {
         assert_eq!(group("scala.collection.immutable.$colon$colon", 1), None);
         assert_eq!(group("scala.Tuple2", 2), Some(Group::Tuple));
         assert_eq!(group("java.io.InputStream", 0), None);
+        assert_eq!(group("scala.collection.immutable.RedBlackTree$NList", 1), None);
+        let made = ["scala.collection.Seq", "java.util.Iterator", "scala.collection.mutable.HashMap"];
+        assert!(made.into_iter().all(can_be_made));
+        assert!(
+            !["Iterator", "BufferedIterator", "concurrent.Map"]
+                .iter()
+                .any(|it| can_be_made(&format!("scala.collection.{it}")))
+        );
     }
 
     #[test]

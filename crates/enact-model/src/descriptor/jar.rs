@@ -6,9 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::id::Name;
 use crate::json::Json;
 
-/// `jar:` — archives that nobody rewrites, kept warm in a JVM of their own.
+/// `jar:` — archives that nobody rewrites, kept warm in a JVM of their own or in one that several components share.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JarShape {
     /// The class path, in this order; every name is one of `files`.
@@ -30,6 +31,9 @@ pub struct JarShape {
     /// Most threads of one JVM.
     #[serde(default = "threads")]
     pub threads: u32,
+    /// The JVM that it shares with every component that names the same; absent means one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jvm: Option<Name>,
     /// Most JVMs that take calls.
     #[serde(default = "one")]
     pub instances: u32,
@@ -117,6 +121,13 @@ impl JavaRange {
     /// Returns whether a release is one of them.
     pub fn contains(self, release: u32) -> bool {
         self.least <= release && self.most.is_none_or(|most| release <= most)
+    }
+
+    /// Returns the releases that are in both, if any are.
+    pub fn and(self, other: Self) -> Option<Self> {
+        let least = self.least.max(other.least);
+        let most = [self.most, other.most].into_iter().flatten().min();
+        most.is_none_or(|most| least <= most).then_some(Self { least, most })
     }
 }
 
@@ -214,5 +225,10 @@ mod tests {
         let range = JavaRange { least: 11, most: Some(17) };
         assert_eq!([8, 11, 17, 18].map(|release| range.contains(release)), [false, true, true, false]);
         assert_eq!(range.to_string(), "Java 11 to 17");
+        let from = |least, most| JavaRange { least, most };
+        assert_eq!(range.and(from(8, None)), Some(range));
+        assert_eq!(range.and(from(17, Some(21))), Some(from(17, Some(17))));
+        assert_eq!(from(8, None).and(from(11, None)), Some(from(11, None)));
+        assert_eq!(range.and(from(18, None)), None);
     }
 }

@@ -109,7 +109,12 @@ impl Hub {
         let (artifacts, given) = (self.performer.artifacts().clone(), package.clone());
         let kept = tokio::task::spawn_blocking(move || given.keep(&artifacts)).await;
         kept.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
-        let component = Arc::new(package.component.clone());
+        let mut component = package.component.clone();
+        if let Shape::Jar(jar) = &mut component.shape {
+            // A look must not replace the process of those who share it.
+            jar.jvm = None;
+        }
+        let component = Arc::new(component);
         self.try_out(&component, package.digest).await?;
         self.let_go(&component).await;
         Ok(())

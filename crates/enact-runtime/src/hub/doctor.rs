@@ -1,9 +1,11 @@
 //! The doctor: is everything as it should be, and if not, what is the way out.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use enact_engine::view::rows;
 use enact_engine::wake;
+use enact_host::jar::JavaPlaces;
 use enact_model::execution::{Phase, Wake};
 use enact_model::id::{ExecutionId, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
@@ -203,7 +205,12 @@ impl Hub {
         let host = self.performer.hosts().get("jar").cloned()?;
         let found = tokio::task::spawn_blocking(move || host.runtimes()).await.unwrap_or_default();
         let looked_at = if found.is_empty() { "no Java on this machine".to_owned() } else { found.join(", ") };
-        Some(("java".to_owned(), CheckReport { looked_at, problems: Vec::new() }))
+        let homes = self.config.java_homes.iter();
+        let barren =
+            homes.filter(|home| JavaPlaces { homes: vec![(*home).clone()], ..JavaPlaces::default() }.find().is_empty());
+        let problem =
+            |home: &PathBuf| format!("`java.homes` names {}, where no Java is; correct enact.yaml", home.display());
+        Some(("java".to_owned(), CheckReport { looked_at, problems: barren.map(problem).collect() }))
     }
 
     async fn check_outbox(&self) -> CheckReport {

@@ -185,7 +185,11 @@ fn open(config: &HubConfig) -> Result<Ground, OpenError> {
             tracing::warn!(count = report.killed.len(), "processes of the former hub were ended");
         }
         if !hosts.contains_key("jar") {
-            let jar = JarConfig { folder: config.store.join("java"), java: java_places(), archives: true };
+            let jar = JarConfig {
+                folder: config.store.join("java"),
+                java: java_places(config.java_homes.clone()),
+                archives: true,
+            };
             hosts.insert("jar", Arc::new(JarHost::beside(&host, jar).map_err(OpenError::Jar)?));
         }
         hosts.insert("process", Arc::new(host));
@@ -197,11 +201,12 @@ fn open(config: &HubConfig) -> Result<Ground, OpenError> {
 }
 
 /// Where people put Java runtimes.
-fn java_places() -> JavaPlaces {
+fn java_places(homes: Vec<PathBuf>) -> JavaPlaces {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let own = [".sdkman/candidates/java", ".jdks"];
     let own = home.iter().flat_map(|home| own.map(|name| home.join(name)));
     JavaPlaces {
+        homes,
         home: std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
         path: std::env::var_os("PATH").unwrap_or_default(),
         folders: ["/usr/lib/jvm", "/opt/java"].map(PathBuf::from).into_iter().chain(own).collect(),

@@ -89,6 +89,7 @@ fn list(text: &str) -> impl Iterator<Item = &str> {
 
 impl Readable for HostNames {
     const TYPE: &'static str = "list of host names";
+    const LIST: bool = true;
     fn read(text: &str) -> Result<Self, Unreadable> {
         let fits = |name: &str| !name.contains(['/', ' ', '@']) && (!name.contains(':') || name.starts_with('['));
         match list(text).find(|name| !fits(name)) {
@@ -106,6 +107,7 @@ impl Readable for HostNames {
 
 impl Readable for Origins {
     const TYPE: &'static str = "list of origins";
+    const LIST: bool = true;
     fn read(text: &str) -> Result<Self, Unreadable> {
         let fits = |origin: &str| {
             let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));

@@ -15,6 +15,8 @@ pub struct Key {
     pub meaning: &'static str,
     /// Whether it is a path.
     pub path: bool,
+    /// Whether it is a list, with commas in its text.
+    pub list: bool,
     /// Checks a text.
     pub check: fn(&str) -> Result<serde_json::Value, super::quantity::Unreadable>,
 }

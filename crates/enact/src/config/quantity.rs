@@ -35,6 +35,8 @@ pub trait Readable: Sized {
     const UNIT: &'static str = "";
     /// Whether the text is a path, to be made absolute before it is read.
     const PATH: bool = false;
+    /// Whether it is a list, whose text has commas.
+    const LIST: bool = false;
     /// Reads a text.
     ///
     /// # Errors
@@ -85,6 +87,9 @@ pub struct Backoff {
 /// Names of sinks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SinkNames(pub Vec<SinkId>);
+/// Paths; none of them may have a comma.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths(pub Vec<PathBuf>);
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor(pub String);
@@ -242,8 +247,21 @@ impl Readable for Backoff {
     }
 }
 
+impl Readable for Paths {
+    const TYPE: &'static str = "list of paths";
+    const PATH: bool = true;
+    const LIST: bool = true;
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        text.split(',').filter(|path| !path.trim().is_empty()).map(PathBuf::read).collect::<Result<_, _>>().map(Self)
+    }
+    fn to_value(&self) -> Value {
+        self.0.iter().map(PathBuf::to_value).collect()
+    }
+}
+
 impl Readable for SinkNames {
     const TYPE: &'static str = "list of sinks";
+    const LIST: bool = true;
     fn read(text: &str) -> Result<Self, Unreadable> {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let read = |name: &str| {

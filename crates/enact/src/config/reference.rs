@@ -10,13 +10,13 @@ pub fn table() -> String {
     let mut out =
         String::from("| key | type | default | unit in `--json` | variable | meaning |\n|---|---|---|---|---|---|\n");
     for key in KEYS {
+        let default = if key.default.is_empty() { "none".to_owned() } else { format!("`{}`", key.default) };
         let unit = if key.unit.is_empty() { "–" } else { key.unit };
         let _ = writeln!(
             out,
-            "| `{}` | {} | `{}` | {unit} | `{}` | {} |",
+            "| `{}` | {} | {default} | {unit} | `{}` | {} |",
             key.name,
             key.type_name,
-            key.default,
             key.env_name(),
             key.meaning
         );

@@ -7,7 +7,7 @@ use enact_model::id::{SinkId, TenantId};
 
 use super::door::{HostNames, Listen, MaybePath, MaybeRole, Often, Origins};
 use super::key::Key;
-use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Readable, SinkNames};
+use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
 
 macro_rules! settings {
@@ -20,6 +20,7 @@ macro_rules! settings {
             default: $default,
             meaning: $meaning,
             path: <$type as Readable>::PATH,
+            list: <$type as Readable>::LIST,
             check: |text| <$type as Readable>::read(text).map(|value| value.to_value()),
         }),+];
 
@@ -89,6 +90,8 @@ settings! {
         "Most questions of one token in a second, and of one address without a token that holds.";
     http_connections: Count = "http.connections", "16384",
         "Most connections at once; others wait.";
+    java_homes: Paths = "java.homes", "",
+        "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",
         "How long running attempts may go on after a signal to end; what is not over by then is recovered at the next start.";
 }

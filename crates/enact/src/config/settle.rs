@@ -127,7 +127,11 @@ fn given<'a>(
     from_file: &'a FileValues,
 ) -> impl Iterator<Item = (String, Origin)> + 'a {
     let file_folder = sources.file.as_ref().and_then(|file| file.path.parent()).unwrap_or(&sources.folder);
-    let absolute = |text: &str, folder: &Path| if key.path { join(folder, text) } else { text.to_owned() };
+    let absolute = |text: &str, folder: &Path| match (key.path, key.list) {
+        (true, false) => join(folder, text),
+        (true, true) => text.split(',').map(|one| join(folder, one.trim())).collect::<Vec<_>>().join(","),
+        (false, _) => text.to_owned(),
+    };
     let lines = from_file.lines.iter().filter(|line| line.key == key.name);
     let lines = lines.map(move |line| (absolute(&line.text, file_folder), line.origin.clone()));
     let env_name = key.env_name();

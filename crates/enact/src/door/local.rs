@@ -133,6 +133,7 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
         sinks: settings.sinks.iter().map(|(name, setup)| (name.clone(), setup.build())).collect(),
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
+        java_homes: settings.java_homes.0.clone(),
         ..HubConfig::new(settings.store.clone())
     }
 }
@@ -166,6 +167,7 @@ mod tests {
         let theirs = HubConfig::new("/s");
         let policy = Policy { default_sinks: vec!["audit".parse().unwrap()], ..theirs.policy };
         assert_eq!(format!("{:?}", ours.policy), format!("{policy:?}"));
+        assert_eq!(ours.java_homes, theirs.java_homes);
         assert_eq!((ours.history_keep, ours.shutdown_grace), (theirs.history_keep, theirs.shutdown_grace));
     }
 }

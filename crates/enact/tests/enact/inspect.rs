@@ -11,6 +11,7 @@ use super::fake::{enact, text};
 const JAVA: &str = "package com.acme;\npublic class Quote {\n  public enum Size { SMALL, LARGE }\n  \
     public static long total(java.util.List<String> items, java.util.Map<String, Integer> rates) { return 0; }\n  \
     public static int sum(int... numbers) { return 0; }\n  public static int sum(String text) { return 0; }\n  \
+    public static int sum() { return 0; }\n  \
     public static <T> T same(T it) { return it; }\n  public java.util.Optional<Size> find(Size size) { return null; }\n  \
     public static void main(String[] args) { System.exit(3); }\n}\n";
 
@@ -74,16 +75,39 @@ fn what_inspect_prints_passes_check() {
     let bench = Bench::new();
     bench.jar("quote-1.4.jar");
     let printed = bench.inspect_and_check(&["quote-1.4.jar"]);
-    for part in
-        ["component: quote\nversion: 1.4.0\n", "kind: command", "run: com.acme.Quote", "sum-int-array", "sum-string"]
-    {
+    for part in [
+        "component: quote\nversion: 1.4.0\n",
+        "kind: command",
+        "run: com.acme.Quote",
+        "sum-int-array",
+        "sum-string",
+        "    sum:",
+    ] {
         assert!(printed.contains(part), "{part}\n{printed}");
     }
     let printed =
         bench.inspect_and_check(&["quote-1.4.jar", "--kind", "query", "--method", "total", "--class", "Quote"]);
     assert!(printed.contains("kind: query") && !printed.contains("sum"), "{printed}");
     let printed = bench.inspect_and_check(&["quote-1.4.jar", "--limit", "2"]);
-    assert!(printed.contains("# 4 more operations were found beside these 2."), "{printed}");
+    assert!(printed.contains("# 5 more operations were found beside these 2."), "{printed}");
+}
+
+#[test]
+fn what_is_printed_of_the_collections_of_scala_passes_check() {
+    let test = "enact::inspect::what_is_printed_of_the_collections_of_scala_passes_check";
+    let library =
+        std::env::var_os("SCALA_LIBRARY").map_or_else(|| "/usr/share/java/scala-library.jar".into(), PathBuf::from);
+    if !library.is_file() {
+        return skip(test, "there is no library of Scala on this machine");
+    }
+    if !has_javac(test) {
+        return;
+    }
+    let bench = Bench::new();
+    std::fs::copy(library, bench.0.path().join("scala-library.jar")).unwrap();
+    let all = ["scala-library.jar", "--package", "scala.collection", "--limit", "1000"];
+    let printed = bench.inspect_and_check(&all);
+    assert!(printed.matches("kind: command").count() > 500, "{printed}");
 }
 
 #[test]
@@ -101,7 +125,7 @@ fn warnings_stand_on_standard_error_and_every_fact_in_json() {
     let facts: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(facts["exits"][0]["method"], "main");
     assert_eq!(facts["java"]["whole"], 11);
-    assert_eq!(facts["operations"].as_array().unwrap().len(), 5);
+    assert_eq!(facts["operations"].as_array().unwrap().len(), 6);
     assert!(facts["descriptor"].as_str().unwrap().contains("component: quote"));
 }
 

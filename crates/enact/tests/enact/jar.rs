@@ -135,3 +135,74 @@ fn a_hub_that_is_killed_leaves_no_jvm_behind() {
     next.kill().unwrap();
     next.wait().unwrap();
 }
+
+#[test]
+fn runtimes_that_the_configuration_names_come_first_and_an_empty_folder_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let home = folder.join("runtimes/jdk-33");
+    std::fs::create_dir_all(home.join("bin")).unwrap();
+    std::fs::write(home.join("bin/java"), "").unwrap();
+    std::fs::write(home.join("release"), "JAVA_VERSION=\"33.0.1\"\n").unwrap();
+    std::fs::write(folder.join("enact.yaml"), "java:\n  homes: [runtimes, nothing]\n").unwrap();
+    let shown = run(folder, &["config", "show"]);
+    let shown = text(&shown.stdout);
+    let line = shown.lines().find(|line| line.contains("java.homes")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(line.contains("/runtimes,") && line.contains("enact.yaml:2"), "{line}");
+    let opened = run(folder, &["session", "open", "s-1"]);
+    assert_eq!(opened.status.code(), Some(0), "{}", text(&opened.stderr));
+    let doctor = text(&run(folder, &["doctor"]).stdout);
+    let first = format!("java: Java 33.0.1 in {}", home.canonicalize().unwrap().display());
+    assert!(doctor.contains(&first), "{doctor}");
+    assert!(doctor.contains("`java.homes` names") && doctor.contains("/nothing, where no Java is"), "{doctor}");
+}
+
+#[test]
+fn components_that_name_a_jvm_share_it_and_a_check_leaves_it_alone() {
+    if !has_javac("enact::jar::components_that_name_a_jvm_share_it_and_a_check_leaves_it_alone") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    jar(folder);
+    for (name, java) in [("alpha", ">=8"), ("beta", ">=11"), ("gamma", ">=8"), ("delta", "8..10")] {
+        let jar = format!("jar: {{ path: pricing.jar, jvm: legacy, java: \"{java}\", ");
+        let other = DESCRIPTOR.replace("jar: { ", &jar).replace("component: pricing", &format!("component: {name}"));
+        let other = other.replace(", input: { $ref: basket.json }", "");
+        std::fs::write(folder.join(format!("{name}.yaml")), other).unwrap();
+    }
+    let mut hub = serve(folder);
+    for name in ["alpha", "beta"] {
+        let added = run(folder, &["component", "add", &format!("{name}.yaml")]);
+        assert_eq!(added.status.code(), Some(0), "{}", text(&added.stderr));
+    }
+    let total = |name: &str| {
+        let total = run(folder, &["run", &format!("{name}.quote.total"), "--input", "[1, 2]"]);
+        assert_eq!((text(&total.stdout).trim(), total.status.code()), ("3", Some(0)), "{}", text(&total.stderr));
+    };
+    let settled = |what: &str| {
+        let begun = Instant::now();
+        loop {
+            match &jvms(hub.id())[..] {
+                [only] => return only.clone(),
+                other => assert!(begun.elapsed() < Duration::from_secs(30), "{what}: {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    total("alpha");
+    total("beta");
+    let both = settled("the process of both");
+    let checked = run(folder, &["component", "check", "gamma.yaml"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    assert_eq!(settled("the process after the check"), both);
+    let refused = run(folder, &["component", "add", "delta.yaml"]);
+    let says = text(&refused.stderr);
+    assert!(says.contains("delta 1.0.0 cannot share the JVM legacy with beta 1.0.0"), "{says}");
+    assert_ne!(refused.status.code(), Some(0));
+    let removed = run(folder, &["component", "remove", "beta", "1.0.0"]);
+    assert_eq!(removed.status.code(), Some(0), "{}", text(&removed.stderr));
+    total("alpha");
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+}

@@ -139,6 +139,17 @@ fn a_requirement_of_java_has_three_forms() {
 }
 
 #[test]
+fn components_share_a_jvm_by_its_name() {
+    let jvm = |text: &str| {
+        let component = good(&with(&format!("{{ path: pricing.jar, jvm: {text} }}"), CALL));
+        (shape_of(&component).jvm.as_ref().map(ToString::to_string), describe(&component).java.unwrap())
+    };
+    assert_eq!(jvm("own"), (None, "Java 11 or newer".to_owned()));
+    let shared = (Some("legacy-apps".to_owned()), "Java 11 or newer, in the JVM legacy-apps that it shares".to_owned());
+    assert_eq!(jvm("legacyApps"), shared);
+}
+
+#[test]
 fn every_fault_of_a_jar_has_its_place_and_a_way_out() {
     let mut wrong = Vec::new();
     for (jar, expected) in [
@@ -159,7 +170,7 @@ fn every_fault_of_a_jar_has_its_place_and_a_way_out() {
         ("{ path: pricing.jar, recycle: { cals: 1 } }", "3:38 recycle has no key `cals` [did you mean calls?]"),
         ("{ path: pricing.jar, options: [-Xmx1g] }", "3:37 the option `-Xmx1g` is the hub's own [say `memory`]"),
         ("{ path: pricing.jar, options: [x] }", "3:37 `x` is not an option of the JVM"),
-        ("{ path: pricing.jar, jvm: shared }", "3:32 `jvm` is `shared`: components cannot share a JVM"),
+        ("{ path: pricing.jar, jvm: a b }", "3:32 `jvm`: `a b` is no name [say `own`"),
         ("{ path: pricing.jar, main: a b }", "3:33 `main`: `a b` is not the name of a class"),
         ("{ path: pricing.jar, mode: worker }", "3:27 jar has no key `mode`"),
     ] {

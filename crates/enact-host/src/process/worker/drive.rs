@@ -1,10 +1,12 @@
 //! Driving one worker: its frames are read until it ends or must be ended; then every call in flight is told.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use enact_model::id::Selector;
 use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +30,8 @@ use crate::scratch::Scratch;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Context requests of one worker that are answered at once.
 const REQUESTS_MAX: usize = 16;
+/// Most operations that a fault names as those in which an instance may have ended.
+const NAMED_MAX: usize = 8;
 /// How long the last frames are read after the worker has ended: a descendant may hold the wire open.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -179,8 +183,9 @@ impl Drive {
             None | Some(Doom::Lingers) if culprits.is_empty() => sole,
             None | Some(Doom::Lingers) => culprits.contains(&id),
         };
+        let called: Vec<_> = open.iter().map(|(id, entry)| (culprit(*id), entry.context.selector().clone())).collect();
         for (id, entry) in open {
-            let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid()).with(|evidence| {
+            let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid(), &whose(&called)).with(|evidence| {
                 evidence.log_tail = instance.log().since(entry.log_from);
                 if let Some(ended) = ended {
                     ended.evidence(evidence);
@@ -211,8 +216,21 @@ fn answer(instance: &Instance, id: u64, given: Result<String, HandlerError>) -> 
     Err(Doom::Wire(FrameError::Protocol(text), known))
 }
 
+/// Says in which call an instance ended, or which ones were in flight, by their operations: those are no secret of a tenant.
+fn whose(called: &[(bool, Selector)]) -> String {
+    let known = called.iter().any(|(culprit, _)| *culprit);
+    let named: BTreeSet<_> =
+        called.iter().filter(|(culprit, _)| *culprit || !known).map(|(_, selector)| selector.to_string()).collect();
+    let more = named.len().saturating_sub(NAMED_MAX);
+    let mut text = named.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text = format!("{text} and {more} others");
+    }
+    if known { format!("in a call of {text}") } else { format!("while calls of {text} were in flight") }
+}
+
 /// The fault of a call whose instance is gone.
-fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) -> Fault {
+fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32, whose: &str) -> Fault {
     let how = ended.map_or_else(|| "nobody saw how it ended".to_owned(), |ended| ended.words());
     match doom {
         // Its own caller knows better why: it was asked to stop.
@@ -220,13 +238,13 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
             FaultKind::DeadlineExceeded.fault("the call did not stop when it was asked to")
         }
         Some(Doom::Overdue(_)) => {
-            let text = format!("process {pid} was ended because another call in it did not stop");
+            let text = format!("process {pid} was ended because another call in it did not stop: {whose}");
             FaultKind::LostWithInstance.fault(text)
         }
         Some(Doom::Wire(error, _)) if culprit => wire_fault(error),
         // In words of the hub's own: what the error says was written by a handler, maybe for another tenant.
         Some(Doom::Wire(error, _)) => {
-            let text = format!("process {pid} was ended because another call in it {}", broke(error));
+            let text = format!("process {pid} was ended because another call in it {}: {whose}", broke(error));
             FaultKind::LostWithInstance.fault(text)
         }
         Some(Doom::Threads { had, most }) if culprit => {
@@ -234,7 +252,7 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
             FaultKind::CrashedInCall.fault(text)
         }
         Some(Doom::Threads { .. }) => {
-            let text = format!("process {pid} was ended because it had more threads than it may have");
+            let text = format!("process {pid} was ended {whose}: it had more threads than it may have");
             FaultKind::LostWithInstance.fault(text)
         }
         Some(Doom::Lingers) if culprit => {
@@ -247,9 +265,7 @@ fn end_of(culprit: bool, doom: Option<&Doom>, ended: Option<Ended>, pid: u32) ->
             FaultKind::OutOfMemory.fault(text)
         }
         None if culprit => FaultKind::CrashedInCall.fault(format!("the worker ended in this call: {how}")),
-        None | Some(Doom::Lingers) => {
-            FaultKind::LostWithInstance.fault(format!("process {pid}, which served other calls too, is gone: {how}"))
-        }
+        None | Some(Doom::Lingers) => FaultKind::LostWithInstance.fault(format!("process {pid} ended {whose}: {how}")),
     }
 }
 

@@ -159,7 +159,8 @@ async fn greet(
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
-            FromWorker::Ready { operations } if greeted => {
+            FromWorker::Ready { operations, refused } if greeted => {
+                version.launch.refused(&refused);
                 return unknown(version, &operations).map_or(Ok(()), |fault| Err(Refusal::Fault(Box::new(fault))));
             }
             FromWorker::InitError { message } if greeted => {

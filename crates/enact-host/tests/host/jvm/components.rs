@@ -104,6 +104,22 @@ fn two_components_in_one_jvm_have_their_own_versions_of_a_class() {
 }
 
 #[test]
+fn one_of_several_that_cannot_be_made_is_refused_and_the_others_are_called() {
+    let Some(classes) = java_classes("a component that is refused") else { return };
+    let component = |class: &str| json!({"classpath": [classes], "operations": {"v.m": entry(class, "loader", &[])}});
+    let config =
+        json!({"components": {"good@1.0.0": component("sample.Effects"), "bad@2.0.0": component("com.acme.Gone")}});
+    let mut machine = Machine::start(&config, &[]).unwrap();
+    assert_eq!(machine.operations, ["good@1.0.0/v.m"]);
+    let why = "bad@2.0.0/v.m: there is no class com.acme.Gone on the class path";
+    assert_eq!(machine.refused, json!({"bad@2.0.0": why}));
+    let failure = machine.failure("bad@2.0.0/v.m", &json!({}), "unknown_operation");
+    assert_eq!((&failure["exception"], &failure["message"]), (&json!("InitFailed"), &json!(why)));
+    let failure = machine.failure("ugly@1.0.0/v.m", &json!({}), "unknown_operation");
+    assert_eq!(failure["exception"], json!(null));
+}
+
+#[test]
 fn a_component_alone_is_loaded_from_the_class_path_of_the_jvm() {
     let Some(classes) = java_classes("a component alone") else { return };
     let operations = json!({"v.loader": entry("sample.Effects", "loader", &[])});

@@ -196,7 +196,7 @@ fn what_cannot_be_resolved_is_said_at_the_start_and_all_of_it() {
         "a.gone: there is no class com.acme.Gone",
         "a.none: sample.Vices has no method none",
         "a.hidden: hidden of sample.Vices is not public",
-        "a.over: over of sample.Vices is overloaded: over(String), over(int)",
+        "a.over: over of sample.Vices is overloaded: over(Object), over(String), over(int)",
         "a.count: two has 2 parameters, and params names 1",
         "a.hint: there is no class Nowhere",
         "a.other: the hint \"String\" of value means java.lang.String, and the parameter is int",
@@ -216,11 +216,15 @@ fn an_overloaded_method_is_chosen_by_the_types_in_params() {
         "a.int": entry("sample.Vices", "over", &[("value", "int")]),
         "a.text": entry("sample.Vices", "over", &[("value", "String")]),
         "a.two": entry("sample.Vices", "over", &[("one", ""), ("two", "")]),
+        "a.any": entry("sample.Vices", "over", &[("value", "Object")]),
+        "a.none": {"class": "sample.Vices", "method": "over", "params": []},
         "a.instance": entry("sample.Vices", "instance", &[]),
     });
     let mut machine = Machine::start(&config(&classes, &operations), &[]).unwrap();
     assert_eq!(machine.output("a.int", &json!({"value": 1})), "int");
     assert_eq!(machine.output("a.text", &json!({"value": "1"})), "text");
     assert_eq!(machine.output("a.two", &json!({"one": 1, "two": 2})), "two");
+    assert_eq!(machine.output("a.any", &json!({"value": "1"})), "any");
+    assert_eq!(machine.output("a.none", &json!({})), "none");
     assert_eq!(machine.output("a.instance", &json!({})), "an instance of Vices");
 }

@@ -57,6 +57,17 @@ fn a_relative_path_begins_where_it_was_written() {
 }
 
 #[test]
+fn every_path_of_a_list_begins_where_it_was_written() {
+    let mut from = sources("java: { homes: [jdks, ../x, /opt/java] }\n");
+    let homes = |from: &Sources| settle(from).unwrap().settings.java_homes.0;
+    assert_eq!(homes(&from), [Path::new("/etc/e/jdks"), Path::new("/etc/e/../x"), Path::new("/opt/java")]);
+    from.env.insert("ENACT_JAVA_HOMES".into(), "a, /b".into());
+    assert_eq!(homes(&from), [Path::new("/work/a"), Path::new("/b")]);
+    from.env.insert("ENACT_JAVA_HOMES".into(), String::new());
+    assert!(homes(&from).is_empty());
+}
+
+#[test]
 fn every_fault_of_every_source_is_reported_at_once_with_its_line() {
     let text = "limts:\n  running: 3\nlog:\n  level: loud\n  levle: info\nlimits:\n  queued_bytes: 12\n  running: 0\n\
                 history: { keep: for-ever }\nsinks:\n  Audit Log: { file: x }\n  copy: { path: y }\noutbox: { default_sinks: [adit] }\n";

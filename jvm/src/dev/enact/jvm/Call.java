@@ -4,8 +4,6 @@ package dev.enact.jvm;
 import java.util.Map;
 
 import dev.enact.jvm.json.JsonWriter;
-import dev.enact.jvm.json.TooLarge;
-import dev.enact.jvm.write.Unwritable;
 
 /** A call between `call` and `ok` or `error`. */
 final class Call implements Runnable {
@@ -88,11 +86,7 @@ final class Call implements Runnable {
 
     private void ok(Object result) throws Throwable {
         JsonWriter ok = wire.frame("ok").name("id").number(id).name("output");
-        try {
-            operation.write(result, ok);
-        } catch (TooLarge large) {
-            throw new Unwritable("the result has " + large.getMessage() + ", the limit of a frame", "");
-        }
+        operation.write(result, ok);
         answer(ok);
     }
 

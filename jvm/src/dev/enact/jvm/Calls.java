@@ -99,19 +99,33 @@ final class Calls {
             Exit.inPeace();
             return;
         }
-        Thread wait = new Thread(this::lingered, "enact-linger");
-        wait.setDaemon(true);
-        wait.start();
+        new Lingering().start();
         lingering = true;
     }
 
-    /** The hub may have sent calls before it knew; they are answered, too. */
-    private void lingered() {
-        Patience.sleep(linger);
-        synchronized (this) {
-            lingering = false;
-            linger = 0;
-            endIfDone();
+    /** Loads what the end takes while there is room for classes. */
+    void rehearse() {
+        new Lingering();
+        Reserve.hold();
+        Exit.rehearse();
+        Failure.of(new OutOfMemoryError(), false).write(wire.frame("error"));
+    }
+
+    /** The hub may have sent calls before it knew that no more should come; they are answered, too. */
+    private final class Lingering extends Thread {
+        Lingering() {
+            super("enact-linger");
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            Patience.sleep(linger);
+            synchronized (Calls.this) {
+                lingering = false;
+                linger = 0;
+                endIfDone();
+            }
         }
     }
 

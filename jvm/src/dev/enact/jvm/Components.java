@@ -1,4 +1,4 @@
-// Making the components of this JVM as `init` describes them; everything that is wrong is said at once.
+// Making the components of this JVM as `init` describes them; everything that is wrong with one is said at once.
 package dev.enact.jvm;
 
 import java.io.File;
@@ -21,39 +21,59 @@ import dev.enact.jvm.write.Output;
 
 /** From descriptors to operations. */
 final class Components {
+    /** Every operation by the key that calls name. */
+    final Map<String, Operation> operations = new LinkedHashMap<>();
+    /** Of several components those that could not be made, with the reasons; the others do not suffer from it. */
+    final Map<String, String> refused = new LinkedHashMap<>();
+
     private Components() {
     }
 
-    /** Returns every operation by the key that calls name. */
-    static Map<String, Operation> make(String name, Map<?, ?> config) throws InitFailed {
-        Map<String, Operation> made = new LinkedHashMap<>();
-        List<String> faults = new ArrayList<>();
+    static Components make(Map<?, ?> config) throws InitFailed {
+        Components made = new Components();
         Object several = config.get("components");
         if (several instanceof Map) {
             for (Map.Entry<?, ?> component : ((Map<?, ?>) several).entrySet()) {
-                make(component.getKey() + "/", (Map<?, ?>) component.getValue(), true, made, faults);
+                try {
+                    made.add(component.getKey() + "/", (Map<?, ?>) component.getValue(), true);
+                } catch (InitFailed failed) {
+                    made.refused.put(String.valueOf(component.getKey()), failed.getMessage());
+                }
             }
         } else {
-            make("", config, false, made, faults);
-        }
-        if (!faults.isEmpty()) {
-            unreadable(config, faults);
-            throw new InitFailed(String.join("\n", faults));
+            made.add("", config, false);
         }
         return made;
     }
 
+    /** Returns why an operation by one of these keys is not there although its component was asked for, or null. */
+    String refusal(String... keys) {
+        for (String key : keys) {
+            int end = key.indexOf('/');
+            String why = end < 0 ? null : refused.get(key.substring(0, end));
+            if (why != null) {
+                return why;
+            }
+        }
+        return null;
+    }
+
+    private void add(String prefix, Map<?, ?> said, boolean shared) throws InitFailed {
+        Map<String, Operation> made = new LinkedHashMap<>();
+        List<String> faults = new ArrayList<>();
+        make(prefix, said, shared, made, faults);
+        if (!faults.isEmpty()) {
+            unreadable(said, faults);
+            throw new InitFailed(String.join("\n", faults));
+        }
+        operations.putAll(made);
+    }
+
     /** A jar that is no archive is passed over by class loaders; only what was not found in it would be told. */
-    private static void unreadable(Object config, List<String> faults) {
-        if (config instanceof Map) {
-            for (Map.Entry<?, ?> entry : ((Map<?, ?>) config).entrySet()) {
-                if ("classpath".equals(entry.getKey()) && entry.getValue() instanceof List) {
-                    for (Object path : (List<?>) entry.getValue()) {
-                        unreadable(new File(path.toString()), faults);
-                    }
-                } else {
-                    unreadable(entry.getValue(), faults);
-                }
+    private static void unreadable(Map<?, ?> said, List<String> faults) {
+        if (said.get("classpath") instanceof List) {
+            for (Object path : (List<?>) said.get("classpath")) {
+                unreadable(new File(path.toString()), faults);
             }
         }
     }

@@ -35,7 +35,7 @@ final class Exit {
     /** Ends the process because the wire cannot be trusted any more. */
     static void broken(Throwable why) {
         System.err.println("enact: " + why);
-        halt(1);
+        halt(why instanceof OutOfMemoryError ? EXHAUSTED : 1);
     }
 
     /** Ends the process at once. */
@@ -55,23 +55,48 @@ final class Exit {
         }
         watch(0);
         // On a thread of its own: the hooks must not wait for locks that the last call's thread holds.
-        Thread end = new Thread(() -> Runtime.getRuntime().exit(0), "enact-exit");
-        end.setDaemon(true);
-        end.start();
+        new Leaving().start();
     }
 
     /** Ends the process with a status if the hooks of components keep it from ending by itself. */
     static void watch(int status) {
-        Thread watch = new Thread(() -> {
-            try {
-                Thread.sleep(HOOKS_MS);
-            } catch (InterruptedException early) {
-                Thread.currentThread().interrupt();
-            }
+        new Watching(status).start();
+    }
+
+    /** Loads what the end takes while there is room for classes. */
+    static void rehearse() {
+        new Leaving();
+        new Watching(0);
+    }
+
+    /** Lets the hooks run; a class, because a lambda is one that is only made when it is needed. */
+    private static final class Leaving extends Thread {
+        Leaving() {
+            super("enact-exit");
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            Runtime.getRuntime().exit(0);
+        }
+    }
+
+    /** Waits for the hooks, not for ever. */
+    private static final class Watching extends Thread {
+        private final int status;
+
+        Watching(int status) {
+            super("enact-end");
+            this.status = status;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            Patience.sleep(HOOKS_MS);
             Runtime.getRuntime().halt(status);
-        }, "enact-end");
-        watch.setDaemon(true);
-        watch.start();
+        }
     }
 
     static boolean isOurs() {

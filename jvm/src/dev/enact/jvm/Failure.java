@@ -13,6 +13,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 
 import dev.enact.jvm.json.JsonWriter;
+import dev.enact.jvm.json.TooLarge;
 import dev.enact.jvm.read.BadArgument;
 import dev.enact.jvm.write.Unwritable;
 
@@ -37,6 +38,13 @@ final class Failure {
         return new Failure(code, message);
     }
 
+    /** A component that shares this JVM and could not be made. */
+    static Failure refused(String why) {
+        Failure failure = new Failure("unknown_operation", why);
+        failure.exception = "InitFailed";
+        return failure;
+    }
+
     /** Describes what a method threw. */
     static Failure of(Throwable thrown, boolean cancelled) {
         if (thrown instanceof BadArgument) {
@@ -46,6 +54,11 @@ final class Failure {
             failure.detail.put("pointer", bad.pointer());
             failure.detail.put("value", bad.value());
             failure.detail.put("type", bad.type());
+            return failure;
+        }
+        if (thrown instanceof TooLarge) {
+            Failure failure = new Failure("failed", "the result has " + thrown.getMessage() + ", the limit of a frame");
+            failure.exception = "ResultTooLarge";
             return failure;
         }
         if (thrown instanceof Unwritable) {

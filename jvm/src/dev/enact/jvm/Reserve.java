@@ -3,9 +3,13 @@ package dev.enact.jvm;
 
 /** A few bytes for the last words. */
 final class Reserve {
-    private static volatile byte[] held = new byte[1 << 20];
+    private static volatile byte[] held;
 
     private Reserve() {
+    }
+
+    static void hold() {
+        held = new byte[1 << 20];
     }
 
     static void release() {

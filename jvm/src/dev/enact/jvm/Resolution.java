@@ -5,6 +5,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Parameter;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -23,6 +24,8 @@ final class Resolution {
     private final String methodName;
     private final List<Said> said;
     private final boolean effects;
+    /** Whether the method that is looked at has the types that the descriptor names. */
+    private boolean exact;
 
     /** A parameter as the descriptor names it. */
     private static final class Said {
@@ -46,7 +49,7 @@ final class Resolution {
         methodName = String.valueOf(entry.get("method"));
         effects = Boolean.TRUE.equals(entry.get("effects"));
         Object params = entry.get("params");
-        if (params instanceof List && !((List<?>) params).isEmpty()) {
+        if (params instanceof List) {
             said = new ArrayList<>();
             for (Object one : (List<?>) params) {
                 said.add(new Said(one));
@@ -99,11 +102,17 @@ final class Resolution {
             throw new Unresolvable(missing(owner == null ? module : owner));
         }
         List<Method> fitting = new ArrayList<>();
+        // Those with the very types that were named; others may take them, too.
+        List<Operation> named = new ArrayList<>();
         Unresolvable first = null;
         Operation found = null;
         for (Method method : all) {
             try {
+                exact = true;
                 Operation operation = operation(method);
+                if (exact && said != null) {
+                    named.add(operation);
+                }
                 fitting.add(method);
                 found = operation;
             } catch (Unresolvable other) {
@@ -112,6 +121,9 @@ final class Resolution {
         }
         if (fitting.size() == 1) {
             return found;
+        }
+        if (named.size() == 1) {
+            return named.get(0);
         }
         if (fitting.isEmpty()) {
             throw all.size() == 1 ? first
@@ -125,9 +137,23 @@ final class Resolution {
         for (Method method : owner.getMethods()) {
             boolean meant = method.getName().equals(methodName) && !method.isBridge() && !method.isSynthetic();
             if (meant && Modifier.isStatic(method.getModifiers()) == isStatic) {
-                all.add(method);
+                add(method, all);
             }
         }
+    }
+
+    /** Of methods that differ in nothing but what they return the one counts that says most of it. */
+    private static void add(Method method, List<Method> all) {
+        for (int i = 0; i < all.size(); i++) {
+            Method other = all.get(i);
+            if (Arrays.equals(other.getParameterTypes(), method.getParameterTypes())) {
+                if (other.getReturnType().isAssignableFrom(method.getReturnType())) {
+                    all.set(i, method);
+                }
+                return;
+            }
+        }
+        all.add(method);
     }
 
     private String missing(Class<?> owner) {
@@ -182,6 +208,7 @@ final class Resolution {
                 inputs.add(Operation.Input.context());
                 continue;
             }
+            exact = exact && one != null && one.hint != null;
             String name = one == null ? name(method, i, scala) : one.name;
             TypeTree type = one == null || one.hint == null ? types.get(i) : hinted(one, types.get(i), owner);
             inputs.add(new Operation.Input(name, reader(type, name == null ? "parameter " + (i + 1) : name)));
@@ -276,6 +303,7 @@ final class Resolution {
         for (boolean scalaFirst : new boolean[] {ofScala, !ofScala}) {
             hinted = Hint.read(one.hint, names(owner, scalaFirst));
             if (JavaTypes.fits(hinted.raw, declared.raw)) {
+                exact = exact && hinted.raw == declared.raw;
                 return hinted;
             }
         }

@@ -17,7 +17,7 @@ final class Worker {
     private final Questions questions;
     private final Crew crew;
     /** Made by the thread of `init`, read by every other. */
-    private volatile Map<String, Operation> operations;
+    private volatile Components components;
 
     Worker(Wire wire) {
         this.wire = wire;
@@ -113,31 +113,41 @@ final class Worker {
         if (said == null) {
             throw new InitFailed("init has no config");
         }
-        Map<String, Operation> made = Components.make(String.valueOf(frame.get("component")), said);
+        Components made = Components.make(said);
         int count = (int) Math.max(number(frame, "calls_in_flight"), 1);
         Object threadsSaid = said.get("threads");
         count = Math.max(count, threadsSaid instanceof Number ? ((Number) threadsSaid).intValue() : THREADS);
-        operations = made;
+        components = made;
         crew.add(count);
         guard.join();
         JsonWriter ready = wire.frame("ready").name("operations").beginArray();
-        for (String name : made.keySet()) {
+        for (String name : made.operations.keySet()) {
             ready.string(name);
         }
-        wire.send(ready.endArray());
+        ready.endArray();
+        if (!made.refused.isEmpty()) {
+            ready.name("refused").value(made.refused);
+        }
+        wire.send(ready);
+        // When memory runs out there is none for the classes that say so. Nobody waits for this.
+        calls.rehearse();
     }
 
     private Call call(Map<String, Object> frame) {
         String name = String.valueOf(frame.get("operation"));
-        Map<String, Operation> known = operations == null ? Collections.emptyMap() : operations;
-        Operation operation = known.get(frame.get("service") + "." + name);
+        Components made = components;
+        Map<String, Operation> known = made == null ? Collections.emptyMap() : made.operations;
+        String whole = frame.get("service") + "." + name;
+        Operation operation = known.get(whole);
         if (operation == null) {
             operation = known.get(name);
         }
         Call call = new Call(number(frame, "id"), frame, operation, wire, calls, questions);
         calls.open(call);
         if (operation == null) {
-            call.fail(Failure.of("unknown_operation", "there is no operation " + frame.get("service") + "." + name));
+            String refusal = made == null ? null : made.refusal(name, whole);
+            call.fail(refusal == null
+                    ? Failure.of("unknown_operation", "there is no operation " + whole) : Failure.refused(refusal));
             return null;
         }
         return call;
