@@ -52,7 +52,7 @@ async fn state_is_set_read_listed_and_deleted_with_versions_that_are_never_used_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_lives_as_long_as_its_time_also_over_a_restart() {
     let mut bed = Bed::open().await;
-    bed.ask(set("short", Some(json!(1)), None, Some(300))).await;
+    bed.ask(set("short", Some(json!(1)), None, Some(5_000))).await;
     bed.ask(set("long", Some(json!(1)), None, Some(3_600_000))).await;
     let short = state(&bed, get("short")).await;
     assert!(short[0].expires_at.is_some());

@@ -66,7 +66,7 @@ impl Readable for MaybePath {
         if text.trim().is_empty() { Ok(Self(None)) } else { PathBuf::read(text).map(|path| Self(Some(path))) }
     }
     fn to_value(&self) -> Value {
-        self.0.as_ref().map_or(Value::Null, Readable::to_value)
+        self.0.as_ref().map_or_else(|| "".into(), Readable::to_value)
     }
 }
 
