@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::Failure;
 
 /// The rows that can be asked for.
-const ROWS: [&str; 7] = ["floor", "ring", "worker", "oneshot", "jar", "start", "idle"];
+const ROWS: [&str; 9] = ["floor", "ring", "worker", "oneshot", "jar", "jar-start", "jar-many", "start", "idle"];
 
 /// Intents at once, unless others are asked for.
 const LOADS: [u32; 4] = [1, 8, 64, 512];

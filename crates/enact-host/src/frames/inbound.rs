@@ -24,6 +24,8 @@ pub enum FromWorker {
     Ready {
         /// The operations it knows; empty if it does not say.
         operations: Vec<String>,
+        /// What the next one with the same program need not find out again.
+        memory: Option<Json>,
     },
     /// It cannot take calls.
     InitError {
@@ -149,6 +151,8 @@ struct Wire<'a> {
     runtime: Option<String>,
     #[serde(default)]
     operations: Option<Vec<String>>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    memory: Option<&'a RawValue>,
     #[serde(default)]
     message: Option<String>,
     #[serde(default)]
@@ -219,7 +223,10 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
             nonce: wire.nonce.and_then(|n| n.as_str().map(str::to_owned)).ok_or_else(|| lacks("nonce"))?,
             runtime: wire.runtime.unwrap_or_default(),
         },
-        "ready" => FromWorker::Ready { operations: wire.operations.unwrap_or_default() },
+        "ready" => FromWorker::Ready {
+            operations: wire.operations.unwrap_or_default(),
+            memory: json(wire.memory).and_then(Result::ok),
+        },
         "init_error" => FromWorker::InitError { message: wire.message.unwrap_or_default() },
         "ok" => FromWorker::Ok { id: id()?, output: wire.output.ok_or_else(|| lacks("output"))?.to_owned() },
         "error" => FromWorker::Error {

@@ -1,10 +1,12 @@
 //! One component version in the process host: its package, its counters, its calls in flight, its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use enact_model::descriptor::{Component, Operation};
 use enact_model::digest::Digest;
+use enact_model::id::Name;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
 use tokio::sync::watch;
@@ -23,6 +25,7 @@ pub(crate) struct Version {
     pub digest: Digest,
     pub launch: Arc<dyn Launch>,
     pub counts: Counts,
+    operations: BTreeMap<Name, BTreeMap<Name, Arc<Operation>>>,
     /// The processes that are kept, if any are.
     pool: Option<Arc<Pool>>,
     phase: watch::Sender<Phase>,
@@ -66,6 +69,7 @@ impl Version {
             ground,
             digest,
             launch,
+            operations: component.services.iter().map(|(name, service)| (name.clone(), shared(service))).collect(),
             pool,
             counts: Counts::default(),
             phase: watch::channel(Phase::Open).0,
@@ -106,7 +110,7 @@ impl Version {
         let observation = match self.admit(&call, &cancel) {
             Ok(operation) => match &self.pool {
                 Some(pool) if self.launch.is_kept(&operation) => {
-                    pool.invoke(self, &operation, call, port, &cancel, started_at).await
+                    pool.invoke(self, operation, call, port, &cancel, started_at).await
                 }
                 _ => oneshot::run(self, &operation, call, &cancel, started_at).await,
             },
@@ -126,7 +130,7 @@ impl Version {
         }
     }
 
-    fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Operation, Fault> {
+    fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Arc<Operation>, Fault> {
         if !self.takes_calls() {
             return Err(FaultKind::HostGone.fault(format!("{} is being drained or is gone", self.label())));
         }
@@ -136,7 +140,7 @@ impl Version {
         if call.budget.is_zero() {
             return Err(not_begun(StopKind::Deadline));
         }
-        let operation = self.component.operation(&call.service, &call.operation_name);
+        let operation = self.operations.get(&call.service).and_then(|service| service.get(&call.operation_name));
         operation.cloned().ok_or_else(|| {
             let text = format!("{} has no operation {}.{}", self.label(), call.service, call.operation_name);
             FaultKind::UnknownOperation.fault(text)
@@ -214,6 +218,10 @@ impl Version {
             start_failures: self.counts.start_failures.load(Ordering::Relaxed),
         }
     }
+}
+
+fn shared(service: &BTreeMap<Name, Operation>) -> BTreeMap<Name, Arc<Operation>> {
+    service.iter().map(|(name, operation)| (name.clone(), Arc::new(operation.clone()))).collect()
 }
 
 /// A oneshot program in the list of what runs.

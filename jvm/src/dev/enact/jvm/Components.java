@@ -16,6 +16,7 @@ import java.util.zip.ZipFile;
 
 import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
+import dev.enact.jvm.type.Memory;
 import dev.enact.jvm.type.Unresolvable;
 import dev.enact.jvm.write.Output;
 
@@ -25,16 +26,17 @@ final class Components {
     }
 
     /** Returns every operation by the key that calls name. */
-    static Map<String, Operation> make(String name, Map<?, ?> config) throws InitFailed {
+    static Map<String, Operation> make(String name, Map<?, ?> config, Memory memory) throws InitFailed {
         Map<String, Operation> made = new LinkedHashMap<>();
         List<String> faults = new ArrayList<>();
         Object several = config.get("components");
         if (several instanceof Map) {
             for (Map.Entry<?, ?> component : ((Map<?, ?>) several).entrySet()) {
-                make(component.getKey() + "/", (Map<?, ?>) component.getValue(), true, made, faults);
+                Memory none = new Memory(null, false);
+                make(component.getKey() + "/", (Map<?, ?>) component.getValue(), true, none, made, faults);
             }
         } else {
-            make("", config, false, made, faults);
+            make("", config, false, memory, made, faults);
         }
         if (!faults.isEmpty()) {
             unreadable(config, faults);
@@ -70,7 +72,8 @@ final class Components {
         }
     }
 
-    private static void make(String prefix, Map<?, ?> said, boolean shared, Map<String, Operation> made, List<String> faults) {
+    private static void make(String prefix, Map<?, ?> said, boolean shared, Memory memory, Map<String, Operation> made,
+            List<String> faults) {
         List<File> jars = new ArrayList<>();
         for (Object path : said.get("classpath") instanceof List ? (List<?>) said.get("classpath") : new ArrayList<>()) {
             File jar = new File(path.toString());
@@ -86,8 +89,8 @@ final class Components {
             faults.add(malformed.getMessage());
             return;
         }
-        ScalaLibrary scala = new ScalaLibrary(loader);
-        Surroundings surroundings = new Surroundings(loader, scala, new Readers(scala), new Output(scala), said.get("config"));
+        ScalaLibrary scala = new ScalaLibrary(loader, memory);
+        Surroundings surroundings = new Surroundings(loader, memory, scala, new Readers(scala), new Output(scala), said.get("config"));
         Object operations = said.get("operations");
         if (!(operations instanceof Map)) {
             return;
@@ -116,6 +119,6 @@ final class Components {
             urls[i] = jars.get(i).toURI().toURL();
             known = known && path.contains(jars.get(i).getPath());
         }
-        return known ? ClassLoader.getSystemClassLoader() : new ChildFirst(urls, Components.class.getClassLoader());
+        return known ? ClassLoader.getSystemClassLoader() : new ChildFirst(urls, ClassLoader.getSystemClassLoader());
     }
 }
