@@ -121,3 +121,57 @@ impl Outgoing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    fn wire() -> (Arc<Outgoing>, mpsc::Receiver<Vec<u8>>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (_read, write) = ours.into_split();
+        let (outgoing, waiting) = Outgoing::new(write);
+        (outgoing, waiting, theirs)
+    }
+
+    #[tokio::test]
+    async fn frames_arrive_whole_and_in_their_order_however_often_the_wire_is_full() {
+        let (outgoing, waiting, mut theirs) = wire();
+        tokio::spawn(outgoing.clone().write_waiting(waiting));
+        let sends = async {
+            for number in 0..100u8 {
+                assert!(outgoing.send(vec![number; 50_000]).await);
+            }
+        };
+        let reads = async {
+            for number in 0..100u8 {
+                let mut frame = vec![0; 50_000];
+                theirs.read_exact(&mut frame).await.unwrap();
+                assert!(frame.iter().all(|byte| *byte == number), "frame {number}");
+            }
+        };
+        tokio::join!(sends, reads);
+        assert_eq!(*outgoing.waiting.lock().unwrap(), 0);
+        // Nothing waits any more, so the next one needs no task.
+        assert!(outgoing.try_send(vec![7; 10]));
+        assert_eq!(*outgoing.waiting.lock().unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_does_not_read_is_sent_a_few_frames_and_no_more() {
+        let (outgoing, _waiting, _theirs) = wire();
+        let taken = (0..10_000).take_while(|_| outgoing.try_send(vec![0; 50_000])).count();
+        assert!((WAITING_MAX..WAITING_MAX + 100).contains(&taken), "{taken}");
+    }
+
+    #[tokio::test]
+    async fn a_wire_that_has_no_other_end_takes_nothing_and_says_so() {
+        let (outgoing, _waiting, theirs) = wire();
+        assert!(!outgoing.is_closed());
+        drop(theirs);
+        assert!(!outgoing.send(vec![0; 10]).await);
+        assert!(outgoing.is_closed());
+    }
+}
