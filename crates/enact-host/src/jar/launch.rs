@@ -65,8 +65,13 @@ impl Jvm {
         let mut options: Vec<OsString> = Vec::new();
         let collector = |option: &String| option.starts_with("-XX:+Use") && option.ends_with("GC");
         if self.shape.memory_bytes < SMALL_BELOW_BYTES && !self.shape.options.iter().any(collector) {
-            let quick = if self.java.release < G1_FROM { "-XX:+UseSerialGC" } else { "-XX:+UseG1GC" };
-            options.push(quick.into());
+            if self.java.release < G1_FROM {
+                options.push("-XX:+UseSerialGC".into());
+            } else {
+                // Without the second one it fills two thirds of the heap before it collects for the first time.
+                let young = self.shape.memory_bytes / 3;
+                options.extend(["-XX:+UseG1GC".into(), format!("-XX:MaxNewSize={young}").into()]);
+            }
         }
         options.push(format!("-Xmx{}", self.shape.memory_bytes).into());
         options.push(format!("-XX:MaxMetaspaceSize={}", self.shape.metaspace_bytes).into());
