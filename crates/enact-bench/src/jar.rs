@@ -25,7 +25,7 @@ use crate::round_trip::{BUDGET, echo};
 const CALLS: u32 = 20_000;
 /// Not counted: until then the JVM compiles.
 const WARM_UP: u32 = 10_000;
-const STARTS: u32 = 5;
+const STARTS: u32 = 11;
 const BASKET: &str = r#"{"basket":{"items":[{"sku":"tea","price":2.5,"count":2},{"sku":"cup","price":7.95}]}}"#;
 /// Components side by side.
 const MANY: usize = 10;
@@ -35,9 +35,31 @@ const RECYCLED_LOAD: u32 = 16;
 /// How long an archive of classes may take to be made.
 const ARCHIVE_MAX: Duration = Duration::from_secs(60);
 
+/// Measures warm calls.
+pub fn calls(options: &Options) -> Result<Vec<Row>, Failure> {
+    of_assembly(options, warm)
+}
+
+/// Measures the first call of a JVM that has to be started for it.
+pub fn starts(options: &Options) -> Result<Vec<Row>, Failure> {
+    of_assembly(options, cold)
+}
+
+/// Measures several components at once, and one whose JVM is replaced under load.
+pub fn many(options: &Options) -> Result<Vec<Row>, Failure> {
+    of_assembly(options, |folder, assembly| {
+        let mut rows = ten(folder, assembly)?;
+        rows.extend(recycled(folder, assembly)?);
+        Ok(rows)
+    })
+}
+
 /// Measures the Scala assembly of the examples; without its compiler there is nothing to measure.
 #[allow(clippy::print_stderr)]
-pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
+fn of_assembly(
+    options: &Options,
+    measure: impl FnOnce(&Path, &Assembly) -> Result<Vec<Row>, Failure>,
+) -> Result<Vec<Row>, Failure> {
     let folder = tempfile::tempdir_in(&options.dir)?;
     let jar = folder.path().join("pricing.jar");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/jar-scala-pricing/build.sh");
@@ -48,11 +70,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
         return Ok(Vec::new());
     }
     let assembly = Assembly { digest: Digest::of(&std::fs::read(&jar)?), jar };
-    let mut rows = warm(folder.path(), &assembly)?;
-    rows.extend(cold(folder.path(), &assembly)?);
-    rows.extend(many(folder.path(), &assembly)?);
-    rows.extend(recycled(folder.path(), &assembly)?);
-    Ok(rows)
+    measure(folder.path(), &assembly)
 }
 
 struct Assembly {
@@ -176,63 +194,70 @@ fn warm(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
     Ok(rows)
 }
 
-/// The first call of a JVM that has to be started for it, beside the whole run of a program that does the same once.
+/// The first call of a JVM that has to be started for it, beside the whole run of a program that does the same once, and of
+/// a JVM that does nothing. They take turns, so that what else the machine does meets them alike.
 fn cold(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
-    let mut program = Latency::default();
+    let (cold, archived) = (folder.join("cold"), folder.join("archived"));
+    // The first one makes the archive.
+    first_call(&archived, assembly, true, || wait_for(|| has_archive(&archived)))?;
+    let [mut boot, mut program, mut plain, mut quick] = [(); 4].map(|()| Latency::default());
     for _ in 0..STARTS {
-        let begin = Instant::now();
-        let mut java = Command::new("java");
-        java.arg("-jar").arg(&assembly.jar).stdin(Stdio::null()).stdout(Stdio::null());
-        if !java.status()?.success() {
-            return Err("`java -jar` fails".into());
-        }
-        program.add(begin.elapsed());
+        boot.add(run(Command::new("java").arg("-version"))?);
+        program.add(run(Command::new("java").arg("-jar").arg(&assembly.jar))?);
+        plain.add(first_call(&cold, assembly, false, || ())?);
+        quick.add(first_call(&archived, assembly, true, || ())?);
     }
-    let bare = program.quantile_us(0.5) / 1e3;
-    let mut plain = starts(&folder.join("cold"), assembly, false)?;
-    let mut archived = starts(&folder.join("archived"), assembly, true)?;
+    let [boot, program, plain, quick] = [boot, program, plain, quick].map(|mut times| times.quantile_us(0.5) / 1e3);
     Ok(vec![
-        Row::new("java -jar", 0, bare, "ms"),
-        Row::new("jar cold start and call", 0, plain.quantile_us(0.5) / 1e3, "ms").beside(bare),
+        // No start can be shorter.
+        Row::new("java -version", 0, boot, "ms").beside(program),
+        Row::new("java -jar", 0, program, "ms"),
+        Row::new("jar cold start and call", 0, plain, "ms").beside(program),
         // The target is a third.
-        Row::new("jar archived start and call", 0, archived.quantile_us(0.5) / 1e3, "ms").beside(bare),
+        Row::new("jar archived start and call", 0, quick, "ms").beside(program),
     ])
 }
 
-fn starts(folder: &Path, assembly: &Assembly, archives: bool) -> Result<Latency, Failure> {
-    let target = assembly.target("pricing", None)?;
-    let argument = Json::parse(BASKET)?;
-    let mut times = Latency::default();
-    for number in 0..STARTS + u32::from(archives) {
-        on_a_runtime(async {
-            let (_process, host) = assembly.host(folder, archives)?;
-            begin(&host, &target).await?;
-            let took = call(&host, &target, &argument).await?;
-            // The first one makes the archive.
-            if archives && number == 0 {
-                let begin = Instant::now();
-                while !has_archive(folder) && begin.elapsed() < ARCHIVE_MAX {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            } else {
-                times.add(took);
-            }
-            host.shutdown().await;
-            Ok(())
-        })?;
+/// Runs a program to its end.
+fn run(program: &mut Command) -> Result<Duration, Failure> {
+    let begin = Instant::now();
+    if !program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
+        return Err("`java` fails".into());
     }
-    Ok(times)
+    Ok(begin.elapsed())
 }
 
+/// Calls a component once that nobody has called before.
+fn first_call(folder: &Path, assembly: &Assembly, archives: bool, then: impl FnOnce()) -> Result<Duration, Failure> {
+    let target = assembly.target("pricing", None)?;
+    let argument = Json::parse(BASKET)?;
+    on_a_runtime(async {
+        let (_process, host) = assembly.host(folder, archives)?;
+        begin(&host, &target).await?;
+        let took = call(&host, &target, &argument).await?;
+        then();
+        host.shutdown().await;
+        Ok(took)
+    })
+}
+
+fn wait_for(there: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !there() && begin.elapsed() < ARCHIVE_MAX {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Tells whether an archive was made and sealed.
 fn has_archive(folder: &Path) -> bool {
     std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
         let path = entry.path();
-        path.extension().is_some_and(|ending| ending == "jsa") || (path.is_dir() && has_archive(&path))
+        path.extension().is_some_and(|ending| ending == "sha256") || (path.is_dir() && has_archive(&path))
     })
 }
 
 /// Ten components at once, each in a JVM of its own.
-fn many(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
+fn ten(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
     let argument = Json::parse(BASKET)?;
     on_a_runtime(async {
         let (_process, host) = assembly.host(&folder.join("archived"), true)?;

@@ -29,7 +29,8 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
   --json         prints an array of rows {name, in_flight, value, unit, ratio}
   --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
-  --row NAME     only floor, ring, relay, worker, oneshot, jar, start or idle; may stand more than once
+  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start or idle; may
+                 stand more than once
   --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
   --full         starts with 1,000,000 settled executions instead of 100,000
   --dir FOLDER   where the stores are made: the disk that is measured (target)
@@ -67,7 +68,9 @@ fn bench(options: &Options) -> Result<Report, Failure> {
         ("relay", relay::measure as fn(&Options) -> Result<Vec<Row>, Failure>),
         ("worker", round_trip::worker),
         ("oneshot", round_trip::oneshot),
-        ("jar", jar::measure),
+        ("jar", jar::calls),
+        ("jar-start", jar::starts),
+        ("jar-many", jar::many),
         ("start", start::measure),
         ("idle", idle::measure),
     ] {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::Failure;
 
 /// The rows that can be asked for.
-const ROWS: [&str; 8] = ["floor", "ring", "relay", "worker", "oneshot", "jar", "start", "idle"];
+const ROWS: [&str; 10] =
+    ["floor", "ring", "relay", "worker", "oneshot", "jar", "jar-start", "jar-many", "start", "idle"];
 
 /// Intents at once, unless others are asked for.
 const LOADS: [u32; 4] = [1, 8, 64, 512];

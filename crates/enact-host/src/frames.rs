@@ -149,6 +149,7 @@ mod tests {
             frame_max_bytes: 1,
             calls_in_flight: 4,
             budget_ms: 1,
+            memory: None,
         };
         let call = crate::conformance::Target::oneshot("c", &["x"], "o");
         let call = crate::conformance::call_of(&call, value.clone(), std::time::Duration::ZERO);

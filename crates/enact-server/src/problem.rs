@@ -71,7 +71,7 @@ impl Problem {
         let mut put = |name: &str, value: Option<Value>| value.map(|value| members.insert(name.to_owned(), value));
         put("kind", conclusion.kind.map(|kind| json!(kind)));
         put("hint", conclusion.hint.as_ref().map(|hint| json!(hint)));
-        put("may_have_run", conclusion.may_have_run.then(|| json!(true)));
+        put("may_have_run", conclusion.may_have_run.then_some(json!(true)));
         put("faults", (!faults.is_empty()).then(|| json!(faults)));
         put("execution_id", execution.map(|id| json!(id)));
         put("intent_id", self.intent.map(|id| json!(id)));

@@ -17,6 +17,7 @@ import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
 import dev.enact.jvm.type.ClassNames;
 import dev.enact.jvm.type.Hint;
+import dev.enact.jvm.type.Memory;
 import dev.enact.jvm.type.Unresolvable;
 import dev.enact.jvm.write.Output;
 
@@ -47,12 +48,12 @@ public final class Conversions {
     }
 
     private static Object read(String text) throws Malformed {
-        return JsonReader.read(text.getBytes(StandardCharsets.UTF_8), 0);
+        return JsonReader.read(text.getBytes(StandardCharsets.UTF_8));
     }
 
     private static String written(Object value) throws Throwable {
         JsonWriter json = new JsonWriter(1 << 20);
-        new Output(new ScalaLibrary(Conversions.class.getClassLoader())).write(value, false, json);
+        new Output(new ScalaLibrary(Conversions.class.getClassLoader(), new Memory(null, true))).write(value, false, json);
         return new String(json.frame(), JsonWriter.HEADER, json.length() - JsonWriter.HEADER, StandardCharsets.UTF_8);
     }
 
@@ -70,7 +71,7 @@ public final class Conversions {
         byte[][] noText = {{'"', (byte) 0xc0, (byte) 0x80, '"'}, {'"', (byte) 0xff, '"'}, {'"', (byte) 0xe2, (byte) 0x82, '"'}};
         for (byte[] bytes : noText) {
             try {
-                throw new AssertionError("read as " + JsonReader.read(bytes, 0));
+                throw new AssertionError("read as " + JsonReader.read(bytes));
             } catch (Malformed refused) {
                 count++;
             }
@@ -122,7 +123,7 @@ public final class Conversions {
                 bytes[j] = signs[random.nextInt(signs.length)];
             }
             try {
-                JsonReader.read(bytes, 0);
+                JsonReader.read(bytes);
             } catch (Malformed refused) {
                 continue;
             }
@@ -143,7 +144,7 @@ public final class Conversions {
     }
 
     private static String hint(String text) throws Unresolvable {
-        return Hint.read(text, new ClassNames(sample.Types.class, Conversions.class.getClassLoader(), false)).toString();
+        return Hint.read(text, new ClassNames(sample.Types.class, Conversions.class.getClassLoader(), new Memory(null, true), false)).toString();
     }
 
     private static void hints_are_read_in_both_spellings() throws Unresolvable {
@@ -172,11 +173,11 @@ public final class Conversions {
     }
 
     private static void what_was_read_is_written_again() throws Throwable {
-        Readers readers = new Readers(new ScalaLibrary(Conversions.class.getClassLoader()));
+        Readers readers = new Readers(new ScalaLibrary(Conversions.class.getClassLoader(), new Memory(null, true)));
         String[][] cases = {{"Map[String, List[Long]]", "{\"a\":[1,2]}"}, {"Point[]", "[{\"x\":1,\"y\":2}]"},
             {"Object", "{\"a\":[1,2.5,\"x\",null,true,12345678901234567890]}"}, {"BigDecimal", "1.10"}, {"BigInteger", "123456789012345678901"}};
         for (String[] one : cases) {
-            ClassNames names = new ClassNames(sample.Types.class, Conversions.class.getClassLoader(), false);
+            ClassNames names = new ClassNames(sample.Types.class, Conversions.class.getClassLoader(), new Memory(null, true), false);
             same(written(readers.of(Hint.read(one[0], names)).read(read(one[1]))), one[1]);
         }
         Map<?, ?> plain = (Map<?, ?>) readers.of(dev.enact.jvm.type.TypeTree.of(Object.class)).read(read("{\"a\":[1,3000000000,0.1]}"));
@@ -187,7 +188,7 @@ public final class Conversions {
     }
 
     private static void a_broken_type_leaves_no_half_reader() throws Throwable {
-        Readers readers = new Readers(new ScalaLibrary(Conversions.class.getClassLoader()));
+        Readers readers = new Readers(new ScalaLibrary(Conversions.class.getClassLoader(), new Memory(null, true)));
         for (int i = 0; i < 2; i++) {
             for (Class<?> type : new Class<?>[] {Left.class, Right.class}) {
                 try {

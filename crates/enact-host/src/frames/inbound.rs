@@ -28,6 +28,8 @@ pub enum FromWorker {
         operations: Vec<String>,
         /// Of several components, those that it could not make, with the reasons.
         refused: BTreeMap<String, String>,
+        /// What the next one with the same program need not find out again.
+        memory: Option<Json>,
     },
     /// It cannot take calls.
     InitError {
@@ -153,6 +155,8 @@ struct Wire<'a> {
     runtime: Option<String>,
     #[serde(default)]
     operations: Option<Vec<String>>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    memory: Option<&'a RawValue>,
     #[serde(default)]
     refused: Option<BTreeMap<String, String>>,
     #[serde(default)]
@@ -228,6 +232,7 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
         "ready" => FromWorker::Ready {
             operations: wire.operations.unwrap_or_default(),
             refused: wire.refused.unwrap_or_default(),
+            memory: json(wire.memory).and_then(Result::ok),
         },
         "init_error" => FromWorker::InitError { message: wire.message.unwrap_or_default() },
         "ok" => FromWorker::Ok { id: id()?, output: wire.output.ok_or_else(|| lacks("output"))?.to_owned() },

@@ -27,6 +27,9 @@ pub enum ToWorker<'a> {
         calls_in_flight: u32,
         /// How long it may take to be ready.
         budget_ms: u64,
+        /// What an earlier worker with the same program said that the next one need not find out again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        memory: Option<Json>,
     },
     /// A call; exactly one `ok` or `error` with its id must follow.
     Call {

@@ -4,6 +4,9 @@
 //! A JVM that is given an archive which is missing or garbage turns class sharing off altogether and says nothing. So an
 //! archive has its name only after a JVM has started with it and nothing else, and is used only while its bytes are
 //! those that were checked then.
+//!
+//! Beside it stands what a JVM that has looked into the class path remembers of it (which classes are not there, what
+//! Scala says of those that are), so that the next one opens no jar before a component does.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use enact_model::digest::Digest;
+use enact_model::json::Json;
 use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
@@ -36,6 +40,8 @@ const LIST_WAIT: Duration = Duration::from_secs(600);
 const MAKE_WAIT: Duration = Duration::from_secs(120);
 /// How far the making steps back behind calls.
 const NICE: i32 = 15;
+/// Most that is remembered of a class path, in bytes.
+const MEMORY_MAX_BYTES: usize = 256 * 1024;
 /// Lists of one hub, numbered.
 static LISTS: AtomicU64 = AtomicU64::new(1);
 
@@ -71,10 +77,12 @@ impl Archives {
             seal: path.with_extension("sha256"),
             path,
             state: Mutex::new(State::Missing),
+            memory: Mutex::default(),
             making: AtomicBool::new(false),
         };
-        if archive.is_sealed() {
+        if let Some(memory) = archive.sealed() {
             *archive.state() = State::Ready;
+            *archive.memory() = memory;
         }
         Some(archive)
     }
@@ -114,9 +122,11 @@ pub(super) struct Archive {
     options: Vec<OsString>,
     class_path: OsString,
     path: PathBuf,
-    /// The file with its digest, written last.
+    /// The file with its digest and, in a second line, the memory; written last.
     seal: PathBuf,
     state: Mutex<State>,
+    /// What a JVM remembers of the class path.
+    memory: Mutex<Option<Json>>,
     making: AtomicBool,
 }
 
@@ -134,6 +144,22 @@ enum State {
 impl Archive {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Option<Json>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns what an earlier JVM remembers of the class path.
+    pub fn remembered(&self) -> Option<Json> {
+        self.memory().clone()
+    }
+
+    /// Keeps what a JVM remembers of the class path; the first one counts.
+    pub fn remember(&self, said: Json) {
+        if said.as_str().len() <= MEMORY_MAX_BYTES {
+            self.memory().get_or_insert(said);
+        }
     }
 
     /// Tells what the next JVM is to do; the first one lists what it loads.
@@ -207,9 +233,12 @@ impl Archive {
         std::fs::rename(&making, &self.path)
     }
 
-    /// Writes the digest of the archive beside it. Blocks.
+    /// Writes the digest of the archive beside it, and the memory. Blocks.
     fn seal(&self) -> io::Result<()> {
-        let digest = digest_of(&self.path)?;
+        let mut digest = digest_of(&self.path)?;
+        if let Some(memory) = &*self.memory() {
+            digest = format!("{digest}\n{memory}");
+        }
         let mut file = tempfile::NamedTempFile::new_in(self.path.parent().unwrap_or(Path::new("/")))?;
         file.write_all(digest.as_bytes())?;
         file.persist(&self.seal).map(drop).map_err(|error| error.error)
@@ -248,14 +277,15 @@ impl Archive {
         if ended.status.success() { Ok(()) } else { Err(io::Error::other(ended.words())) }
     }
 
-    /// Returns whether the archive is there and is what was checked.
-    fn is_sealed(&self) -> bool {
-        let Ok(sealed) = std::fs::read_to_string(&self.seal) else { return false };
-        let same = digest_of(&self.path).is_ok_and(|digest| digest == sealed);
-        if !same {
-            let _ = std::fs::remove_file(&self.seal);
+    /// Returns the memory if the archive is there and is what was checked.
+    fn sealed(&self) -> Option<Option<Json>> {
+        let sealed = std::fs::read_to_string(&self.seal).ok()?;
+        let (digest, memory) = sealed.split_once('\n').unwrap_or((&sealed, ""));
+        if digest_of(&self.path).is_ok_and(|found| found == digest) {
+            return Some(Json::parse(memory).ok());
         }
-        same
+        let _ = std::fs::remove_file(&self.seal);
+        None
     }
 }
 

@@ -19,8 +19,11 @@ use crate::process::version::Version;
 
 /// The class that speaks the frames.
 const MAIN: &str = "dev.enact.jvm.Main";
-/// Heaps below this are collected by one thread, which costs the least memory and the shortest start, in bytes.
-const SERIAL_BELOW_BYTES: u64 = 1 << 30;
+/// Heaps below this have a collector that costs a short start, in bytes; above it Java chooses.
+const SMALL_BELOW_BYTES: u64 = 1 << 30;
+/// The oldest release whose archives keep objects beside classes. Only G1 puts them into one, and only G1 takes them out of
+/// it on Java 17; without them every start makes the modules and the texts of Java anew.
+const G1_FROM: u32 = 17;
 /// The releases in which an exit can be held back, but only if that is allowed at the start.
 const GUARDED: std::ops::RangeInclusive<u32> = 12..=23;
 /// Most arguments that a call brings along.
@@ -80,8 +83,14 @@ impl Jvm {
     fn lasting(&self) -> Vec<OsString> {
         let mut options: Vec<OsString> = Vec::new();
         let collector = |option: &String| option.starts_with("-XX:+Use") && option.ends_with("GC");
-        if self.shape.memory_bytes < SERIAL_BELOW_BYTES && !self.shape.options.iter().any(collector) {
-            options.push("-XX:+UseSerialGC".into());
+        if self.shape.memory_bytes < SMALL_BELOW_BYTES && !self.shape.options.iter().any(collector) {
+            if self.java.release < G1_FROM {
+                options.push("-XX:+UseSerialGC".into());
+            } else {
+                // Without the second one it fills two thirds of the heap before it collects for the first time.
+                let young = self.shape.memory_bytes / 3;
+                options.extend(["-XX:+UseG1GC".into(), format!("-XX:MaxNewSize={young}").into()]);
+            }
         }
         options.push(format!("-Xmx{}", self.shape.memory_bytes).into());
         options.push(format!("-XX:MaxMetaspaceSize={}", self.shape.metaspace_bytes).into());
@@ -169,6 +178,16 @@ impl Launch for Jvm {
         // Classes that only calls need are loaded by the first of them.
         let used = move || version.upgrade().is_none_or(|version| version.counts.calls.load(Ordering::Relaxed) > 0);
         archive.clone().make_of_list(self.base.ground.clone(), used);
+    }
+
+    fn remembered(&self) -> Option<Json> {
+        self.archive.as_ref()?.remembered()
+    }
+
+    fn remember(&self, memory: Option<Json>) {
+        if let (Some(archive), Some(memory)) = (&self.archive, memory) {
+            archive.remember(memory);
+        }
     }
 
     fn closer(&self, fault: Fault) -> Fault {

@@ -85,6 +85,14 @@ pub(crate) trait Launch: Send + Sync {
     /// Is told that a process that is kept has become ready.
     fn started(&self, _version: &Arc<Version>) {}
 
+    /// Returns what an earlier process said in its `ready` that the next one need not find out again.
+    fn remembered(&self) -> Option<Json> {
+        None
+    }
+
+    /// Is told what a process said in its `ready` for the next one.
+    fn remember(&self, _memory: Option<Json>) {}
+
     /// Reads a failure that a handler answered with more closely than its code tells.
     fn closer(&self, fault: Fault) -> Fault {
         fault

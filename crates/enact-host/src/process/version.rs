@@ -1,10 +1,12 @@
 //! One component version in the process host: its package, its counters, its calls in flight, its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use enact_model::descriptor::{Component, Operation};
 use enact_model::digest::Digest;
+use enact_model::id::Name;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
 use tokio::sync::watch;
@@ -23,6 +25,7 @@ pub(crate) struct Version {
     pub digest: Digest,
     pub launch: Arc<dyn Launch>,
     pub counts: Arc<Counts>,
+    operations: BTreeMap<Name, BTreeMap<Name, Arc<Operation>>>,
     /// The processes that are kept, if any are.
     pool: Option<Arc<Pool>>,
     phase: watch::Sender<Phase>,
@@ -66,6 +69,7 @@ impl Version {
             ground,
             digest,
             launch,
+            operations: component.services.iter().map(|(name, service)| (name.clone(), shared(service))).collect(),
             pool,
             counts: Arc::default(),
             phase: watch::channel(Phase::Open).0,
@@ -107,7 +111,7 @@ impl Version {
             }
             Ok(operation) => match self.launch.shared() {
                 Some(shared) => shared.invoke(&operation, call, port, &cancel, started_at).await,
-                None => self.keep(&operation, call, port, &cancel, started_at).await,
+                None => self.keep(operation, call, port, &cancel, started_at).await,
             },
             Err(fault) => HostObservation::fault(fault, started_at, now()),
         };
@@ -127,7 +131,7 @@ impl Version {
     /// Runs one attempt in a process that is kept.
     pub async fn keep(
         self: &Arc<Self>,
-        operation: &Operation,
+        operation: Arc<Operation>,
         call: Call,
         port: Arc<dyn ContextPort>,
         cancel: &CancelToken,
@@ -151,7 +155,7 @@ impl Version {
         }
     }
 
-    fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Operation, Fault> {
+    fn admit(&self, call: &Call, cancel: &CancelToken) -> Result<Arc<Operation>, Fault> {
         if !self.takes_calls() {
             return Err(FaultKind::HostGone.fault(format!("{} is being drained or is gone", self.label())));
         }
@@ -161,7 +165,7 @@ impl Version {
         if call.budget.is_zero() {
             return Err(not_begun(StopKind::Deadline));
         }
-        let operation = self.component.operation(&call.service, &call.operation_name);
+        let operation = self.operations.get(&call.service).and_then(|service| service.get(&call.operation_name));
         operation.cloned().ok_or_else(|| {
             let text = format!("{} has no operation {}.{}", self.label(), call.service, call.operation_name);
             FaultKind::UnknownOperation.fault(text)
@@ -247,6 +251,10 @@ impl Version {
             start_failures: counted(|counts| &counts.start_failures),
         }
     }
+}
+
+fn shared(service: &BTreeMap<Name, Operation>) -> BTreeMap<Name, Arc<Operation>> {
+    service.iter().map(|(name, operation)| (name.clone(), Arc::new(operation.clone()))).collect()
 }
 
 /// A oneshot program in the list of what runs.

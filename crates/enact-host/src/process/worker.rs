@@ -5,6 +5,8 @@ mod context;
 mod drive;
 mod instance;
 mod log;
+mod outgoing;
+mod outliving;
 mod pool;
 mod renew;
 mod start;
@@ -28,6 +30,7 @@ use crate::contract::{
 };
 use crate::frames::{ErrorCode, HandlerError, ToWorker};
 use instance::{Given, Instance, Lost, OpenCall};
+use outliving::Outliving;
 pub(super) use pool::Pool;
 
 /// How long the answer waits for a killed instance.
@@ -42,7 +45,7 @@ impl Pool {
     pub async fn invoke(
         self: &Arc<Self>,
         version: &Arc<Version>,
-        operation: &Operation,
+        operation: Arc<Operation>,
         call: Call,
         port: Arc<dyn ContextPort>,
         cancel: &CancelToken,
@@ -52,13 +55,13 @@ impl Pool {
             deadline: Instant::now() + call.budget,
             pool: self.clone(),
             version: version.clone(),
-            operation: operation.clone(),
-            call,
+            operation,
+            call: Arc::new(call),
             port,
             cancel: cancel.clone(),
             started_at,
         };
-        match tokio::spawn(attempt.run()).await {
+        match Outliving::new(attempt.run()).await {
             Ok(observation) => observation,
             Err(error) => failed(FaultKind::HostPanicked.fault(error.to_string()), started_at, None),
         }
@@ -69,8 +72,8 @@ struct Attempt {
     deadline: Instant,
     pool: Arc<Pool>,
     version: Arc<Version>,
-    operation: Operation,
-    call: Call,
+    operation: Arc<Operation>,
+    call: Arc<Call>,
     port: Arc<dyn ContextPort>,
     cancel: CancelToken,
     started_at: Timestamp,
@@ -85,7 +88,7 @@ impl Attempt {
         loop {
             let acquired = tokio::select! {
                 biased;
-                acquired = self.pool.acquire(&self.version, &self.call.context, &self.port) => acquired,
+                acquired = self.pool.acquire(&self.version, &self.call, &self.port) => acquired,
                 stop = self.version.stop(&self.cancel, self.deadline) => Err(not_begun(stop.kind)),
             };
             let (instance, open) = match acquired {

@@ -154,6 +154,35 @@ async fn no_more_calls_are_in_a_jvm_than_it_may_have() {
     jars.host.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_is_slow_after_quick_ones_keeps_no_other_call_waiting() {
+    if without_java("jar_life::a_call_that_is_slow_after_quick_ones_keeps_no_other_call_waiting") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    let target = started(&jars, jars.component("pricing", |shape| shape.calls_in_flight = 4)).await;
+    // After these the JVM runs a call on the thread that reads the wire.
+    for _ in 0..200 {
+        output(&call(&jars, &target.at("sleep"), json!({"ms": 0})).await);
+    }
+    let running: Vec<_> = (0..3)
+        .map(|_| {
+            let (jars, target) = (jars.clone(), target.at("sleep"));
+            tokio::spawn(async move { output(&call(&jars, &target, json!({"ms": 10_000})).await) })
+        })
+        .collect();
+    let in_flight = || jars.host.stats()[0].instances.iter().map(|instance| instance.in_flight).sum::<u32>();
+    until("the calls", || in_flight() == 3).await;
+    for number in 0..20 {
+        assert_eq!(output(&call(&jars, &target, json!(number)).await), json!(number));
+    }
+    assert!(running.iter().all(|call| !call.is_finished()), "they were answered after the slow ones");
+    for call in running {
+        assert_eq!(call.await.unwrap(), json!({"ms": 10_000}));
+    }
+    jars.host.shutdown().await;
+}
+
 fn archives(jars: &Jars) -> Vec<PathBuf> {
     let folder = jars.bench.folder.path().join("java/classes");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -164,6 +193,13 @@ fn archives(jars: &Jars) -> Vec<PathBuf> {
 fn maps(instance: &str, ending: &str) -> bool {
     let pid = instance.strip_prefix("process ").unwrap();
     std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap().lines().any(|line| line.ends_with(ending))
+}
+
+/// Returns whether a process has a file open.
+fn opens(instance: &str, ending: &str) -> bool {
+    let pid = instance.strip_prefix("process ").unwrap();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|file| file.to_string_lossy().ends_with(ending))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,7 +216,9 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     let begun = Instant::now();
     let seen = call(&jars, &target, json!(1)).await;
     let first = begun.elapsed();
-    assert!(!maps(&seen.instance.unwrap(), ".jsa") || archives(&jars).is_empty());
+    let instance = seen.instance.unwrap();
+    assert!(!maps(&instance, ".jsa") || archives(&jars).is_empty());
+    assert!(opens(&instance, "probes.jar"), "the first start looks into the jar");
     until("the archive", || !archives(&jars).is_empty()).await;
     output(&call(&jars, &target, json!(1)).await);
     let own = archives(&jars)[0].with_extension("jsa");
@@ -195,6 +233,7 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     };
     let (instance, second) = restart(target.clone()).await;
     assert!(maps(&instance, &name), "the second start does not use {name}");
+    assert!(!opens(&instance, "probes.jar"), "the second start looks into the jar again");
     println!("the first start took {first:?}, the one from the archive {second:?}");
 
     // One byte in its middle: the JVM would not notice before it is too late.

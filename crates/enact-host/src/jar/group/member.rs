@@ -107,7 +107,7 @@ impl Shared for Member {
                 // One that was replaced in this moment takes none; its successor does.
                 if version.takes_calls() {
                     version.counts.calls.fetch_add(1, Ordering::Relaxed);
-                    return version.keep(&operation, call, port, cancel, started_at).await;
+                    return version.keep(Arc::new(operation), call, port, cancel, started_at).await;
                 }
             }
         })

@@ -79,7 +79,7 @@ fn own_port(instance: &Instance, name: &str, ids: &OwnIds) -> Result<Arc<dyn Con
         }
         return Err(format!("call {what} is not in flight"));
     };
-    let foreign = foreign(ids, &entry.context);
+    let foreign = foreign(ids, &entry.call.context);
     let port = entry.port.clone();
     drop(calls);
     let Some((field, asked)) = foreign else { return Ok(port) };

@@ -7,17 +7,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use enact_model::id::Selector;
-use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::{Fault, FaultKind};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::instance::{Given, Instance, Lost, OUTGOING_MAX};
+use super::instance::{Given, Instance, Lost};
 use super::log::{Log, Whose};
+use super::outgoing::Outgoing;
 use super::pool::Pool;
 use super::start::{EXIT_WAIT, wire_fault};
 use super::{context, renew};
@@ -64,10 +64,10 @@ impl Drive {
     /// Begins to drive it in the background.
     pub fn begin(self, wire: UnixStream, log: Arc<Log>) -> Arc<Instance> {
         log.turn(Whose::Nobody);
-        let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
-        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
         let (read, write) = wire.into_split();
-        let writer = tokio::spawn(write_frames(write, queue));
+        let (outgoing, waiting) = Outgoing::new(write);
+        let writer = tokio::spawn(outgoing.clone().write_waiting(waiting));
+        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
         let kept = self.pool.kept();
         if kept.threads_max.is_some() || !kept.recycle.is_never() {
             tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
@@ -183,7 +183,7 @@ impl Drive {
             None | Some(Doom::Lingers) if culprits.is_empty() => sole,
             None | Some(Doom::Lingers) => culprits.contains(&id),
         };
-        let called: Vec<_> = open.iter().map(|(id, entry)| (culprit(*id), entry.context.selector().clone())).collect();
+        let called: Vec<_> = open.iter().map(|(id, entry)| (culprit(*id), entry.call.context.selector().clone())).collect();
         for (id, entry) in open {
             let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid(), &whose(&called)).with(|evidence| {
                 evidence.log_tail = instance.log().since(entry.log_from);
@@ -275,14 +275,5 @@ fn broke(error: &FrameError) -> &'static str {
         FrameError::TooLarge { .. } => "sent too large a frame",
         FrameError::Garbage(_) => "sent something that is no frame",
         FrameError::Protocol(_) => "broke the protocol",
-    }
-}
-
-async fn write_frames(mut wire: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
-    while let Some(frame) = queue.recv().await {
-        debug_assert!(frame.len() <= FRAME_MAX_BYTES + crate::frames::HEADER_BYTES);
-        if wire.write_all(&frame).await.is_err() {
-            return;
-        }
     }
 }

@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use enact_model::context::ExecutionContext;
 use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::Fault;
 use enact_model::time::Timestamp;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::drive::Doom;
 use super::log::{Log, Whose};
-use crate::contract::ContextPort;
+use super::outgoing::Outgoing;
+use crate::contract::{Call, ContextPort};
 use crate::frames::{HandlerError, ToWorker};
-
-/// Frames that wait to be written; more would only hide that the worker does not read.
-pub(super) const OUTGOING_MAX: usize = 64;
 
 /// What a call was given.
 #[derive(Debug)]
@@ -47,7 +44,7 @@ pub(super) struct OpenCall {
 /// A call in flight.
 pub(super) struct Entry {
     pub give: oneshot::Sender<Given>,
-    pub context: ExecutionContext,
+    pub call: Arc<Call>,
     pub port: Arc<dyn ContextPort>,
     /// Where the log was when it was opened.
     pub log_from: u64,
@@ -75,7 +72,7 @@ impl Calls {
 
     /// Tells whose a line is that is logged while exactly these calls are in flight.
     fn whose(&self) -> Whose {
-        let mut tenants = self.open.values().map(|entry| entry.context.tenant_id());
+        let mut tenants = self.open.values().map(|entry| entry.call.context.tenant_id());
         match tenants.next() {
             Some(first) if tenants.all(|tenant| tenant == first) => Whose::Tenant(first.clone()),
             _ => Whose::Nobody,
@@ -87,7 +84,7 @@ impl Calls {
 pub(super) struct Instance {
     pid: u32,
     since: Timestamp,
-    outgoing: mpsc::Sender<Vec<u8>>,
+    outgoing: Arc<Outgoing>,
     calls: Mutex<Calls>,
     doomed: Notify,
     /// Told of every call that is opened.
@@ -101,7 +98,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub fn new(pid: u32, outgoing: mpsc::Sender<Vec<u8>>, log: Arc<Log>, freed: Arc<Notify>) -> Self {
+    pub fn new(pid: u32, outgoing: Arc<Outgoing>, log: Arc<Log>, freed: Arc<Notify>) -> Self {
         Self {
             pid,
             since: crate::process::now(),
@@ -138,7 +135,7 @@ impl Instance {
     }
 
     /// Opens a call, at most `limit` at once; `None` if it takes no more.
-    pub fn open(&self, limit: u32, context: &ExecutionContext, port: &Arc<dyn ContextPort>) -> Option<OpenCall> {
+    pub fn open(&self, limit: u32, call: &Arc<Call>, port: &Arc<dyn ContextPort>) -> Option<OpenCall> {
         let (give, answer) = oneshot::channel();
         let mut calls = self.calls();
         let full = calls.open.len() >= limit as usize;
@@ -147,7 +144,7 @@ impl Instance {
         }
         calls.last += 1;
         let id = calls.last;
-        let entry = Entry { give, context: context.clone(), port: port.clone(), log_from: 0 };
+        let entry = Entry { give, call: call.clone(), port: port.clone(), log_from: 0 };
         calls.open.insert(id, entry);
         let log_from = self.log.turn(calls.whose());
         if let Some(entry) = calls.open.get_mut(&id) {
@@ -206,18 +203,18 @@ impl Instance {
         self.log.since(from)
     }
 
-    /// Queues a frame; returns whether the wire still takes any.
+    /// Writes or queues a frame; returns whether the wire still takes any.
     ///
     /// # Cancel safety
-    /// If it is dropped, the frame is not queued.
+    /// As [`Outgoing::send`].
     pub async fn send(&self, frame: Vec<u8>) -> bool {
-        self.outgoing.send(frame).await.is_ok()
+        self.outgoing.send(frame).await
     }
 
-    /// Queues a frame if there is room; what does not fit is of no use to a worker that does not read.
+    /// Writes or queues a frame if there is room; what does not fit is of no use to a worker that does not read.
     pub fn tell(&self, frame: &ToWorker<'_>) -> bool {
         let frame = frame.encode(FRAME_MAX_BYTES);
-        frame.is_ok_and(|frame| self.outgoing.try_send(frame).is_ok())
+        frame.is_ok_and(|frame| self.outgoing.try_send(frame))
     }
 
     /// Ends it; the first reason counts.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use enact_model::context::ExecutionContext;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
 use tokio::sync::Notify;
@@ -13,7 +12,7 @@ use super::circuit::{Circuit, Permit};
 use super::drive::Doom;
 use super::instance::{Instance, OpenCall};
 use super::start;
-use crate::contract::{ContextPort, HostState, InstanceStats};
+use crate::contract::{Call, ContextPort, HostState, InstanceStats};
 use crate::frames::ToWorker;
 use crate::process::launch::Kept;
 use crate::process::version::Version;
@@ -89,7 +88,7 @@ impl Pool {
     pub(super) async fn acquire(
         self: &Arc<Self>,
         version: &Arc<Version>,
-        context: &ExecutionContext,
+        call: &Arc<Call>,
         port: &Arc<dyn ContextPort>,
     ) -> Result<(Arc<Instance>, OpenCall), Fault> {
         let before = self.state().failures;
@@ -97,8 +96,8 @@ impl Pool {
             let failed = self.failed.notified();
             tokio::pin!(failed);
             failed.as_mut().enable();
-            let until = match self.look(version, before, context, port)? {
-                Found::Open(instance, call) => return Ok((instance, call)),
+            let until = match self.look(version, before, call, port)? {
+                Found::Open(instance, open) => return Ok((instance, open)),
                 Found::Wait => None,
                 Found::WaitUntil(until) => Some(until),
             };
@@ -136,7 +135,7 @@ impl Pool {
         self: &Arc<Self>,
         version: &Arc<Version>,
         before: u64,
-        context: &ExecutionContext,
+        call: &Arc<Call>,
         port: &Arc<dyn ContextPort>,
     ) -> Result<Found, Fault> {
         let mut state = self.state();
@@ -146,7 +145,7 @@ impl Pool {
         let mut free: Vec<_> =
             state.instances.iter().filter_map(|i| Some((i.load(self.kept.calls_max)?, i.clone()))).collect();
         free.sort_by_key(|(load, _)| *load);
-        let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.kept.calls_max, context, port)?)));
+        let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.kept.calls_max, call, port)?)));
         // Another instance is worth its start if the best one is busy already.
         let wanted = opened.is_none() || free.first().is_some_and(|(load, _)| *load > 0);
         let permit = state.circuit.permit(Instant::now());
@@ -157,8 +156,8 @@ impl Pool {
             state.starting += 1;
             tokio::spawn(start_one(self.clone(), version.clone()));
         }
-        if let Some((instance, call)) = opened {
-            return Ok(Found::Open(instance, call));
+        if let Some((instance, open)) = opened {
+            return Ok(Found::Open(instance, open));
         }
         if state.failures > before
             && let Some(fault) = state.circuit.reason()

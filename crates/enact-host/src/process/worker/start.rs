@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_model::id::Name;
+use enact_model::json::Json;
 use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::{Fault, FaultKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,7 +58,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     let limit = Duration::from_millis(kept.start_timeout_ms);
     let ready = timeout(limit, greet(version, kept, &nonce, &mut wire, &mut reader, &log)).await;
     let fault = match ready {
-        Ok(Ok(())) => {
+        Ok(Ok(memory)) => {
+            version.launch.remember(memory);
             let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
             return Ok(drive.begin(wire, log));
         }
@@ -136,7 +138,7 @@ async fn greet(
     wire: &mut UnixStream,
     reader: &mut FrameReader,
     log: &Log,
-) -> Result<(), Refusal> {
+) -> Result<Option<Json>, Refusal> {
     let mut greeted = false;
     loop {
         let frame = next(wire, reader).await?;
@@ -155,13 +157,15 @@ async fn greet(
                     frame_max_bytes: FRAME_MAX_BYTES,
                     calls_in_flight: kept.calls_max,
                     budget_ms: kept.start_timeout_ms,
+                    memory: version.launch.remembered(),
                 };
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
-            FromWorker::Ready { operations, refused } if greeted => {
+            FromWorker::Ready { operations, refused, memory } if greeted => {
                 version.launch.refused(&refused);
-                return unknown(version, &operations).map_or(Ok(()), |fault| Err(Refusal::Fault(Box::new(fault))));
+                let unknown = unknown(version, &operations);
+                return unknown.map_or(Ok(memory), |fault| Err(Refusal::Fault(Box::new(fault))));
             }
             FromWorker::InitError { message } if greeted => {
                 return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));

@@ -35,6 +35,7 @@ final class Call implements Runnable {
             fail(Failure.of("cancelled", "the call was cancelled before it began"));
             return;
         }
+        long begun = System.nanoTime();
         try {
             Object result = operation.invoke(this);
             ok(result);
@@ -42,7 +43,12 @@ final class Call implements Runnable {
             fail(thrown);
         } finally {
             finish();
+            operation.took(System.nanoTime() - begun);
         }
+    }
+
+    boolean isQuick() {
+        return operation.isQuick();
     }
 
     private synchronized boolean begin() {

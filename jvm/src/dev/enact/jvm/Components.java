@@ -16,6 +16,7 @@ import java.util.zip.ZipFile;
 
 import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
+import dev.enact.jvm.type.Memory;
 import dev.enact.jvm.type.Unresolvable;
 import dev.enact.jvm.write.Output;
 
@@ -29,19 +30,20 @@ final class Components {
     private Components() {
     }
 
-    static Components make(Map<?, ?> config) throws InitFailed {
+    static Components make(Map<?, ?> config, Memory memory) throws InitFailed {
         Components made = new Components();
         Object several = config.get("components");
         if (several instanceof Map) {
             for (Map.Entry<?, ?> component : ((Map<?, ?>) several).entrySet()) {
+                Memory none = new Memory(null, false);
                 try {
-                    made.add(component.getKey() + "/", (Map<?, ?>) component.getValue(), true);
+                    made.add(component.getKey() + "/", (Map<?, ?>) component.getValue(), true, none);
                 } catch (InitFailed failed) {
                     made.refused.put(String.valueOf(component.getKey()), failed.getMessage());
                 }
             }
         } else {
-            made.add("", config, false);
+            made.add("", config, false, memory);
         }
         return made;
     }
@@ -58,10 +60,10 @@ final class Components {
         return null;
     }
 
-    private void add(String prefix, Map<?, ?> said, boolean shared) throws InitFailed {
+    private void add(String prefix, Map<?, ?> said, boolean shared, Memory memory) throws InitFailed {
         Map<String, Operation> made = new LinkedHashMap<>();
         List<String> faults = new ArrayList<>();
-        make(prefix, said, shared, made, faults);
+        make(prefix, said, shared, memory, made, faults);
         if (!faults.isEmpty()) {
             unreadable(said, faults);
             throw new InitFailed(String.join("\n", faults));
@@ -90,7 +92,8 @@ final class Components {
         }
     }
 
-    private static void make(String prefix, Map<?, ?> said, boolean shared, Map<String, Operation> made, List<String> faults) {
+    private static void make(String prefix, Map<?, ?> said, boolean shared, Memory memory, Map<String, Operation> made,
+            List<String> faults) {
         List<File> jars = new ArrayList<>();
         for (Object path : said.get("classpath") instanceof List ? (List<?>) said.get("classpath") : new ArrayList<>()) {
             File jar = new File(path.toString());
@@ -106,8 +109,8 @@ final class Components {
             faults.add(malformed.getMessage());
             return;
         }
-        ScalaLibrary scala = new ScalaLibrary(loader);
-        Surroundings surroundings = new Surroundings(loader, scala, new Readers(scala), new Output(scala), said.get("config"));
+        ScalaLibrary scala = new ScalaLibrary(loader, memory);
+        Surroundings surroundings = new Surroundings(loader, memory, scala, new Readers(scala), new Output(scala), said.get("config"));
         Object operations = said.get("operations");
         if (!(operations instanceof Map)) {
             return;
@@ -136,6 +139,6 @@ final class Components {
             urls[i] = jars.get(i).toURI().toURL();
             known = known && path.contains(jars.get(i).getPath());
         }
-        return known ? ClassLoader.getSystemClassLoader() : new ChildFirst(urls, Components.class.getClassLoader());
+        return known ? ClassLoader.getSystemClassLoader() : new ChildFirst(urls, ClassLoader.getSystemClassLoader());
     }
 }

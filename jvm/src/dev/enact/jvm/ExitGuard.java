@@ -2,6 +2,8 @@
 package dev.enact.jvm;
 
 import java.security.Permission;
+import java.security.Policy;
+import java.security.ProtectionDomain;
 
 /** Keeps components from ending the process, and from taking this guard away. */
 @SuppressWarnings({"deprecation", "removal"})
@@ -13,8 +15,18 @@ final class ExitGuard extends SecurityManager {
     }
 
     static boolean install(Calls calls) {
+        // Java would read its files of permissions to find out whether this guard may do everything.
+        Policy.setPolicy(new Everything());
         System.setSecurityManager(new ExitGuard(calls));
         return System.getSecurityManager() instanceof ExitGuard;
+    }
+
+    /** Permits everything, as the guard does. */
+    private static final class Everything extends Policy {
+        @Override
+        public boolean implies(ProtectionDomain domain, Permission asked) {
+            return true;
+        }
     }
 
     @Override
@@ -29,6 +41,11 @@ final class ExitGuard extends SecurityManager {
         if ("setSecurityManager".equals(asked.getName())) {
             throw new SecurityException("enact holds back exits with a security manager; it stays");
         }
+    }
+
+    /** Asked for every class that is loaded; what it finds out of Java's own would be permitted here. */
+    @Override
+    public void checkPackageAccess(String name) {
     }
 
     @Override

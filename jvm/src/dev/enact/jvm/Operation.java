@@ -17,12 +17,16 @@ import dev.enact.jvm.scala.ScalaLibrary;
 
 /** An operation of a component, resolved. */
 final class Operation {
+    /** Waking another thread takes about as long. */
+    private static final long QUICK_NS = 50_000;
+
     final Method method;
     private final List<Input> inputs;
     private final boolean whole;
     private final Surroundings surroundings;
     private final Instance instance;
     private final boolean effects;
+    private volatile boolean quick;
 
     /** A parameter of the method; the one without a reader is the context. */
     static final class Input {
@@ -57,6 +61,19 @@ final class Operation {
         } catch (RuntimeException ofJavaItself) {
             // Then it is public through and through, or the call says that it is not.
         }
+    }
+
+    /** Is told how long a call of it took. */
+    void took(long ns) {
+        boolean now = ns < QUICK_NS;
+        if (now != quick) {
+            quick = now;
+        }
+    }
+
+    /** Returns whether the last call was over before another thread would have been awake. */
+    boolean isQuick() {
+        return quick;
     }
 
     /** Calls the method and waits for what it promises. */

@@ -1,21 +1,12 @@
 // Waiting until memory is free again: a call that fills the heap unwinds soon, and the frames of others must not be lost.
 package dev.enact.jvm;
 
-import java.io.IOException;
-
-import dev.enact.jvm.json.Malformed;
-
 /** Tries again what needs memory. */
 final class Patience {
     private static final int TRIES = 200;
     private static final int PAUSE_MS = 10;
 
     private Patience() {
-    }
-
-    /** Something that takes memory. */
-    interface Taking<T> {
-        T take() throws IOException, Malformed;
     }
 
     static void pause() {
@@ -31,16 +22,11 @@ final class Patience {
         }
     }
 
-    static <T> T whileTheHeapIsFull(Taking<T> taking) throws IOException, Malformed {
-        for (int tried = 1;; tried++) {
-            try {
-                return taking.take();
-            } catch (OutOfMemoryError full) {
-                if (tried == TRIES) {
-                    throw full;
-                }
-                pause();
-            }
+    /** Waits a moment before something is tried again that needed more memory than there was; at last it gives up. */
+    static void again(int tried, OutOfMemoryError full) {
+        if (tried == TRIES) {
+            throw full;
         }
+        pause();
     }
 }

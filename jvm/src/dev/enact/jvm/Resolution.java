@@ -71,13 +71,17 @@ final class Resolution {
     }
 
     private ClassNames names(Class<?> owner, boolean scalaFirst) {
-        return new ClassNames(owner, surroundings.loader, scalaFirst);
+        return new ClassNames(owner, surroundings.loader, surroundings.memory, scalaFirst);
     }
 
     private Class<?> load(String name) throws Unresolvable {
+        if (surroundings.memory.isAbsent(name)) {
+            return null;
+        }
         try {
             return Class.forName(name, false, surroundings.loader);
         } catch (ClassNotFoundException missing) {
+            surroundings.memory.keepAbsent(name);
             return null;
         }
     }
@@ -213,7 +217,11 @@ final class Resolution {
             TypeTree type = one == null || one.hint == null ? types.get(i) : hinted(one, types.get(i), owner);
             inputs.add(new Operation.Input(name, reader(type, name == null ? "parameter " + (i + 1) : name)));
         }
-        boolean whole = said == null && inputs.stream().filter(input -> !input.isContext()).count() == 1;
+        int given = 0;
+        for (Operation.Input input : inputs) {
+            given += input.isContext() ? 0 : 1;
+        }
+        boolean whole = said == null && given == 1;
         for (Operation.Input input : inputs) {
             if (!whole && !input.isContext() && input.name == null) {
                 throw new Unresolvable("the parameters of " + signatures(Collections.singletonList(method))

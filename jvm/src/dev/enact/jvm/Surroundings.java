@@ -6,19 +6,22 @@ import java.util.Map;
 
 import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
+import dev.enact.jvm.type.Memory;
 import dev.enact.jvm.write.Output;
 
 /** One component in this JVM. */
 final class Surroundings {
     final ClassLoader loader;
+    final Memory memory;
     final ScalaLibrary scala;
     final Readers readers;
     final Output output;
     final Object config;
     private final Map<Class<?>, Instance> instances = new HashMap<>();
 
-    Surroundings(ClassLoader loader, ScalaLibrary scala, Readers readers, Output output, Object config) {
+    Surroundings(ClassLoader loader, Memory memory, ScalaLibrary scala, Readers readers, Output output, Object config) {
         this.loader = loader;
+        this.memory = memory;
         this.scala = scala;
         this.readers = readers;
         this.output = output;
@@ -27,6 +30,11 @@ final class Surroundings {
 
     /** Returns the one instance of a class that methods are called on. */
     Instance instance(Class<?> type) {
-        return instances.computeIfAbsent(type, Instance::new);
+        Instance known = instances.get(type);
+        if (known == null) {
+            known = new Instance(type);
+            instances.put(type, known);
+        }
+        return known;
     }
 }

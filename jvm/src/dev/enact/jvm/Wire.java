@@ -42,15 +42,39 @@ final class Wire {
         if (length <= 0 || length > limit) {
             throw new IOException("a frame of " + (length & 0xffffffffL) + " bytes, the limit is " + limit);
         }
-        byte[] body = Patience.whileTheHeapIsFull(() -> new byte[length]);
-        fill(body, false);
-        Object frame = Patience.whileTheHeapIsFull(() -> JsonReader.read(body, 0));
-        if (!(frame instanceof Map)) {
-            throw new IOException("a frame that is no object");
+        if (length <= to - from) {
+            from += length;
+            return members(buffer, from - length, from);
         }
-        @SuppressWarnings("unchecked")
-        Map<String, Object> members = (Map<String, Object>) frame;
-        return members;
+        byte[] body = room(length);
+        fill(body, false);
+        return members(body, 0, length);
+    }
+
+    private static byte[] room(int length) {
+        for (int tried = 1;; tried++) {
+            try {
+                return new byte[length];
+            } catch (OutOfMemoryError full) {
+                Patience.again(tried, full);
+            }
+        }
+    }
+
+    private static Map<String, Object> members(byte[] bytes, int from, int to) throws IOException, Malformed {
+        for (int tried = 1;; tried++) {
+            try {
+                Object frame = JsonReader.read(bytes, from, to);
+                if (!(frame instanceof Map)) {
+                    throw new IOException("a frame that is no object");
+                }
+                @SuppressWarnings("unchecked")
+                Map<String, Object> members = (Map<String, Object>) frame;
+                return members;
+            } catch (OutOfMemoryError full) {
+                Patience.again(tried, full);
+            }
+        }
     }
 
     private boolean fill(byte[] target, boolean mayEnd) throws IOException {

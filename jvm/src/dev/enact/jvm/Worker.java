@@ -7,9 +7,10 @@ import java.util.Map;
 
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.Malformed;
+import dev.enact.jvm.type.Memory;
 
 /** One JVM, seen from the hub. */
-final class Worker {
+final class Worker implements Crew.Reading {
     private static final int PROTOCOL = 1;
     private static final int THREADS = 16;
     private final Wire wire;
@@ -23,7 +24,7 @@ final class Worker {
         this.wire = wire;
         this.calls = new Calls(wire);
         this.questions = new Questions(wire);
-        this.crew = new Crew(this::nextCall);
+        this.crew = new Crew(this);
     }
 
     /** Serves until the hub has closed the wire. */
@@ -35,15 +36,26 @@ final class Worker {
         crew.lead();
     }
 
-    private Call nextCall() throws IOException, Malformed {
+    @Override
+    public Call next() throws IOException, Malformed {
         while (true) {
             Map<String, Object> frame = wire.read();
             if (frame == null) {
                 return null;
             }
-            Call call = Patience.whileTheHeapIsFull(() -> take(frame));
+            Call call = taken(frame);
             if (call != null) {
                 return call;
+            }
+        }
+    }
+
+    private Call taken(Map<String, Object> frame) {
+        for (int tried = 1;; tried++) {
+            try {
+                return take(frame);
+            } catch (OutOfMemoryError full) {
+                Patience.again(tried, full);
             }
         }
     }
@@ -91,10 +103,36 @@ final class Worker {
             wire.limit((int) limit);
         }
         // Java takes its time for a guard; meanwhile the components are made.
-        Thread guard = new Thread(() -> Exit.guard(calls), "enact-guard");
-        guard.setDaemon(true);
+        Thread guard = new Guarding();
         guard.start();
-        Thread maker = new Thread(() -> {
+        new Making(frame, guard).start();
+    }
+
+    private final class Guarding extends Thread {
+        Guarding() {
+            super("enact-guard");
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            Exit.guard(calls);
+        }
+    }
+
+    private final class Making extends Thread {
+        private final Map<String, Object> frame;
+        private final Thread guard;
+
+        Making(Map<String, Object> frame, Thread guard) {
+            super("enact-init");
+            this.frame = frame;
+            this.guard = guard;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
             try {
                 make(frame, guard);
             } catch (InitFailed failed) {
@@ -102,9 +140,7 @@ final class Worker {
             } catch (Throwable other) {
                 wire.send(wire.frame("init_error").name("message").string(Failure.line(other)));
             }
-        }, "enact-init");
-        maker.setDaemon(true);
-        maker.start();
+        }
     }
 
     private void make(Map<String, Object> frame, Thread guard) throws InitFailed, InterruptedException {
@@ -113,12 +149,13 @@ final class Worker {
         if (said == null) {
             throw new InitFailed("init has no config");
         }
-        Components made = Components.make(said);
+        Memory memory = new Memory(frame.get("memory"), !(said.get("components") instanceof Map));
+        Components made = Components.make(said, memory);
         int count = (int) Math.max(number(frame, "calls_in_flight"), 1);
         Object threadsSaid = said.get("threads");
         count = Math.max(count, threadsSaid instanceof Number ? ((Number) threadsSaid).intValue() : THREADS);
         components = made;
-        crew.add(count);
+        crew.allow(count);
         guard.join();
         JsonWriter ready = wire.frame("ready").name("operations").beginArray();
         for (String name : made.operations.keySet()) {
@@ -127,6 +164,9 @@ final class Worker {
         ready.endArray();
         if (!made.refused.isEmpty()) {
             ready.name("refused").value(made.refused);
+        }
+        if (frame.get("memory") == null) {
+            memory.write(ready.name("memory"));
         }
         wire.send(ready);
         // When memory runs out there is none for the classes that say so. Nobody waits for this.

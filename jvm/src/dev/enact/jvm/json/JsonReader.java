@@ -16,18 +16,25 @@ public final class JsonReader {
     private static final int DIGITS_MAX = 10_000;
 
     private final byte[] bytes;
+    private final int end;
     private int at;
     private int depth;
     private char[] text = new char[64];
 
-    private JsonReader(byte[] bytes, int from) {
+    private JsonReader(byte[] bytes, int from, int to) {
         this.bytes = bytes;
         this.at = from;
+        this.end = to;
     }
 
-    /** Reads the value that begins at a byte and fills the rest. */
-    public static Object read(byte[] bytes, int from) throws Malformed {
-        JsonReader reader = new JsonReader(bytes, from);
+    /** Reads the value that fills the bytes. */
+    public static Object read(byte[] bytes) throws Malformed {
+        return read(bytes, 0, bytes.length);
+    }
+
+    /** Reads the value that fills the bytes from one place up to another. */
+    public static Object read(byte[] bytes, int from, int to) throws Malformed {
+        JsonReader reader = new JsonReader(bytes, from, to);
         Object value = reader.value();
         if (reader.peek() >= 0) {
             throw reader.malformed("something follows the value");
@@ -41,7 +48,7 @@ public final class JsonReader {
 
     /** Returns the next byte that is no white space without taking it, or -1 at the end. */
     private int peek() {
-        while (at < bytes.length) {
+        while (at < end) {
             byte next = bytes[at];
             if (next != ' ' && next != '\n' && next != '\r' && next != '\t') {
                 return next & 0xff;
@@ -76,7 +83,7 @@ public final class JsonReader {
 
     private Object word(String word, Object value) throws Malformed {
         for (int i = 0; i < word.length(); i++) {
-            if (at + i >= bytes.length || bytes[at + i] != word.charAt(i)) {
+            if (at + i >= end || bytes[at + i] != word.charAt(i)) {
                 throw malformed("a value was expected");
             }
         }
@@ -155,15 +162,15 @@ public final class JsonReader {
         if (bytes[first] == '0' && at - first > 1) {
             throw malformed("a number begins with 0");
         }
-        if (at < bytes.length && bytes[at] == '.') {
+        if (at < end && bytes[at] == '.') {
             whole = false;
             at++;
             digits();
         }
-        if (at < bytes.length && (bytes[at] == 'e' || bytes[at] == 'E')) {
+        if (at < end && (bytes[at] == 'e' || bytes[at] == 'E')) {
             whole = false;
             at++;
-            if (at < bytes.length && (bytes[at] == '+' || bytes[at] == '-')) {
+            if (at < end && (bytes[at] == '+' || bytes[at] == '-')) {
                 at++;
             }
             digits();
@@ -188,7 +195,7 @@ public final class JsonReader {
 
     private void digits() throws Malformed {
         int from = at;
-        while (at < bytes.length && bytes[at] >= '0' && bytes[at] <= '9') {
+        while (at < end && bytes[at] >= '0' && bytes[at] <= '9') {
             at++;
         }
         if (at == from) {
@@ -218,7 +225,7 @@ public final class JsonReader {
         at++;
         int length = 0;
         while (true) {
-            if (at >= bytes.length) {
+            if (at >= end) {
                 throw malformed("a text does not end");
             }
             int next = bytes[at++] & 0xff;
@@ -241,7 +248,7 @@ public final class JsonReader {
     }
 
     private char escape() throws Malformed {
-        int next = at < bytes.length ? bytes[at++] : -1;
+        int next = at < end ? bytes[at++] : -1;
         switch (next) {
             case '"':
             case '\\':
@@ -267,7 +274,7 @@ public final class JsonReader {
     private char hex() throws Malformed {
         int value = 0;
         for (int i = 0; i < 4; i++) {
-            int digit = at < bytes.length ? Character.digit(bytes[at++], 16) : -1;
+            int digit = at < end ? Character.digit(bytes[at++], 16) : -1;
             if (digit < 0) {
                 throw malformed("four hexadecimal digits were expected");
             }
@@ -278,7 +285,7 @@ public final class JsonReader {
 
     private int multibyte(int first, int length) throws Malformed {
         int more = first >= 0xf0 && first < 0xf5 ? 3 : first >= 0xe0 ? 2 : first >= 0xc2 ? 1 : 0;
-        if (more == 0 || first >= 0xf5 || at + more > bytes.length) {
+        if (more == 0 || first >= 0xf5 || at + more > end) {
             throw malformed("a text is no UTF-8");
         }
         int code = first & (0x3f >> more);

@@ -39,7 +39,7 @@ final class Keys {
         }
         Object value;
         try {
-            value = JsonReader.read(name.getBytes(java.nio.charset.StandardCharsets.UTF_8), 0);
+            value = JsonReader.read(name.getBytes(java.nio.charset.StandardCharsets.UTF_8));
         } catch (Malformed noNumber) {
             value = name;
         }

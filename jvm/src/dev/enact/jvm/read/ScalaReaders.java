@@ -54,7 +54,7 @@ final class ScalaReaders {
         if (raw.getName().equals("scala.runtime.BoxedUnit")) {
             return Groups.optional(json -> made(() -> raw.getField("UNIT").get(null), json, raw));
         }
-        if (raw.getName().matches("scala\\.Tuple[0-9]+")) {
+        if (scala.isTuple(raw)) {
             return tuple(type);
         }
         if (scala.map != null && scala.map.isAssignableFrom(raw)) {
@@ -178,6 +178,8 @@ final class ScalaReaders {
     /** The companion of a collection makes builders, in every version of Scala. */
     private final class Builders {
         private final Class<?> companion;
+        /** The companion itself; asked for at the first call, because that initialises it. */
+        private Object module;
         private final Method newBuilder;
         private final Method add;
         private final Method result;
@@ -198,7 +200,10 @@ final class ScalaReaders {
         }
 
         Object build(List<Object> items) throws ReflectiveOperationException {
-            Object builder = newBuilder.invoke(companion.getField("MODULE$").get(null));
+            if (module == null) {
+                module = companion.getField("MODULE$").get(null);
+            }
+            Object builder = newBuilder.invoke(module);
             for (Object item : items) {
                 add.invoke(builder, item);
             }

@@ -3,8 +3,6 @@ package dev.enact.jvm.read;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
-import java.util.HashMap;
-import java.util.Map;
 
 import dev.enact.jvm.type.JavaTypes;
 
@@ -16,53 +14,66 @@ final class Scalars {
     private Scalars() {
     }
 
-    private interface Conversion {
-        /** Returns the value, or null if the JSON does not suit. */
-        Object of(Object json);
-    }
+    /** What stands for the values of a class that is none of these. */
+    private static final Object UNKNOWN = new Object();
 
-    private static final Map<Class<?>, Conversion> CONVERSIONS = new HashMap<>();
-
-    static {
-        CONVERSIONS.put(Boolean.class, json -> json instanceof Boolean ? json : null);
-        CONVERSIONS.put(Byte.class, json -> within(json, Byte.MIN_VALUE, Byte.MAX_VALUE) ? (Object) whole(json).byteValue() : null);
-        CONVERSIONS.put(Short.class,
-                json -> within(json, Short.MIN_VALUE, Short.MAX_VALUE) ? (Object) whole(json).shortValue() : null);
-        CONVERSIONS.put(Integer.class,
-                json -> within(json, Integer.MIN_VALUE, Integer.MAX_VALUE) ? (Object) whole(json).intValue() : null);
-        CONVERSIONS.put(Long.class, json -> within(json, Long.MIN_VALUE, Long.MAX_VALUE) ? (Object) whole(json).longValue() : null);
-        CONVERSIONS.put(BigInteger.class, Scalars::whole);
-        CONVERSIONS.put(BigDecimal.class, Scalars::decimal);
-        CONVERSIONS.put(Double.class, json -> {
+    /** Returns the value, or null if the JSON does not suit. */
+    private static Object converted(Class<?> type, Object json) {
+        if (type == String.class || type == CharSequence.class) {
+            return json instanceof String ? json : null;
+        }
+        if (type == Integer.class) {
+            return within(json, Integer.MIN_VALUE, Integer.MAX_VALUE) ? (Object) whole(json).intValue() : null;
+        }
+        if (type == Long.class) {
+            return within(json, Long.MIN_VALUE, Long.MAX_VALUE) ? (Object) whole(json).longValue() : null;
+        }
+        if (type == Boolean.class) {
+            return json instanceof Boolean ? json : null;
+        }
+        if (type == Double.class) {
             double value = json instanceof Number ? ((Number) json).doubleValue() : Double.NaN;
             return Double.isNaN(value) || Double.isInfinite(value) ? null : (Object) value;
-        });
-        CONVERSIONS.put(Float.class, json -> {
+        }
+        if (type == Float.class) {
             float value = json instanceof Number ? ((Number) json).floatValue() : Float.NaN;
             return Float.isNaN(value) || Float.isInfinite(value) ? null : (Object) value;
-        });
-        CONVERSIONS.put(Number.class, json -> json instanceof Number ? Plain.of(json) : null);
-        CONVERSIONS.put(Character.class,
-                json -> json instanceof String && ((String) json).length() == 1 ? (Object) ((String) json).charAt(0) : null);
-        CONVERSIONS.put(String.class, json -> json instanceof String ? json : null);
-        CONVERSIONS.put(CharSequence.class, json -> json instanceof String ? json : null);
-        CONVERSIONS.put(Void.class, json -> null);
+        }
+        if (type == BigDecimal.class) {
+            return decimal(json);
+        }
+        if (type == BigInteger.class) {
+            return whole(json);
+        }
+        if (type == Short.class) {
+            return within(json, Short.MIN_VALUE, Short.MAX_VALUE) ? (Object) whole(json).shortValue() : null;
+        }
+        if (type == Byte.class) {
+            return within(json, Byte.MIN_VALUE, Byte.MAX_VALUE) ? (Object) whole(json).byteValue() : null;
+        }
+        if (type == Number.class) {
+            return json instanceof Number ? Plain.of(json) : null;
+        }
+        if (type == Character.class) {
+            return json instanceof String && ((String) json).length() == 1 ? (Object) ((String) json).charAt(0) : null;
+        }
+        return type == Void.class ? null : UNKNOWN;
     }
 
     /** Returns the reader of a class, or null if it is none of these. */
     static Reader of(Class<?> type) {
-        Conversion conversion = CONVERSIONS.get(JavaTypes.boxed(type));
-        if (conversion == null) {
+        Class<?> boxed = JavaTypes.boxed(type);
+        if (converted(boxed, null) == UNKNOWN) {
             return null;
         }
-        boolean number = Number.class.isAssignableFrom(JavaTypes.boxed(type));
+        boolean number = Number.class.isAssignableFrom(boxed);
         return new Reader() {
             @Override
             public Object read(Object json) throws BadArgument {
                 if (json == null && !type.isPrimitive()) {
                     return null;
                 }
-                Object value = conversion.of(json);
+                Object value = converted(boxed, json);
                 if (value == null) {
                     boolean range = number && json instanceof Number;
                     throw range ? new BadArgument(json, type.getName(), "does not fit " + type.getSimpleName())

@@ -235,6 +235,8 @@ public final class Structures {
         final boolean strict;
         private final List<Method> defaults = new ArrayList<>();
         private Class<?> companion;
+        /** The companion itself; asked for at the first call, because that initialises it. */
+        private Object module;
 
         Making(Constructor<?> constructor, List<String> names, List<TypeTree> types, boolean strict) {
             this.constructor = constructor;
@@ -264,7 +266,10 @@ public final class Structures {
 
         Object fallback(int index, Object json) throws BadArgument {
             try {
-                return defaults.get(index).invoke(companion.getField("MODULE$").get(null));
+                if (module == null) {
+                    module = companion.getField("MODULE$").get(null);
+                }
+                return defaults.get(index).invoke(module);
             } catch (ReflectiveOperationException refused) {
                 throw refused(refused, json, constructor.getDeclaringClass());
             }

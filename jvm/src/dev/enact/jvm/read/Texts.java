@@ -6,7 +6,6 @@ import java.net.MalformedURLException;
 import java.net.URI;
 import java.net.URL;
 import java.nio.charset.Charset;
-import java.nio.file.Path;
 import java.nio.file.Paths;
 import java.time.Duration;
 import java.time.Instant;
@@ -26,48 +25,23 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.Currency;
 import java.util.Date;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Locale;
-import java.util.Map;
+import java.util.Set;
 import java.util.TimeZone;
 import java.util.UUID;
-import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /** Readers of what a text stands for. */
 final class Texts {
-    private static final Map<Class<?>, Function<String, Object>> PARSERS = new HashMap<>();
-
-    static {
-        PARSERS.put(Instant.class, text -> text.endsWith("Z") ? Instant.parse(text) : OffsetDateTime.parse(text).toInstant());
-        PARSERS.put(LocalDate.class, LocalDate::parse);
-        PARSERS.put(LocalTime.class, LocalTime::parse);
-        PARSERS.put(LocalDateTime.class, LocalDateTime::parse);
-        PARSERS.put(OffsetDateTime.class, OffsetDateTime::parse);
-        PARSERS.put(OffsetTime.class, OffsetTime::parse);
-        PARSERS.put(ZonedDateTime.class, ZonedDateTime::parse);
-        PARSERS.put(Duration.class, Duration::parse);
-        PARSERS.put(Period.class, Period::parse);
-        PARSERS.put(Year.class, Year::parse);
-        PARSERS.put(YearMonth.class, YearMonth::parse);
-        PARSERS.put(MonthDay.class, MonthDay::parse);
-        PARSERS.put(ZoneId.class, ZoneId::of);
-        PARSERS.put(ZoneOffset.class, ZoneOffset::of);
-        PARSERS.put(Date.class, text -> Date.from(OffsetDateTime.parse(text).toInstant()));
-        PARSERS.put(TimeZone.class, text -> TimeZone.getTimeZone(ZoneId.of(text)));
-        PARSERS.put(UUID.class, Texts::uuid);
-        PARSERS.put(URI.class, URI::create);
-        PARSERS.put(URL.class, Texts::url);
-        PARSERS.put(File.class, File::new);
-        PARSERS.put(Path.class, text -> Paths.get(text));
-        PARSERS.put(Locale.class, Locale::forLanguageTag);
-        PARSERS.put(Currency.class, Currency::getInstance);
-        PARSERS.put(Charset.class, Charset::forName);
-        PARSERS.put(Pattern.class, Pattern::compile);
-        PARSERS.put(StringBuilder.class, StringBuilder::new);
-        PARSERS.put(byte[].class, Texts::bytes);
-        PARSERS.put(char[].class, String::toCharArray);
-    }
+    /** By their names: a component that has none of them does not load them. */
+    private static final Set<String> NAMES = new HashSet<>(Arrays.asList(
+            "java.time.Instant", "java.time.LocalDate", "java.time.LocalTime", "java.time.LocalDateTime",
+            "java.time.OffsetDateTime", "java.time.OffsetTime", "java.time.ZonedDateTime", "java.time.Duration",
+            "java.time.Period", "java.time.Year", "java.time.YearMonth", "java.time.MonthDay", "java.time.ZoneId",
+            "java.time.ZoneOffset", "java.util.Date", "java.util.TimeZone", "java.util.UUID", "java.net.URI",
+            "java.net.URL", "java.io.File", "java.nio.file.Path", "java.util.Locale", "java.util.Currency",
+            "java.nio.charset.Charset", "java.util.regex.Pattern", "java.lang.StringBuilder", "[B", "[C"));
 
     private Texts() {
     }
@@ -94,40 +68,105 @@ final class Texts {
         return (url ? Base64.getUrlDecoder() : Base64.getDecoder()).decode(text);
     }
 
+    private static Object parsed(Class<?> type, String text) {
+        switch (type.getName()) {
+            case "java.time.Instant":
+                return text.endsWith("Z") ? Instant.parse(text) : OffsetDateTime.parse(text).toInstant();
+            case "java.time.LocalDate":
+                return LocalDate.parse(text);
+            case "java.time.LocalTime":
+                return LocalTime.parse(text);
+            case "java.time.LocalDateTime":
+                return LocalDateTime.parse(text);
+            case "java.time.OffsetDateTime":
+                return OffsetDateTime.parse(text);
+            case "java.time.OffsetTime":
+                return OffsetTime.parse(text);
+            case "java.time.ZonedDateTime":
+                return ZonedDateTime.parse(text);
+            case "java.time.Duration":
+                return Duration.parse(text);
+            case "java.time.Period":
+                return Period.parse(text);
+            case "java.time.Year":
+                return Year.parse(text);
+            case "java.time.YearMonth":
+                return YearMonth.parse(text);
+            case "java.time.MonthDay":
+                return MonthDay.parse(text);
+            case "java.time.ZoneId":
+                return ZoneId.of(text);
+            case "java.time.ZoneOffset":
+                return ZoneOffset.of(text);
+            case "java.util.Date":
+                return Date.from(OffsetDateTime.parse(text).toInstant());
+            case "java.util.TimeZone":
+                return TimeZone.getTimeZone(ZoneId.of(text));
+            case "java.util.UUID":
+                return uuid(text);
+            case "java.net.URI":
+                return URI.create(text);
+            case "java.net.URL":
+                return url(text);
+            case "java.io.File":
+                return new File(text);
+            case "java.nio.file.Path":
+                return Paths.get(text);
+            case "java.util.Locale":
+                return Locale.forLanguageTag(text);
+            case "java.util.Currency":
+                return Currency.getInstance(text);
+            case "java.nio.charset.Charset":
+                return Charset.forName(text);
+            case "java.util.regex.Pattern":
+                return Pattern.compile(text);
+            case "java.lang.StringBuilder":
+                return new StringBuilder(text);
+            case "[B":
+                return bytes(text);
+            case "[C":
+                return text.toCharArray();
+            default:
+                return constant(type, text);
+        }
+    }
+
     /** Returns the reader of a class, or null if it is none of these. */
     static Reader of(Class<?> type) {
-        Function<String, Object> parser = type.isEnum() ? constants(type) : PARSERS.get(type);
-        if (parser == null) {
-            return null;
+        return type.isEnum() || NAMES.contains(type.getName()) ? new Text(type) : null;
+    }
+
+    private static final class Text extends Reader {
+        private final Class<?> type;
+
+        Text(Class<?> type) {
+            this.type = type;
         }
-        return new Reader() {
-            @Override
-            public Object read(Object json) throws BadArgument {
-                if (json == null) {
-                    return null;
-                }
-                if (!(json instanceof String)) {
-                    throw BadArgument.not(json, type);
-                }
-                try {
-                    return parser.apply((String) json);
-                } catch (RuntimeException refused) {
-                    String named = type.isEnum() ? refused.getMessage() : "is not a " + type.getSimpleName() + ": " + refused.getMessage();
-                    throw new BadArgument(json, type.getName(), named);
-                }
+
+        @Override
+        public Object read(Object json) throws BadArgument {
+            if (json == null) {
+                return null;
             }
-        };
+            if (!(json instanceof String)) {
+                throw BadArgument.not(json, type);
+            }
+            try {
+                return parsed(type, (String) json);
+            } catch (RuntimeException refused) {
+                String named = type.isEnum() ? refused.getMessage() : "is not a " + type.getSimpleName() + ": " + refused.getMessage();
+                throw new BadArgument(json, type.getName(), named);
+            }
+        }
     }
 
     /** The constants are asked for at the first call: that initialises the class. */
-    private static Function<String, Object> constants(Class<?> type) {
-        return text -> {
-            for (Object constant : type.getEnumConstants()) {
-                if (((Enum<?>) constant).name().equals(text)) {
-                    return constant;
-                }
+    private static Object constant(Class<?> type, String text) {
+        for (Object constant : type.getEnumConstants()) {
+            if (((Enum<?>) constant).name().equals(text)) {
+                return constant;
             }
-            throw new IllegalArgumentException("is none of " + Arrays.toString(type.getEnumConstants()));
-        };
+        }
+        throw new IllegalArgumentException("is none of " + Arrays.toString(type.getEnumConstants()));
     }
 }

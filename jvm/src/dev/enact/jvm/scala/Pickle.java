@@ -7,6 +7,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
+import dev.enact.jvm.type.Memory;
+
 /** One pickle; it belongs to a top-level class and tells of everything inside of it. */
 final class Pickle {
     private static final int TERM_NAME = 1;
@@ -70,17 +72,28 @@ final class Pickle {
     }
 
     /** Returns the pickle of the top-level class around a class, or null. */
-    static Pickle of(String className, ScalaLibrary scala) {
+    static Pickle of(String className, ScalaLibrary scala, Memory memory) {
         String top = className;
         for (int cut = top.length(); cut > 0; cut = top.lastIndexOf('$')) {
             top = top.substring(0, cut);
             Class<?> candidate = scala.find(top);
-            byte[] bytes = candidate == null ? null : bytes(candidate);
+            byte[] bytes = candidate == null ? null : bytes(candidate, memory);
             if (bytes != null) {
                 return new Pickle(bytes);
             }
         }
         return null;
+    }
+
+    /** Java makes two classes to read an annotation, so a signature is read once for all that come later. */
+    private static byte[] bytes(Class<?> type, Memory memory) {
+        byte[] known = memory.signature(type.getName());
+        if (known != null) {
+            return known.length == 0 ? null : known;
+        }
+        byte[] read = bytes(type);
+        memory.keepSignature(type.getName(), read);
+        return read;
     }
 
     private static byte[] bytes(Class<?> type) {

@@ -6,10 +6,14 @@ import java.lang.reflect.Method;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+import dev.enact.jvm.type.Memory;
 
 /** What of Scala is needed to read and write its values; where there is no Scala, nothing is an instance of anything. */
 public final class ScalaLibrary {
     private final ClassLoader loader;
+    private final Memory memory;
     private final Map<String, Pickle> pickles = new HashMap<>();
     public final Class<?> option;
     public final Class<?> either;
@@ -23,9 +27,13 @@ public final class ScalaLibrary {
     private final Class<?> symbol;
     private final Class<?> enumValue;
     private final Class<?> future;
+    /** Methods by their names, each looked up once: a lookup costs more than a call. */
+    private final Map<String, Method> methods = new ConcurrentHashMap<>();
+    private final Map<String, Object> modules = new ConcurrentHashMap<>();
 
-    public ScalaLibrary(ClassLoader loader) {
+    public ScalaLibrary(ClassLoader loader, Memory memory) {
         this.loader = loader;
+        this.memory = memory;
         option = find("scala.Option");
         either = find("scala.util.Either");
         map = find("scala.collection.Map");
@@ -46,9 +54,13 @@ public final class ScalaLibrary {
 
     /** Returns a class of the library, or null. */
     public Class<?> find(String name) {
+        if (memory.isAbsent(name)) {
+            return null;
+        }
         try {
             return Class.forName(name, false, loader);
         } catch (ClassNotFoundException | LinkageError notHere) {
+            memory.keepAbsent(name);
             return null;
         }
     }
@@ -57,7 +69,7 @@ public final class ScalaLibrary {
     synchronized Pickle pickle(String className) {
         String top = className.indexOf('$') < 0 ? className : className.substring(0, className.indexOf('$'));
         if (!pickles.containsKey(top)) {
-            pickles.put(top, Pickle.of(className, this));
+            pickles.put(top, Pickle.of(className, this, memory));
         }
         return pickles.get(top);
     }
@@ -115,8 +127,8 @@ public final class ScalaLibrary {
     /** Goes through a collection; what Scala throws on the way comes out as it is. */
     public Iterator<Object> iterator(Object many) throws Throwable {
         Object inner = is(iterator, many) ? many : call(many, iterable, "iterator");
-        Method hasNext = iterator.getMethod("hasNext");
-        Method next = iterator.getMethod("next");
+        Method hasNext = method(iterator, "hasNext");
+        Method next = method(iterator, "next");
         return new Iterator<Object>() {
             @Override
             public boolean hasNext() {
@@ -130,6 +142,12 @@ public final class ScalaLibrary {
         };
     }
 
+    /** Returns whether it is one of the tuples. */
+    public boolean isTuple(Class<?> type) {
+        String name = type.getName();
+        return name.startsWith("scala.Tuple") && name.length() > 11 && Character.isDigit(name.charAt(11));
+    }
+
     /** Returns what is in an option, or null. */
     public Object orNull(Object some) throws Throwable {
         return (Boolean) call(some, option, "isEmpty") ? null : call(some, option, "get");
@@ -140,7 +158,7 @@ public final class ScalaLibrary {
     }
 
     public Object element(Object value, int index) throws Throwable {
-        return invoke(product.getMethod("productElement", int.class), value, index);
+        return invoke(method(product, "productElement", int.class), value, index);
     }
 
     public int arity(Object value) throws Throwable {
@@ -164,12 +182,18 @@ public final class ScalaLibrary {
     }
 
     public Object some(Object valueOrNull) throws ReflectiveOperationException {
-        return method(module("scala.Option"), "apply", Object.class).invoke(module("scala.Option"), valueOrNull);
+        Object companion = module("scala.Option");
+        return method(companion.getClass(), "apply", Object.class).invoke(companion, valueOrNull);
     }
 
     /** Returns the only instance of a Scala object. */
     public Object module(String name) throws ReflectiveOperationException {
-        return Class.forName(name + "$", true, loader).getField("MODULE$").get(null);
+        Object known = modules.get(name);
+        if (known == null) {
+            known = Class.forName(name + "$", true, loader).getField("MODULE$").get(null);
+            modules.put(name, known);
+        }
+        return known;
     }
 
     private static final String[][] SIGNS = {{"$tilde", "~"}, {"$eq", "="}, {"$less", "<"}, {"$greater", ">"},
@@ -188,12 +212,18 @@ public final class ScalaLibrary {
         return text;
     }
 
-    static Method method(Object target, String name, Class<?>... parameters) throws NoSuchMethodException {
-        return target.getClass().getMethod(name, parameters);
+    private Method method(Class<?> owner, String name, Class<?>... parameters) throws NoSuchMethodException {
+        String key = owner.getName() + '.' + name;
+        Method known = methods.get(key);
+        if (known == null) {
+            known = owner.getMethod(name, parameters);
+            methods.put(key, known);
+        }
+        return known;
     }
 
-    private static Object call(Object target, Class<?> type, String name) throws Throwable {
-        return invoke((type == null ? target.getClass() : type).getMethod(name), target);
+    private Object call(Object target, Class<?> type, String name) throws Throwable {
+        return invoke(method(type == null ? target.getClass() : type, name), target);
     }
 
     private static Object invoke(Method method, Object target, Object... arguments) throws Throwable {

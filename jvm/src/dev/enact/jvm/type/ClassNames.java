@@ -32,12 +32,14 @@ public final class ClassNames {
 
     private final Class<?> neighbour;
     private final ClassLoader loader;
+    private final Memory memory;
     private final boolean scalaFirst;
 
     /** Looks first beside a class and inside of it, then in the usual packages of one language, then of the other. */
-    public ClassNames(Class<?> neighbour, ClassLoader loader, boolean scalaFirst) {
+    public ClassNames(Class<?> neighbour, ClassLoader loader, Memory memory, boolean scalaFirst) {
         this.neighbour = neighbour;
         this.loader = loader;
+        this.memory = memory;
         this.scalaFirst = scalaFirst;
     }
 
@@ -83,9 +85,13 @@ public final class ClassNames {
     }
 
     private Class<?> find(String name) {
+        if (memory.isAbsent(name)) {
+            return null;
+        }
         try {
             return Class.forName(name, false, loader);
         } catch (ClassNotFoundException | LinkageError notHere) {
+            memory.keepAbsent(name);
             return null;
         }
     }

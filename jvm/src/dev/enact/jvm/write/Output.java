@@ -221,7 +221,7 @@ public final class Output {
         private void product(Object value) throws Throwable {
             int arity = scala.arity(value);
             String type = value.getClass().getName();
-            if (type.startsWith("scala.Tuple")) {
+            if (scala.isTuple(value.getClass())) {
                 json.beginArray();
                 for (int i = 0; i < arity; i++) {
                     try {

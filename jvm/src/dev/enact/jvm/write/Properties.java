@@ -53,7 +53,12 @@ final class Properties {
 
     /** Returns the names of the parameters of a case class. */
     List<String> caseFields(Object value, int arity, ScalaLibrary scala) {
-        return cases.computeIfAbsent(value.getClass(), unknown -> CaseClasses.names(value, arity, scala));
+        List<String> names = cases.get(value.getClass());
+        if (names == null) {
+            names = CaseClasses.names(value, arity, scala);
+            cases.put(value.getClass(), names);
+        }
+        return names;
     }
 
     private static List<Property> look(Class<?> type) {
