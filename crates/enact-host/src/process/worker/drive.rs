@@ -183,7 +183,8 @@ impl Drive {
             None | Some(Doom::Lingers) if culprits.is_empty() => sole,
             None | Some(Doom::Lingers) => culprits.contains(&id),
         };
-        let called: Vec<_> = open.iter().map(|(id, entry)| (culprit(*id), entry.call.context.selector().clone())).collect();
+        let called: Vec<_> =
+            open.iter().map(|(id, entry)| (culprit(*id), entry.call.context.selector().clone())).collect();
         for (id, entry) in open {
             let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid(), &whose(&called)).with(|evidence| {
                 evidence.log_tail = instance.log().since(entry.log_from);
