@@ -14,9 +14,9 @@ use enact_engine::policy::Policy;
 use enact_engine::scratch::Overlay;
 use enact_engine::view::{Need, View as EngineView};
 use enact_model::execution::Execution;
-use enact_model::id::{Epoch, ExecutionId, Lsn, TenantId};
+use enact_model::id::{Epoch, ExecutionId, IntentId, Lsn, TenantId};
 use enact_model::record::{Body, Record};
-use enact_model::table::{ComponentState, Key, KeyRange, Row, Table};
+use enact_model::table::{ComponentState, IntentRow, Key, KeyRange, Row, Table};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Batch, Cached, Order, ReadError, Store, View};
 
@@ -334,6 +334,22 @@ pub fn read_execution<V: View>(
         Some(Row::Execution(row)) => Some(row),
         _ => None,
     })
+}
+
+/// Reads what became of an intent from the durable view.
+///
+/// # Errors
+/// When the disk or the bytes on it fail.
+pub fn read_intent<V: View>(
+    view: &V,
+    tenant: &TenantId,
+    intent: IntentId,
+) -> Result<Option<Arc<IntentRow>>, ReadError> {
+    if let Some(Row::Intent(row)) = view.get(&Key::intent(tenant, intent))? {
+        return Ok(Some(row));
+    }
+    let execution = read_execution(view, tenant, ExecutionId::from_u128(intent.as_u128()))?;
+    Ok(execution.and_then(|execution| IntentRow::told_by(&execution)).map(Arc::new))
 }
 
 /// Applies a record during a replay: the same `apply` as everywhere, over the tables that the replay has made so far.

@@ -60,6 +60,14 @@ pub enum IntentRow {
     Rejected { rejection: Box<Rejection>, at: Timestamp, lsn: Lsn },
 }
 
+impl IntentRow {
+    /// Returns what an execution tells of the intent with its number; nothing if it has another.
+    pub fn told_by(execution: &Execution) -> Option<Self> {
+        let (id, at, lsn) = (execution.id, execution.accepted_at, execution.accepted_lsn);
+        execution.has_number_of_intent().then_some(Self::Accepted { execution: id, at, lsn })
+    }
+}
+
 /// The execution that has an idempotency key; it lives as long as the execution's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
