@@ -200,8 +200,9 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
         })?;
         self.shared.tables.publish(&batch.changes, last);
         if let Some(flusher) = &self.flusher {
-            // Small batches keep memory small; the interval is for a hub that has little to do.
-            flusher.want(self.shared.tables.dirty() >= self.config.dirty_max / 8);
+            // Small batches keep memory small, and large ones hold more that has settled meanwhile and is written once. The
+            // interval is for a hub that has little to do.
+            flusher.want(self.shared.tables.dirty() >= self.config.dirty_max / 4);
         }
         Ok(())
     }

@@ -159,7 +159,8 @@ macro_rules! rows {
             /// # Panics
             /// Never: every row serialises.
             pub fn encode(&self) -> Vec<u8> {
-                let mut out = vec![ROW_VERSION];
+                let mut out = Vec::with_capacity(1024);
+                out.push(ROW_VERSION);
                 match self { $(Self::$table(row) => serde_json::to_writer(&mut out, &**row)),+ }.expect("a row serialises");
                 out
             }
