@@ -1,5 +1,7 @@
 //! The durable life of one accepted intent.
 
+pub(crate) mod packed;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
