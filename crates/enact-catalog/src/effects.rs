@@ -73,6 +73,18 @@ fn fault(effect: impl Into<String>, reason: EffectReason) -> EffectFault {
     EffectFault { effect: effect.into(), reason }
 }
 
+/// Tells whether an operation declares anything that is evaluated over input and output.
+pub fn are_declared(operation: &Operation) -> bool {
+    let Operation { produces, state, emits, result, .. } = operation;
+    !produces.is_empty() || !state.is_empty() || !emits.is_empty() || result.is_some()
+}
+
+/// Tells whether an operation says where in its input references stand.
+pub fn look_for_references(operation: &Operation) -> bool {
+    let files = operation.call.args.iter().any(|argument| matches!(argument, Argument::File(_)));
+    files || matches!(operation.call.stdin, Stdin::File(_)) || !operation.produces.is_empty()
+}
+
 /// Evaluates what an operation declares for a completed outcome.
 ///
 /// `output` is what the program answered; `artifacts` are the references of what it produced, in the order of

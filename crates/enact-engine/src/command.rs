@@ -38,7 +38,7 @@ pub enum CommandBody {
         release: String,
     },
     /// An intent that parsed; `parameters` is the value even where the intent carries it by reference. `named_here` tells
-    /// that the hub has just made its id, so that nothing can have it.
+    /// that the hub has just made its id: nothing can have it, and the execution gets its number.
     Submit {
         intent: Arc<Intent>,
         parameters: Json,
@@ -246,14 +246,17 @@ fn value(payload: &Payload, brought: Option<&Json>) -> serde_json::Value {
 }
 
 impl CommandBody {
-    /// Returns the keys that deciding it reads whatever else is there, as far as they can lie on disk: loaded before, they
-    /// let it be decided once.
+    /// Returns the keys that deciding it reads whatever else is there, as far as they can lie on disk: loaded together, they
+    /// let it be decided without asking for one after the other.
     pub fn needs(&self) -> Vec<Key> {
         match self {
             Self::Submit { intent, named_here, .. } => {
                 let tenant = &intent.tenant_id;
                 let mut keys = vec![Key::session(tenant, &intent.session_id)];
-                keys.extend((!named_here).then(|| Key::intent(tenant, intent.intent_id)));
+                if !named_here {
+                    let named = ExecutionId::from_u128(intent.intent_id.as_u128());
+                    keys.extend([Key::intent(tenant, intent.intent_id), Key::execution(tenant, named)]);
+                }
                 keys.extend(
                     intent.idempotency_key.iter().map(|key| Key::idempotency(tenant, &intent.intent_type, key)),
                 );

@@ -26,24 +26,29 @@ impl Overlay {
     }
     /// Returns the first row of a range, with `base` behind this overlay.
     pub fn first(&self, base: &(impl View + ?Sized), range: &KeyRange) -> Option<(Key, Row)> {
-        let mut rest = range.clone();
-        loop {
-            let behind = base.first(&rest);
-            let here = self.0.range(rest.from.clone()..rest.to.clone()).next();
-            match (here, behind) {
-                (None, behind) => return behind,
-                (Some((key, row)), behind) => {
-                    if let Some((behind_key, behind_row)) = behind
-                        && behind_key < *key
-                    {
-                        return Some((behind_key, behind_row));
-                    }
-                    if let Some(row) = row {
-                        return Some((key.clone(), row.clone()));
-                    }
-                    rest = rest.after(key);
-                }
+        let mut here = self.0.range::<Key, _>(&range.from..).take_while(|(key, _)| **key < range.to);
+        let mut behind = base.first(range);
+        for (key, row) in &mut here {
+            match (&behind, row) {
+                (Some((before, _)), _) if before < key => return behind,
+                (_, Some(row)) => return Some((key.clone(), row.clone())),
+                // What is gone here does not count behind either.
+                (Some((gone, _)), None) if gone == key => behind = base.first(&range.after(key)),
+                (_, None) => {}
             }
+        }
+        behind
+    }
+    /// Lists every change, in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        self.0.iter().map(|(key, row)| Change { key: key.clone(), row: row.clone() })
+    }
+    /// Takes in the changes of another overlay, which are later than its own.
+    pub fn extend(&mut self, mut later: Self) {
+        if self.0.is_empty() {
+            self.0 = later.0;
+        } else {
+            self.0.append(&mut later.0);
         }
     }
     /// Takes every change out, in order.
@@ -53,6 +58,21 @@ impl Overlay {
     /// Forgets every change.
     pub fn clear(&mut self) {
         self.0.clear();
+    }
+}
+
+/// An overlay and the view that it lies over.
+pub struct Over<'a, B>(pub &'a Overlay, pub B);
+
+impl<B: View> View for Over<'_, B> {
+    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
+        match self.0.get(key) {
+            Some(row) => Ok(row.clone()),
+            None => self.1.get(key),
+        }
+    }
+    fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
+        self.0.first(&self.1, range)
     }
 }
 

@@ -99,13 +99,12 @@ pub(crate) fn start_called_for(scratch: &mut Scratch<'_>, world: &World<'_>) -> 
 /// Returns who is next in a queue: the first of the tenant that follows the one served last. One whose total deadline has
 /// come starts no more; the clock settles it, and that hands its turn on.
 fn next(scratch: &Scratch<'_>, queue: &str) -> Result<Option<Arc<Execution>>, Need> {
-    let found = match scratch.turn_row(&Key::turn(queue))? {
-        Some(last) => {
-            scratch.first(&KeyRange::queue_after(queue, &last)).or_else(|| scratch.first(&KeyRange::queue(queue)))
-        }
-        None => scratch.first(&KeyRange::queue(queue)),
+    let Some(first) = scratch.first(&KeyRange::queue(queue)) else { return Ok(None) };
+    let after = match scratch.turn_row(&Key::turn(queue))? {
+        Some(last) => scratch.first(&KeyRange::queue_after(queue, &last)),
+        None => None,
     };
-    let Some((key, Row::Queue(row))) = found else { return Ok(None) };
+    let (key, Row::Queue(row)) = after.unwrap_or(first) else { return Ok(None) };
     let Some(tenant) = key.second_text().and_then(|text| text.parse().ok()) else { return Ok(None) };
     Ok(scratch.execution(&tenant, row.execution)?.filter(|execution| !execution.is_overdue(scratch.now())))
 }

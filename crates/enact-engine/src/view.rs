@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use enact_model::execution::Execution;
-use enact_model::id::{ExecutionId, TenantId};
-use enact_model::table::{Key, KeyRange, Row, Table};
+use enact_model::id::{ExecutionId, IntentId, TenantId};
+use enact_model::table::{IntentRow, Key, KeyRange, Row, Table};
 
 /// The keys that a rule needs and the view does not have in memory. The driver loads them and asks again; nothing has
 /// happened in between.
@@ -92,6 +92,18 @@ macro_rules! typed {
             fn execution(&self, tenant: &TenantId, execution: ExecutionId) -> Result<Option<Arc<Execution>>, Need> {
                 self.execution_row(&Key::execution(tenant, execution))
             }
+
+            /// Reads what became of an intent.
+            ///
+            /// # Errors
+            /// Rows that tell it are not in memory and must be loaded first.
+            fn intent(&self, tenant: &TenantId, intent: IntentId) -> Result<Option<Arc<IntentRow>>, Need> {
+                if let Some(row) = self.intent_row(&Key::intent(tenant, intent))? {
+                    return Ok(Some(row));
+                }
+                let execution = self.execution(tenant, ExecutionId::from_u128(intent.as_u128()))?;
+                Ok(execution.and_then(|execution| IntentRow::told_by(&execution)).map(Arc::new))
+            }
         }
         impl<V: View + ?Sized> Typed for V {}
     };
@@ -119,7 +131,7 @@ typed! {
     /// Reads an execution by its key.
     execution_row -> Execution: Execution;
     /// Reads what became of an intent.
-    intent_row -> Intent: enact_model::table::IntentRow;
+    intent_row -> Intent: IntentRow;
     /// Reads who has an idempotency key.
     idempotency_row -> Idempotency: enact_model::table::IdempotencyRow;
     /// Reads a session.

@@ -1,5 +1,7 @@
 //! The durable life of one accepted intent.
 
+pub(crate) mod packed;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -203,6 +205,10 @@ impl Execution {
     /// Returns whether its total deadline has come.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.deadline_at.is_some_and(|at| at <= now)
+    }
+    /// Returns whether it has the number of its intent, as where the hub made both: its row answers for the intent too.
+    pub fn has_number_of_intent(&self) -> bool {
+        self.id.as_u128() == self.intent.intent_id.as_u128()
     }
     /// Returns whose it is.
     pub fn tenant(&self) -> &TenantId {

@@ -226,6 +226,10 @@ impl SessionId {
     pub fn default_session() -> Self {
         Self("default".into())
     }
+    /// Returns whether it is that session.
+    pub fn is_default(&self) -> bool {
+        self.as_str() == "default"
+    }
 }
 impl SolutionId {
     /// The solution of an intent that names none.

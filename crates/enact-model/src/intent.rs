@@ -89,31 +89,55 @@ impl InputFault {
     }
 }
 
+/// What a door fills in where a caller has left it out.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct LeftOut {
+    pub intent_id: IntentId,
+    pub tenant_id: TenantId,
+    pub session_id: SessionId,
+    pub solution_id: SolutionId,
+    pub created_at: Timestamp,
+}
+
 impl IntentDraft {
-    /// Checks every field and makes the intent; the draft is complete by now, the doors have filled in what a caller may
-    /// leave out.
+    /// Checks every field and makes the intent of a draft that is complete.
     ///
     /// # Errors
     /// Every fault at once, one for each field.
     pub fn parse(&self, now: Timestamp) -> Result<Intent, Vec<InputFault>> {
+        self.read(now, None)
+    }
+
+    /// Checks every field and makes the intent; the door fills in what the caller may leave out.
+    ///
+    /// # Errors
+    /// As [`IntentDraft::parse`].
+    pub fn parse_filled_in(&self, now: Timestamp, left_out: &LeftOut) -> Result<Intent, Vec<InputFault>> {
+        self.read(now, Some(left_out))
+    }
+
+    fn read(&self, now: Timestamp, fill: Option<&LeftOut>) -> Result<Intent, Vec<InputFault>> {
         let mut faults = Vec::new();
-        let intent_id = required("intent_id", self.intent_id.as_deref(), &mut faults);
-        let intent_type = required("intent_type", self.intent_type.as_deref(), &mut faults);
-        let tenant_id = required("tenant_id", self.tenant_id.as_deref(), &mut faults);
-        let session_id = required("session_id", self.session_id.as_deref(), &mut faults);
-        let solution_id = required("solution_id", self.solution_id.as_deref(), &mut faults);
+        let intent_id = required("intent_id", self.intent_id.as_deref(), fill.map(|by| &by.intent_id), &mut faults);
+        let intent_type = required("intent_type", self.intent_type.as_deref(), None, &mut faults);
+        let tenant_id = required("tenant_id", self.tenant_id.as_deref(), fill.map(|by| &by.tenant_id), &mut faults);
+        let session_id = required("session_id", self.session_id.as_deref(), fill.map(|by| &by.session_id), &mut faults);
+        let solution_id =
+            required("solution_id", self.solution_id.as_deref(), fill.map(|by| &by.solution_id), &mut faults);
         let parameters = self.parameters.clone();
         if parameters.is_none() {
             faults.push(
                 InputFault::new("parameters", "it is missing").hint("send {} for an operation without parameters"),
             );
         }
-        let created_at = match &self.created_at {
-            None => {
+        let created_at = match (&self.created_at, fill) {
+            (None, Some(by)) => Some(by.created_at),
+            (None, None) => {
                 faults.push(InputFault::new("created_at", "it is missing"));
                 None
             }
-            Some(text) => read_time(text, None).map_err(|m| faults.push(InputFault::new("created_at", m))).ok(),
+            (Some(text), _) => read_time(text, None).map_err(|m| faults.push(InputFault::new("created_at", m))).ok(),
         };
         let deadline_ms = self.deadline.as_deref().and_then(|text| {
             read_deadline(text)
@@ -185,12 +209,14 @@ impl Intent {
     }
 }
 
-fn required<T: std::str::FromStr<Err = crate::id::ParseIdError>>(
+fn required<T: std::str::FromStr<Err = crate::id::ParseIdError> + Clone>(
     field: &str,
     text: Option<&str>,
+    left_out: Option<&T>,
     faults: &mut Vec<InputFault>,
 ) -> Option<T> {
     match text {
+        None if left_out.is_some() => return left_out.cloned(),
         None => faults.push(InputFault::new(field, "it is missing")),
         Some(text) if text.trim().is_empty() => faults.push(InputFault::new(field, "it is blank")),
         Some(text) => match text.parse() {

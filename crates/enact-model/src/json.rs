@@ -1,6 +1,8 @@
 //! JSON in its one canonical form: sorted keys, no space, numbers exactly as they were sent.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -237,13 +239,16 @@ impl<'a> Reader<'a> {
 
     fn object(&mut self, out: &mut String, depth: usize) -> Result<(), JsonError> {
         self.at += 1;
-        let mut entries: Vec<(String, String)> = Vec::new();
+        out.push('{');
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            out.push_str("{}");
+            out.push('}');
             return Ok(());
         }
+        // Each key with the place of its entry in `out`; most objects come with their keys in order.
+        let mut entries: Vec<(Cow<'a, str>, Range<usize>)> = Vec::new();
+        let begin = out.len();
         loop {
             self.space();
             if self.peek() != Some(b'"') {
@@ -252,31 +257,29 @@ impl<'a> Reader<'a> {
             let key = self.string()?;
             self.space();
             self.take(b':', "a colon was expected")?;
-            let mut value = String::new();
-            self.value(&mut value, depth + 1)?;
-            entries.push((key, value));
+            let entry = out.len();
+            write_string(&key, out);
+            out.push(':');
+            self.value(out, depth + 1)?;
+            entries.push((key, entry..out.len()));
             self.space();
             if self.peek() == Some(b',') {
                 self.at += 1;
+                out.push(',');
             } else {
                 self.take(b'}', "a comma or } was expected")?;
                 break;
             }
         }
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut before: Option<&str> = None;
-        out.push('{');
-        for (key, value) in &entries {
-            if before == Some(key) {
-                return Err(self.fail(JsonFault::DuplicateKey(key.clone())));
+        if !entries.is_sorted_by(|a, b| a.0 < b.0) {
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            if let Some([(key, _), _]) = entries.array_windows().find(|[a, b]| a.0 == b.0) {
+                return Err(self.fail(JsonFault::DuplicateKey(key.to_string())));
             }
-            if before.is_some() {
-                out.push(',');
-            }
-            write_string(key, out);
-            out.push(':');
-            out.push_str(value);
-            before = Some(key);
+            let sorted: Vec<&str> = entries.iter().filter_map(|(_, entry)| out.get(entry.clone())).collect();
+            let sorted = sorted.join(",");
+            out.truncate(begin);
+            out.push_str(&sorted);
         }
         out.push('}');
         Ok(())
@@ -321,13 +324,17 @@ impl<'a> Reader<'a> {
         if self.at == start { Err(self.syntax("a digit was expected")) } else { Ok(()) }
     }
 
-    fn string(&mut self) -> Result<String, JsonError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         let start = self.at;
+        let mut escaped = false;
         self.at += 1;
         loop {
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.at += 2,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 2;
+                }
                 Some(0..0x20) => return Err(self.syntax("a control character must be escaped")),
                 Some(_) => self.at += 1,
                 None => return Err(self.syntax("a string does not end")),
@@ -335,8 +342,12 @@ impl<'a> Reader<'a> {
         }
         self.at += 1;
         let quoted: &'a str = self.text.get(start..self.at).ok_or_else(|| self.syntax("a string does not end"))?;
-        serde_json::from_str(quoted)
-            .map_err(|_| JsonError { kind: JsonFault::Syntax("a string has a bad escape"), offset: start })
+        match quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(plain) if !escaped => Ok(Cow::Borrowed(plain)),
+            _ => serde_json::from_str(quoted)
+                .map(Cow::Owned)
+                .map_err(|_| JsonError { kind: JsonFault::Syntax("a string has a bad escape"), offset: start }),
+        }
     }
 }
 

@@ -51,11 +51,11 @@ tables! {
 
     /// tenant, execution → its life.
     Execution = 32,
-    /// tenant, intent → what became of it.
+    /// tenant, intent → what became of it, unless the execution with its number tells that.
     Intent = 33,
     /// tenant, type, key → the execution that has it.
     Idempotency = 34,
-    /// tenant, session, execution → ().
+    /// tenant, session, execution → (): every execution of a session other than the default one.
     SessionExecution = 35,
     /// tenant, session → the session.
     Session = 36,

@@ -1,27 +1,23 @@
-//! The ring, one turn at a time: decide each command over the working view, commit all of them at once, publish. No clock,
-//! no thread, no channel: the simulator drives the same code.
+//! The owner of a partition: commands are decided over the working view, what they come to is committed and published. No
+//! clock, no thread, no channel: the simulator drives the same code.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use enact_catalog::catalog::{Catalog, State};
 use enact_engine::command::{Answer, Command};
-use enact_engine::decide::{World, decide};
-use enact_engine::effect::{Effect, asked_by};
+use enact_engine::effect::Effect;
 use enact_engine::policy::Policy;
-use enact_engine::scratch::Overlay;
 use enact_engine::view::{Need, View as EngineView};
 use enact_model::execution::Execution;
-use enact_model::id::{Epoch, ExecutionId, Lsn, TenantId};
-use enact_model::record::{Body, Record};
-use enact_model::table::{ComponentState, Key, KeyRange, Row, Table};
-use enact_model::time::Timestamp;
-use enact_store::contract::{Batch, Cached, Order, ReadError, Store, View};
+use enact_model::id::{Epoch, ExecutionId, IntentId, Lsn, TenantId};
+use enact_model::record::Record;
+use enact_model::table::{ComponentState, IntentRow, Key, KeyRange, Row, Table};
+use enact_store::contract::{Batch, Order, ReadError, Store, View};
 
-/// Rows read from the disk that are kept from one command of a turn to the next.
-const LOADED_MAX: usize = 10_000;
+mod decider;
+
+pub use decider::{Decided, Decider};
 
 /// The log refused a write; the partition serves reads and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +27,13 @@ pub struct Poisoned {
     pub reason: Arc<str>,
 }
 
-/// What one turn came to; everything in it is durable.
+impl Poisoned {
+    fn by(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self { reason: describe(error).into() }
+    }
+}
+
+/// What commands that were decided together came to; everything in it is durable.
 #[derive(Debug, Default)]
 pub struct Turn {
     /// One answer for each command, in their order.
@@ -41,89 +43,75 @@ pub struct Turn {
     /// Executions that were settled.
     pub settled: Vec<ExecutionId>,
     /// The records that were made.
-    pub records: Vec<Record>,
-    /// Whether the catalog changed.
-    pub catalog_changed: bool,
+    pub batch: Batch,
+    /// The catalog, if it changed.
+    pub catalog: Option<Arc<Catalog>>,
+    /// The position of the last record, be it of this turn or of one before.
+    pub position: Lsn,
 }
 
-/// The owner of a partition: the store, the rules' limits and the catalog that follows from the tables.
+impl Turn {
+    /// Returns the records that were made, in their order.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.batch.frames.iter().flatten()
+    }
+}
+
+/// The owner of a partition: who decides, and who commits what was decided.
 pub struct Driver<S: Store> {
+    decider: Decider<S::View>,
+    writer: Writer<S>,
+}
+
+/// The one who commits: everything in the order in which it was decided, and nothing after a commit has failed.
+pub struct Writer<S> {
     store: S,
-    view: S::View,
-    policy: Policy,
-    catalog: Arc<Catalog>,
     epoch: Epoch,
-    last_time: Timestamp,
     poisoned: Option<Poisoned>,
+}
+
+impl<S: Store> Writer<S> {
+    /// Commits what was decided with one sync.
+    ///
+    /// # Errors
+    /// When the log refuses, now or before: nothing of it is visible, and the partition takes no more writes.
+    pub fn commit(&mut self, decided: Decided) -> Result<Turn, Poisoned> {
+        if let Some(poisoned) = &self.poisoned {
+            return Err(poisoned.clone());
+        }
+        let turn = decided.once_durable();
+        if let Some(first) = turn.records().next() {
+            let expected = Lsn(first.lsn.0 - 1);
+            if let Err(error) = self.store.commit(self.epoch, expected, &turn.batch) {
+                return Err(self.poisoned.insert(Poisoned::by(&error)).clone());
+            }
+        }
+        Ok(turn)
+    }
+    /// Returns the store for what only its owner may do, such as dropping segments.
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.store
+    }
+    /// Ends the ownership.
+    pub fn into_store(self) -> S {
+        self.store
+    }
 }
 
 impl<S: Store> Driver<S> {
     /// Takes a store in the epoch after its last one; the first command must be `OpenEpoch`.
     ///
     /// # Errors
-    /// When the catalog or the last record cannot be read.
+    /// When the last record cannot be read.
     pub fn new(store: S, policy: Policy) -> Result<Self, ReadError> {
-        let view = store.view();
-        let last = store.position();
+        let (view, last, epoch) = (store.view(), store.position(), Epoch(store.epoch().0 + 1));
         let last_time = if last == Lsn::ZERO { None } else { view.record(last)?.map(|record| record.time) };
-        let epoch = Epoch(store.epoch().0 + 1);
-        let catalog = Arc::new(catalog_of(&view));
-        Ok(Self { store, view, policy, catalog, epoch, last_time: last_time.unwrap_or_default(), poisoned: None })
+        let decider = Decider::new(view, policy, epoch, last.plus(1), last_time.unwrap_or_default());
+        Ok(Self { decider, writer: Writer { store, epoch, poisoned: None } })
     }
-
-    /// Returns the view of what is durable.
-    pub fn view(&self) -> &S::View {
-        &self.view
-    }
-    /// Returns the position up to which everything is published.
-    pub fn view_position(&self) -> Lsn {
-        self.view.position()
-    }
-    /// Returns the catalog as it is durable.
-    pub fn catalog(&self) -> &Arc<Catalog> {
-        &self.catalog
-    }
-    /// Returns the epoch that this owner writes in.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-    /// Returns the time of the last record.
-    pub fn last_time(&self) -> Timestamp {
-        self.last_time
-    }
-    /// Returns why writes are refused, if they are.
-    pub fn poisoned(&self) -> Option<&Poisoned> {
-        self.poisoned.as_ref()
-    }
-    /// Returns the store.
-    pub fn store(&self) -> &S {
-        &self.store
-    }
-    /// Returns the store for what only its owner may do, such as dropping segments.
-    pub fn store_mut(&mut self) -> &mut S {
-        &mut self.store
-    }
-    /// Starts no attempt from now on: what would start waits for a slot, and the next start of the hub gives it one.
-    pub fn start_nothing_more(&mut self) {
-        (self.policy.running_max, self.policy.called_for) = (0, None);
-    }
-    /// Starts this execution from now on whatever else runs.
-    pub fn call_for(&mut self, execution: ExecutionId) {
-        self.policy.called_for = Some(execution);
-    }
-    /// Ends the ownership.
-    pub fn into_store(self) -> S {
-        self.store
-    }
-
-    /// Returns when the next entry of the clock is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        let mut due = None;
-        self.view.visit(&KeyRange::table(Table::Due), &mut |key, _| {
-            due = key.as_due().map(|(time, ..)| time);
-            ControlFlow::Break(())
-        });
-        due
+    /// Parts the two, so that one can decide while the other commits what was decided before.
+    pub fn split(self) -> (Decider<S::View>, Writer<S>) {
+        (self.decider, self.writer)
     }
 
     /// Decides commands in order, each seeing what the ones before it did, and commits all of them with one sync.
@@ -131,84 +119,48 @@ impl<S: Store> Driver<S> {
     /// # Errors
     /// When the log refused: nothing of any of them is visible, and the partition takes no more writes.
     pub fn turn(&mut self, commands: &[Command]) -> Result<Turn, Poisoned> {
-        if let Some(poisoned) = &self.poisoned {
-            return Err(poisoned.clone());
-        }
-        let mut working = Working { view: &self.view, overlay: Overlay::default(), loaded: BTreeMap::new() };
-        let mut catalog = Arc::clone(&self.catalog);
-        let expected = self.store.position();
-        let mut next = expected.plus(1);
-        let mut last_time = self.last_time;
-        let mut turn = Turn::default();
-        let mut batches = Vec::with_capacity(commands.len());
-        for command in commands {
-            let mut command = Cow::Borrowed(command);
-            if command.time < last_time {
-                command.to_mut().time = last_time;
-            }
-            if working.loaded.len() > LOADED_MAX {
-                working.loaded.clear();
-            }
-            if let Err(error) = working.prefetch(command.body.needs()) {
-                return Err(poison(&mut self.poisoned, &error));
-            }
-            let world = World { policy: &self.policy, catalog: &catalog };
-            let decision = loop {
-                match decide(&working, &world, next, self.epoch, &command) {
-                    Ok(decision) => break decision,
-                    Err(need) => match working.load(need) {
-                        Ok(()) => {}
-                        Err(error) => return Err(poison(&mut self.poisoned, &error)),
-                    },
-                }
-            };
-            next = next.plus(decision.records.len() as u64);
-            if let Some(last) = decision.records.last() {
-                last_time = last.time;
-            }
-            for change in &decision.changes {
-                working.overlay.put(change.clone());
-            }
-            for record in &decision.records {
-                turn.effects.extend(asked_by(record));
-                match &record.body {
-                    Body::Settled { execution, .. } => turn.settled.push(*execution),
-                    body if changes_catalog(body) => turn.catalog_changed = true,
-                    _ => {}
-                }
-            }
-            if turn.catalog_changed && decision.records.iter().any(|record| changes_catalog(&record.body)) {
-                catalog = Arc::new(working.catalog());
-            }
-            turn.answers.push(decision.answer);
-            if !decision.records.is_empty() {
-                batches.push(Batch { records: decision.records, changes: decision.changes });
-            }
-        }
-        if !batches.is_empty() {
-            if let Err(error) = self.store.commit(self.epoch, expected, &batches) {
-                return Err(poison(&mut self.poisoned, &error));
-            }
-            self.last_time = last_time;
-            self.catalog = catalog;
-        }
-        turn.records = batches.into_iter().flat_map(|batch| batch.records).collect();
-        Ok(turn)
+        let decided = self.decide(commands)?;
+        self.commit(decided)
     }
-}
+    /// Decides commands over everything that was decided before, be it durable or not.
+    ///
+    /// # Errors
+    /// As [`Decider::decide`].
+    pub fn decide(&mut self, commands: &[Command]) -> Result<Decided, Poisoned> {
+        self.decider.decide(commands)
+    }
+    /// Commits what was decided, in the same order.
+    ///
+    /// # Errors
+    /// As [`Writer::commit`].
+    pub fn commit(&mut self, decided: Decided) -> Result<Turn, Poisoned> {
+        self.writer.commit(decided).inspect_err(|poisoned| self.decider.poison(poisoned.clone()))
+    }
 
-fn poison(poisoned: &mut Option<Poisoned>, error: &(dyn std::error::Error + 'static)) -> Poisoned {
-    poisoned.insert(Poisoned { reason: describe(error).into() }).clone()
-}
-
-fn changes_catalog(body: &Body) -> bool {
-    matches!(
-        body,
-        Body::ComponentAdded { .. }
-            | Body::ComponentDraining { .. }
-            | Body::ComponentRemoved { .. }
-            | Body::SolutionBound { .. }
-    )
+    /// Returns the view of what is durable.
+    pub fn view(&self) -> &S::View {
+        self.decider.view()
+    }
+    /// Returns who decides.
+    pub fn decider(&self) -> &Decider<S::View> {
+        &self.decider
+    }
+    /// Returns the epoch that this owner writes in.
+    pub fn epoch(&self) -> Epoch {
+        self.writer.epoch
+    }
+    /// Returns the store.
+    pub fn store(&self) -> &S {
+        &self.writer.store
+    }
+    /// Returns the store for what only its owner may do, such as dropping segments.
+    pub fn store_mut(&mut self) -> &mut S {
+        &mut self.writer.store
+    }
+    /// Ends the ownership.
+    pub fn into_store(self) -> S {
+        self.writer.store
+    }
 }
 
 /// Says an error with everything that led to it.
@@ -224,56 +176,6 @@ pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The working view of a turn: what its commands have decided so far, over what is durable.
-struct Working<'a, V: View> {
-    view: &'a V,
-    overlay: Overlay,
-    /// Rows that were read from the disk for this turn; only this owner writes, so they cannot have changed since.
-    loaded: BTreeMap<Key, Option<Row>>,
-}
-
-impl<V: View> Working<'_, V> {
-    /// Loads those of the keys that are on disk alone: deciding would ask for them one after the other, and begin again
-    /// each time.
-    fn prefetch(&mut self, keys: Vec<Key>) -> Result<(), ReadError> {
-        let missing = keys.into_iter().filter(|key| self.get(key).is_err()).collect();
-        self.load(Need(missing))
-    }
-
-    fn load(&mut self, need: Need) -> Result<(), ReadError> {
-        for key in need.0 {
-            let row = self.view.get(&key)?;
-            self.loaded.insert(key, row);
-        }
-        Ok(())
-    }
-
-    fn catalog(&self) -> Catalog {
-        let components = enact_engine::view::rows(self, KeyRange::table(Table::Component)).map(|(_, row)| row);
-        let solutions = enact_engine::view::rows(self, KeyRange::table(Table::Solution)).map(|(_, row)| row);
-        build_catalog(components, solutions)
-    }
-}
-
-impl<V: View> EngineView for Working<'_, V> {
-    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        if let Some(row) = self.overlay.get(key) {
-            return Ok(row.clone());
-        }
-        match self.view.cached(key) {
-            Cached::Row(row) => Ok(Some(row)),
-            Cached::Absent => Ok(None),
-            Cached::Unknown => match self.loaded.get(key) {
-                Some(row) => Ok(row.clone()),
-                None => Err(Need::key(key.clone())),
-            },
-        }
-    }
-    fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
-        self.overlay.first(&Durable(self.view), range)
-    }
 }
 
 /// The durable view as the rules read it: a row that is not in memory is read at once.
@@ -293,20 +195,14 @@ impl<V: View> EngineView for Durable<'_, V> {
     }
 }
 
-/// Builds the catalog that the durable tables make.
-pub fn catalog_of<V: View>(view: &V) -> Catalog {
-    let rows = |table| {
-        enact_engine::view::rows(&Durable(view), KeyRange::table(table)).map(|(_, row)| row).collect::<Vec<_>>()
-    };
-    build_catalog(rows(Table::Component).into_iter(), rows(Table::Solution).into_iter())
-}
-
-fn build_catalog(components: impl Iterator<Item = Row>, solutions: impl Iterator<Item = Row>) -> Catalog {
-    let components = components.filter_map(|row| match row {
+/// Builds the catalog that tables make.
+pub fn catalog_of(view: &(impl EngineView + ?Sized)) -> Catalog {
+    let rows = |table| enact_engine::view::rows(view, KeyRange::table(table)).map(|(_, row)| row);
+    let components = rows(Table::Component).filter_map(|row| match row {
         Row::Component(row) => Some((Arc::clone(&row.component), row.digest, state_of(row.state))),
         _ => None,
     });
-    let solutions = solutions.filter_map(|row| match row {
+    let solutions = rows(Table::Solution).filter_map(|row| match row {
         Row::Solution(row) => Some(row),
         _ => None,
     });
@@ -334,6 +230,22 @@ pub fn read_execution<V: View>(
         Some(Row::Execution(row)) => Some(row),
         _ => None,
     })
+}
+
+/// Reads what became of an intent from the durable view.
+///
+/// # Errors
+/// When the disk or the bytes on it fail.
+pub fn read_intent<V: View>(
+    view: &V,
+    tenant: &TenantId,
+    intent: IntentId,
+) -> Result<Option<Arc<IntentRow>>, ReadError> {
+    if let Some(Row::Intent(row)) = view.get(&Key::intent(tenant, intent))? {
+        return Ok(Some(row));
+    }
+    let execution = read_execution(view, tenant, ExecutionId::from_u128(intent.as_u128()))?;
+    Ok(execution.and_then(|execution| IntentRow::told_by(&execution)).map(Arc::new))
 }
 
 /// Applies a record during a replay: the same `apply` as everywhere, over the tables that the replay has made so far.

@@ -31,7 +31,7 @@ use enact_store::embedded::{self, DiskStore};
 use tokio::task::JoinHandle;
 
 use crate::api::{Caller, Request, Response, Status};
-use crate::driver::{Driver, read_execution};
+use crate::driver::{Decider, read_execution};
 use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
@@ -87,7 +87,7 @@ pub struct Hub {
     started_at: Timestamp,
     draining: AtomicBool,
     denials: access::Denials,
-    thread: Mutex<Option<std::thread::JoinHandle<Driver<DiskStore>>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<DiskStore>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -217,7 +217,7 @@ impl Hub {
     /// # Errors
     /// When the hub is ending.
     pub async fn call_for(&self, execution: ExecutionId) -> Result<(), RingError> {
-        self.ring.errand(move |driver| driver.call_for(execution)).await?;
+        self.ring.rule(move |decider| decider.call_for(execution)).await?;
         self.ring.tell(&"engine".into(), CommandBody::Tick).await
     }
 
@@ -292,7 +292,7 @@ impl Hub {
     pub async fn shutdown(&self) -> Result<(), OpenError> {
         self.drain();
         // A ring that has ended starts nothing either.
-        let _ = self.ring.errand(Driver::start_nothing_more).await;
+        let _ = self.ring.rule(Decider::start_nothing_more).await;
         let end = tokio::time::Instant::now() + self.config.shutdown_grace;
         let mut position = self.ring.position();
         while self.performer.running() > 0 && tokio::time::Instant::now() < end {
@@ -308,7 +308,7 @@ impl Hub {
         }
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let closed = tokio::task::spawn_blocking(move || match thread.map(std::thread::JoinHandle::join) {
-            Some(Ok(driver)) => driver.into_store().close().map_err(OpenError::Close),
+            Some(Ok(store)) => store.close().map_err(OpenError::Close),
             Some(Err(_)) => Err(OpenError::Panicked),
             None => Ok(()),
         });

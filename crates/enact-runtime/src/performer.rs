@@ -251,7 +251,11 @@ impl<S: Store + 'static> Performer<S> {
             return refused(FaultKind::UnknownOperation.fault(format!("{} has no such operation", execution.selector)));
         };
         let mut files = BTreeMap::new();
-        for (pointer, id) in effects::referenced(operation, &argument.to_value()) {
+        let referenced = match effects::look_for_references(operation) {
+            true => effects::referenced(operation, &argument.to_value()),
+            false => Vec::new(),
+        };
+        for (pointer, id) in referenced {
             let row = ring.view().get(&Key::reference(execution.tenant(), id));
             let Ok(Some(Row::Reference(reference))) = row else {
                 return refused(FaultKind::ArtifactMissing.fault(format!("reference {id} is not registered")));

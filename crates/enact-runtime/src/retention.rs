@@ -108,7 +108,7 @@ pub(crate) async fn drop_history(
     let body = CommandBody::NoteCheckpoint { position: Lsn(keep_from.0.saturating_sub(1)) };
     ring.ask(actor, body).await.map_err(|error| error.to_string())?;
     crash::point("retention-before-drop");
-    let removed = ring.errand(move |driver| driver.store_mut().drop_before(keep_from)).await;
+    let removed = ring.with_store(move |store| store.drop_before(keep_from)).await;
     crash::point("retention-after-drop");
     dropped.first = removed.map_err(|error| error.to_string())?.map_err(|error| describe(&error))?;
     Ok(dropped)

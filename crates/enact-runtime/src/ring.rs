@@ -1,22 +1,25 @@
-//! The ring's thread: it takes whatever has queued up and turns once. What a turn came to is told by a task, in order: to wake
-//! somebody costs more than to decide for him.
+//! The ring: one thread decides whatever has queued up while another commits what was decided before. What it came to is told
+//! by a task, in order: to wake somebody costs more than to decide for him.
+
+mod committing;
+mod deciding;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use enact_catalog::catalog::Catalog;
-use enact_engine::command::{Answer, Command, CommandBody};
+use enact_engine::command::{Answer, CommandBody};
 use enact_engine::effect::Effect;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::time::Timestamp;
-use enact_store::contract::Store;
-use enact_store::crash;
+use enact_store::contract::{Store, View as _};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::driver::{Driver, Poisoned, Turn};
+use crate::driver::{Decider, Driver, Poisoned};
+use committing::{Committing, give_away};
+use deciding::Deciding;
 
 /// Commands that may wait for the ring before a door has to.
 const QUEUE_MAX: usize = 4_096;
@@ -24,8 +27,6 @@ const QUEUE_MAX: usize = 4_096;
 const TURN_MAX: usize = 1_024;
 /// Turns that may wait to be told before the next one has to.
 const TOLD_MAX: usize = 16;
-/// Longest sleep of the ring while nothing is due.
-const IDLE: Duration = Duration::from_secs(3_600);
 
 /// Why a command has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,13 +39,21 @@ pub enum RingError {
     Ended,
 }
 
-/// Something that only the ring's thread may do with its store; what it returns tells the caller.
-type Errand<S> = Box<dyn FnOnce(&mut Driver<S>) -> Reply + Send>;
+/// Something that only the owner of a `T` may do with it, between two turns; what it returns tells the caller.
+type Errand<T> = Box<dyn FnOnce(&mut T) -> Reply + Send>;
 type Reply = Box<dyn FnOnce() + Send>;
+type Asker = Option<oneshot::Sender<Result<Answer, RingError>>>;
 
 enum Input<S: Store> {
-    Command { actor: Arc<str>, body: CommandBody, reply: Option<oneshot::Sender<Result<Answer, RingError>>> },
-    Errand(Errand<S>),
+    Command {
+        actor: Arc<str>,
+        body: CommandBody,
+        reply: Asker,
+    },
+    /// For the one who decides.
+    Rule(Errand<Decider<S::View>>),
+    /// For the one who commits.
+    Store(Errand<S>),
     End,
 }
 
@@ -83,41 +92,54 @@ impl<S: Store + 'static> Ring<S>
 where
     S::View: Clone,
 {
-    /// Starts the thread of a driver whose epoch is open; what it comes to is told in `runtime`.
+    /// Starts the threads of a driver whose epoch is open; what it comes to is told in `runtime`. The first thread returns
+    /// the store when the ring has ended.
     ///
     /// # Errors
-    /// When the thread cannot be started.
+    /// When a thread cannot be started.
     pub fn start(
         driver: Driver<S>,
         clock: Arc<Clock>,
         runtime: &tokio::runtime::Handle,
         perform: Perform,
-    ) -> std::io::Result<(Arc<Self>, std::thread::JoinHandle<Driver<S>>)> {
+    ) -> std::io::Result<(Arc<Self>, std::thread::JoinHandle<S>)> {
         let (sender, receiver) = mpsc::channel(QUEUE_MAX);
-        let (publish, position) = watch::channel(driver.view_position());
+        let (decider, writer) = driver.split();
+        let view = decider.view().clone();
+        let (publish, position) = watch::channel(view.position());
         let waiters = Arc::new(Waiters::default());
-        let catalog = Arc::new(Mutex::new(Arc::clone(driver.catalog())));
+        let catalog = Arc::new(Mutex::new(Arc::clone(decider.catalog())));
         let poisoned = Arc::new(Mutex::new(None));
-        let view = driver.view().clone();
         let (tell, told) = mpsc::channel(TOLD_MAX);
         let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters)));
-        let turning = Turning {
-            driver,
-            receiver,
+        // No room in between: what arrives while a batch waits for the log becomes one batch, not several.
+        let (commit, decided) = std::sync::mpsc::sync_channel(0);
+        let committing = Committing {
+            writer,
+            decided,
             publish,
             tell,
             catalog: Arc::clone(&catalog),
             poisoned: Arc::clone(&poisoned),
+        };
+        let deciding = Deciding {
+            decider,
+            receiver,
+            commit,
+            poisoned: Arc::clone(&poisoned),
             clock: Arc::clone(&clock),
             seed: random_seed()?,
+            taken: 0,
         };
         // Of its own, so that the ring's thread outlives whatever runtime the hub was opened in.
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let log = std::thread::Builder::new().name("log".to_owned()).spawn(move || committing.run())?;
         let thread = std::thread::Builder::new().name("ring".to_owned()).spawn(move || {
-            let driver = turning.run(&timer);
+            deciding.run(&timer);
+            let store = log.join().expect("the thread that commits does not panic");
             // Whoever waits for the ring's end finds everything told; a runtime that is gone tells nothing more.
             let _ = timer.block_on(telling);
-            driver
+            store
         })?;
         let (suppressed, seed, taken) = (Mutex::default(), random_seed()?, AtomicU64::new(0));
         let ring = Self { sender, waiters, position, catalog, poisoned, clock, suppressed, seed, taken, view };
@@ -147,21 +169,40 @@ where
         self.sender.send(input).await.map_err(|_| RingError::Ended)
     }
 
-    /// Lets the ring's thread do something with its driver, between two turns.
+    /// Lets the one who decides be told something, between two turns.
     ///
     /// # Errors
     /// When the ring has ended.
-    pub async fn errand<T: Send + 'static>(
+    pub async fn rule<T: Send + 'static>(
         &self,
-        errand: impl FnOnce(&mut Driver<S>) -> T + Send + 'static,
+        errand: impl FnOnce(&mut Decider<S::View>) -> T + Send + 'static,
+    ) -> Result<T, RingError> {
+        self.errand(errand, Input::Rule).await
+    }
+
+    /// Lets the owner of the store do something with it, between two commits.
+    ///
+    /// # Errors
+    /// When the ring has ended.
+    pub async fn with_store<T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> Result<T, RingError> {
+        self.errand(errand, Input::Store).await
+    }
+
+    async fn errand<O: 'static, T: Send + 'static>(
+        &self,
+        errand: impl FnOnce(&mut O) -> T + Send + 'static,
+        input: impl FnOnce(Errand<O>) -> Input<S>,
     ) -> Result<T, RingError> {
         let (reply, answer) = oneshot::channel();
-        let boxed: Errand<S> = Box::new(move |driver| {
-            let result = errand(driver);
+        let boxed: Errand<O> = Box::new(move |owned| {
+            let result = errand(owned);
             // A caller that went away needs no answer.
             Box::new(move || drop(reply.send(result)))
         });
-        self.sender.send(Input::Errand(boxed)).await.map_err(|_| RingError::Ended)?;
+        self.sender.send(input(boxed)).await.map_err(|_| RingError::Ended)?;
         answer.await.map_err(|_| RingError::Ended)
     }
 
@@ -236,156 +277,6 @@ where
     /// Takes the number of rejections since the last one that was logged.
     pub fn take_suppressed(&self, tenant: &str) -> u64 {
         self.suppressed.lock().unwrap_or_else(PoisonError::into_inner).remove(tenant).unwrap_or_default()
-    }
-}
-
-/// What was taken from the queue last; a turn goes on only after a command.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
-    Command,
-    Errand,
-    End,
-}
-
-struct Turning<S: Store> {
-    driver: Driver<S>,
-    receiver: mpsc::Receiver<Input<S>>,
-    publish: watch::Sender<Lsn>,
-    tell: mpsc::Sender<Told>,
-    catalog: Arc<Mutex<Arc<Catalog>>>,
-    poisoned: Arc<Mutex<Option<Poisoned>>>,
-    clock: Arc<Clock>,
-    seed: u128,
-}
-
-type Asker = Option<oneshot::Sender<Result<Answer, RingError>>>;
-
-impl<S: Store> Turning<S> {
-    fn run(mut self, timer: &tokio::runtime::Runtime) -> Driver<S> {
-        let actor_of_time: Arc<str> = "timer".into();
-        let taken = AtomicU64::new(0);
-        let mut ended = false;
-        while !ended {
-            let mut commands = Vec::new();
-            let mut askers: Vec<Asker> = Vec::new();
-            let mut errands: Vec<Errand<S>> = Vec::new();
-            let mut take = |input: Input<S>, commands: &mut Vec<Command>, now: Timestamp| match input {
-                Input::Command { actor, body, reply } => {
-                    let number = taken.fetch_add(1, Ordering::Relaxed);
-                    let seed = self.seed.wrapping_add(u128::from(number));
-                    commands.push(Command { time: now, seed, actor, body });
-                    askers.push(reply);
-                    Taken::Command
-                }
-                Input::Errand(errand) => {
-                    errands.push(errand);
-                    Taken::Errand
-                }
-                Input::End => Taken::End,
-            };
-            let pause = match self.driver.next_due() {
-                Some(due) if self.driver.poisoned().is_none() => due.since(self.clock.now()).min(IDLE),
-                _ => IDLE,
-            };
-            let first = match self.receiver.try_recv() {
-                Ok(input) => Some(input),
-                Err(mpsc::error::TryRecvError::Disconnected) => break,
-                Err(mpsc::error::TryRecvError::Empty) if pause.is_zero() => None,
-                Err(mpsc::error::TryRecvError::Empty) => {
-                    match timer.block_on(async { tokio::time::timeout(pause, self.receiver.recv()).await }) {
-                        Ok(Some(input)) => Some(input),
-                        Ok(None) => break,
-                        Err(_) => None,
-                    }
-                }
-            };
-            let now = self.clock.now();
-            let mut last = first.map_or(Taken::Command, |first| take(first, &mut commands, now));
-            // An errand is run after what was sent before it and before what was sent after it.
-            while last == Taken::Command && commands.len() < TURN_MAX {
-                match self.receiver.try_recv() {
-                    Ok(input) => last = take(input, &mut commands, now),
-                    Err(_) => break,
-                }
-            }
-            ended = last == Taken::End;
-            // An errand may be the one that ends all starts: what is due waits until it was run.
-            if last == Taken::Command && self.driver.next_due().is_some_and(|due| due <= now) {
-                take(
-                    Input::Command { actor: Arc::clone(&actor_of_time), body: CommandBody::Tick, reply: None },
-                    &mut commands,
-                    now,
-                );
-            }
-            if !commands.is_empty() {
-                self.turn(&commands, askers);
-            }
-            for errand in errands {
-                let reply = errand(&mut self.driver);
-                self.tell(Told::Errand(reply));
-            }
-        }
-        self.driver
-    }
-
-    fn turn(&mut self, commands: &[Command], askers: Vec<Asker>) {
-        match self.driver.turn(commands) {
-            Ok(Turn { answers, effects, settled, catalog_changed, .. }) => {
-                if catalog_changed {
-                    *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(self.driver.catalog());
-                }
-                crash::point("ring-before-publish");
-                // Nobody watching is no reason to stop.
-                let _ = self.publish.send(self.driver.view_position());
-                self.tell(Told::Turn { effects, answers, askers, settled });
-            }
-            Err(poisoned) => {
-                tracing::error!(reason = %poisoned.reason, "the log refused a write; this hub serves reads only");
-                *self.poisoned.lock().unwrap_or_else(PoisonError::into_inner) = Some(poisoned.clone());
-                self.tell(Told::Poisoned { poisoned, askers });
-            }
-        }
-    }
-
-    fn tell(&self, told: Told) {
-        // The runtime that would tell it is gone, and with it everybody who waits.
-        let _ = self.tell.blocking_send(told);
-    }
-}
-
-/// What the ring's thread has to tell.
-enum Told {
-    Turn { effects: Vec<Effect>, answers: Vec<Answer>, askers: Vec<Asker>, settled: Vec<ExecutionId> },
-    Poisoned { poisoned: Poisoned, askers: Vec<Asker> },
-    Errand(Reply),
-}
-
-/// Gives effects, answers and settlements away until the ring has ended.
-async fn give_away(mut told: mpsc::Receiver<Told>, mut perform: Perform, waiters: Arc<Waiters>) {
-    while let Some(told) = told.recv().await {
-        match told {
-            Told::Turn { effects, answers, askers, settled } => {
-                crash::point("ring-before-effects");
-                if !effects.is_empty() {
-                    perform(effects);
-                }
-                crash::point("ring-before-answers");
-                for (asker, answer) in askers.into_iter().zip(answers) {
-                    // A caller that went away needs no answer.
-                    asker.map(|asker| asker.send(Ok(answer)));
-                }
-                if !settled.is_empty() {
-                    waiters.tell(settled);
-                }
-            }
-            Told::Poisoned { poisoned, askers } => {
-                for asker in askers.into_iter().flatten() {
-                    // A caller that went away needs no answer.
-                    let _ = asker.send(Err(poisoned.clone().into()));
-                }
-            }
-            Told::Errand(reply) => reply(),
-        }
     }
 }
 

@@ -147,7 +147,7 @@ impl World {
     fn next_moment(&mut self) -> Verdict<Option<u64>> {
         let (mono, hub) = (self.clock.mono(), self.clock.hub());
         let mut next = self.events.keys().next().map(|(moment, _)| *moment);
-        let due = self.hub.driver()?.next_due().into_iter();
+        let due = self.hub.driver()?.decider().next_due().into_iter();
         let delayed = relay::heads(&self.hub.view()?)?;
         let delayed = delayed.iter().filter(|(head, _)| !self.sending.contains(&(head.message, head.sink.clone())));
         for at in due.chain(delayed.map(|(_, not_before)| *not_before)) {
@@ -168,7 +168,7 @@ impl World {
             let body = self.body_of(event, now);
             commands.push(self.command(body));
         }
-        if self.hub.driver()?.next_due().is_some_and(|due| due <= now) {
+        if self.hub.driver()?.decider().next_due().is_some_and(|due| due <= now) {
             commands.push(self.command(CommandBody::Tick));
         }
         Ok(commands)
@@ -229,39 +229,52 @@ impl World {
                 eprintln!("{} {} {:?}", command.time, command.actor, command.body);
             }
         }
-        match self.hub.driver()?.turn(&commands) {
-            Ok(turn) => {
-                self.committed(&commands, turn)?;
-                Ok(true)
-            }
-            Err(poisoned) => {
-                if self.trace {
-                    eprintln!("  {poisoned}");
+        // Some are decided while the ones before them are still on their way to the disk.
+        let ahead = if self.random.chance(40) { self.random.below(commands.len() as u64) as usize } else { 0 };
+        let (first, second) = commands.split_at(commands.len() - ahead);
+        let driver = self.hub.driver()?;
+        let decided = [driver.decide(first), driver.decide(second)];
+        for (commands, decided) in [first, second].into_iter().zip(decided) {
+            let committed = match decided {
+                Ok(decided) => self.hub.driver()?.commit(decided),
+                Err(poisoned) => Err(poisoned),
+            };
+            match committed {
+                Ok(turn) => self.committed(commands, turn)?,
+                Err(poisoned) => {
+                    if self.trace {
+                        eprintln!("  {poisoned}");
+                    }
+                    self.uncertain.extend_from_slice(commands);
                 }
-                self.uncertain = commands;
-                Ok(false)
             }
         }
+        if !self.uncertain.is_empty() {
+            return Ok(false);
+        }
+        // Only now: an answer that is decided and not committed yet is on its way.
+        self.hold_invariants()?;
+        Ok(true)
     }
 
     fn committed(&mut self, commands: &[Command], turn: Turn) -> Verdict {
+        let records = turn.batch.frames.concat();
         if self.trace {
-            for record in &turn.records {
+            for record in &records {
                 eprintln!("  {} {} {:?}", record.lsn, record.actor, record.body);
             }
         }
-        self.oracle.turn(commands, &turn.answers, &turn.records)?;
+        self.oracle.turn(commands, &turn.answers, &records)?;
         for (command, answer) in commands.iter().zip(&turn.answers) {
-            let own: Vec<&Record> = turn.records.iter().filter(|record| record.actor == command.actor).collect();
+            let own: Vec<&Record> = records.iter().filter(|record| record.actor == command.actor).collect();
             self.coverage.note(command, answer, &own);
         }
-        self.learn(&turn.records);
+        self.learn(&records);
         let position = self.hub.position()?;
         hold(position == self.oracle.position(), "a turn is durable when it is answered", || {
             format!("the store stands at {position}, the answers at {}", self.oracle.position())
         })?;
-        self.perform(&turn.effects)?;
-        self.hold_invariants()
+        self.perform(&turn.effects)
     }
 
     /// Callers and the relay learn what records say.

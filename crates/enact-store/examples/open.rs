@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     while left > 0 {
         let count = left.min(1000);
         let batch = settled(store.position().0, count);
-        store.commit(Epoch(1), store.position(), &[batch])?;
+        store.commit(Epoch(1), store.position(), &batch)?;
         left -= count;
     }
     println!("{rows} rows in {:?}, {} records behind", begin.elapsed(), store.lag());
@@ -48,7 +48,7 @@ fn settled(position: u64, count: u64) -> Batch {
         let body = Body::StateSet { scope, owner, key, value, version: 1, expires_at: None };
         let (lsn, time) = (enact_model::id::Lsn(lsn), Timestamp(lsn));
         let actor = "example".into();
-        batch.records.push(Record {
+        batch.frames.push(vec![Record {
             version: RECORD_VERSION,
             lsn,
             epoch: Epoch(1),
@@ -57,7 +57,7 @@ fn settled(position: u64, count: u64) -> Batch {
             tenant: None,
             cause: None,
             body,
-        });
+        }]);
     }
     batch
 }

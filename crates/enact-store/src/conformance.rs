@@ -29,8 +29,8 @@ fn everything(view: &impl View) -> Rows {
 
 fn fill<W: World>(world: &mut W, store: &mut W::Store, model: &mut Model, dice: &mut Dice, commits: u64) {
     for _ in 0..commits {
-        let batches = model.batches(dice);
-        let last = store.commit(Epoch(1), store.position(), &batches).expect("a commit");
+        let batch = model.batch(dice);
+        let last = store.commit(Epoch(1), store.position(), &batch).expect("a commit");
         assert_eq!((last, store.position(), store.view().position()), (model.position(), last, last));
         assert_eq!(everything(&store.view()), model.rows());
         if dice.below(4) == 0 {
@@ -55,10 +55,10 @@ pub fn a_commit_is_visible_at_once_and_after_a_restart<W: World>(world: &mut W) 
 pub fn a_stale_caller_is_fenced<W: World>(world: &mut W) {
     let (mut model, mut dice) = (Model::default(), Dice::new(2));
     let mut store = world.open();
-    let first = model.batches(&mut dice);
+    let first = model.batch(&mut dice);
     store.commit(Epoch(5), Lsn::ZERO, &first).expect("the first commit");
     let (at, before) = (store.position(), everything(&store.view()));
-    let next = model.batches(&mut dice);
+    let next = model.batch(&mut dice);
     for (epoch, expected) in [(5, Lsn::ZERO), (5, at.plus(1)), (4, at)] {
         let refused = store.commit(Epoch(epoch), expected, &next);
         assert!(matches!(refused, Err(CommitError::Fenced { position, owner: Epoch(5), .. }) if position == at));
@@ -146,9 +146,9 @@ pub fn a_refused_commit_leaves_nothing<W: World>(world: &mut W) {
     let mut store = world.open();
     fill(world, &mut store, &mut model, &mut dice, 5);
     let before = (store.position(), everything(&store.view()));
-    let good = model.clone().batches(&mut dice);
+    let good = model.clone().batch(&mut dice);
     let mut bad = good.clone();
-    bad.last_mut().and_then(|batch| batch.records.last_mut()).expect("a record").lsn.0 += 1;
+    bad.frames.last_mut().and_then(|frame| frame.last_mut()).expect("a record").lsn.0 += 1;
     assert!(matches!(store.commit(Epoch(1), before.0, &bad), Err(CommitError::Refused(_))));
     assert_eq!((store.position(), everything(&store.view())), before);
     assert!(store.commit(Epoch(1), before.0, &good).is_err());

@@ -9,12 +9,12 @@ use enact_model::table::{Change, Key, KeyRange, Row};
 /// What a backend or a caller's `apply` said, for a person to read.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// The records of one command and the changes that `apply` yields for them; there as a whole or not at all.
+/// The records of commands that were decided together, and the changes that `apply` yields for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The records; their positions follow each other and the position of the store.
-    pub records: Vec<Record>,
-    /// What they change, in order.
+    /// The records of each command, there as a whole or not at all; the positions follow each other and that of the store.
+    pub frames: Vec<Vec<Record>>,
+    /// What all of them change; of two changes of one key the later counts.
     pub changes: Vec<Change>,
 }
 
@@ -93,15 +93,15 @@ pub trait Store: Send {
     fn position(&self) -> Lsn;
     /// Returns the highest epoch that has written.
     fn epoch(&self) -> Epoch;
-    /// Commits batches as one group and returns the position of the last record.
+    /// Commits a batch and returns the position of the last record.
     ///
     /// # Durability
-    /// Everything is durable and visible in every view when it returns. Each batch is there as a whole or not at all.
+    /// Everything is durable and visible in every view when it returns. Each frame is there as a whole or not at all.
     ///
     /// # Errors
     /// After an error nothing of it is visible. After [`CommitError::Unknown`] and [`CommitError::Refused`] the store takes
     /// no more writes and still serves reads.
-    fn commit(&mut self, epoch: Epoch, expected: Lsn, batches: &[Batch]) -> Result<Lsn, CommitError>;
+    fn commit(&mut self, epoch: Epoch, expected: Lsn, batch: &Batch) -> Result<Lsn, CommitError>;
     /// Returns a view of what is durable, now and later.
     fn view(&self) -> Self::View;
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, TryLockError};
 use std::time::Duration;
 
 use enact_model::id::{Epoch, Lsn};
+use enact_model::record::Record;
 
 use crate::contract::{Apply, Batch, CommitError, Store};
 use crate::io::{DiskIo, Io};
@@ -100,7 +101,7 @@ impl DiskStore {
     }
 }
 
-/// Why the caller's batches cannot be committed as they are.
+/// Why the caller's batch cannot be committed as it is.
 #[derive(Debug, thiserror::Error)]
 enum Malformed {
     #[error("a record has the position {found} where {expected} follows")]
@@ -172,39 +173,36 @@ impl<I: Io, S: ColdStorage> Embedded<I, S> {
             None => tables.flush().map_err(|error| CommitError::Refused(error.into())),
         }
     }
-    fn write(&mut self, epoch: Epoch, batches: &[Batch]) -> Result<(), CommitError> {
+    fn write(&mut self, epoch: Epoch, batch: &Batch) -> Result<(), CommitError> {
         if self.refusing {
             return Err(CommitError::Refused(Malformed::Refusing.into()));
         }
         let mut expected = self.log.last().plus(1);
-        let mut frames = Vec::with_capacity(batches.len());
-        for batch in batches {
-            if batch.records.is_empty() && !batch.changes.is_empty() {
-                return Err(CommitError::Refused(Malformed::NoRecord.into()));
+        for record in batch.frames.iter().flatten() {
+            if record.lsn != expected {
+                return Err(CommitError::Refused(Malformed::Position { expected, found: record.lsn }.into()));
             }
-            for record in &batch.records {
-                if record.lsn != expected {
-                    return Err(CommitError::Refused(Malformed::Position { expected, found: record.lsn }.into()));
-                }
-                expected = expected.plus(1);
-            }
-            if !batch.records.is_empty() {
-                frames.push(batch.records.iter().map(enact_model::record::Record::encode).collect::<Vec<_>>());
-            }
+            expected = expected.plus(1);
         }
-        if frames.is_empty() {
-            return Ok(());
+        if expected == self.log.last().plus(1) {
+            return match batch.changes.is_empty() {
+                true => Ok(()),
+                false => Err(CommitError::Refused(Malformed::NoRecord.into())),
+            };
         }
+        let encode = |frame: &Vec<Record>| frame.iter().map(Record::encode).collect::<Vec<_>>();
+        let frames = batch.frames.iter().filter(|frame| !frame.is_empty()).map(encode).collect::<Vec<_>>();
         self.wait_for_room()?;
         let frames = frames.iter().map(Vec::as_slice).collect::<Vec<_>>();
         let last = self.log.append(epoch, &frames).map_err(|error| match error.may_have_been_written() {
             true => CommitError::Unknown(error.into()),
             false => CommitError::Refused(error.into()),
         })?;
-        self.shared.tables.publish(batches.iter().flat_map(|batch| &batch.changes), last);
+        self.shared.tables.publish(&batch.changes, last);
         if let Some(flusher) = &self.flusher {
-            // Small batches keep memory small; the interval is for a hub that has little to do.
-            flusher.want(self.shared.tables.dirty() >= self.config.dirty_max / 8);
+            // Small batches keep memory small, and large ones hold more that has settled meanwhile and is written once. The
+            // interval is for a hub that has little to do.
+            flusher.want(self.shared.tables.dirty() >= self.config.dirty_max / 4);
         }
         Ok(())
     }
@@ -222,12 +220,12 @@ where
     fn epoch(&self) -> Epoch {
         self.log.epoch()
     }
-    fn commit(&mut self, epoch: Epoch, expected: Lsn, batches: &[Batch]) -> Result<Lsn, CommitError> {
+    fn commit(&mut self, epoch: Epoch, expected: Lsn, batch: &Batch) -> Result<Lsn, CommitError> {
         let (position, owner) = (self.log.last(), self.log.epoch());
         if expected != position || epoch < owner {
             return Err(CommitError::Fenced { expected, epoch, position, owner });
         }
-        let result = self.write(epoch, batches);
+        let result = self.write(epoch, batch);
         self.refusing |= result.is_err();
         result.map(|()| self.log.last())
     }

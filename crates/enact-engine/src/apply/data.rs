@@ -44,8 +44,12 @@ pub(super) fn drop_history(
     for (tenant, id) in executions {
         let Some(execution) = changes.execution(tenant, *id)? else { continue };
         let intent = &execution.intent;
-        changes.remove(Key::intent(tenant, intent.intent_id));
-        changes.remove(Key::session_execution(tenant, &intent.session_id, *id));
+        if !execution.has_number_of_intent() {
+            changes.remove(Key::intent(tenant, intent.intent_id));
+        }
+        if !intent.session_id.is_default() {
+            changes.remove(Key::session_execution(tenant, &intent.session_id, *id));
+        }
         if let Some(key) = &intent.idempotency_key {
             let key = Key::idempotency(tenant, &intent.intent_type, key);
             if changes.idempotency_row(&key)?.is_some_and(|row| row.execution == *id) {

@@ -52,9 +52,13 @@ pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Ac
         changes.put(Key::due(deadline, DueKind::Deadline, tenant, id), Row::Due(Arc::new(())));
     }
     changes.put(Key::active(tenant, id), Row::Active(Arc::new(())));
-    changes.put(Key::session_execution(tenant, &intent.session_id, id), Row::SessionExecution(Arc::new(())));
-    let row = IntentRow::Accepted { execution: id, at: record.time, lsn: record.lsn };
-    changes.put(Key::intent(tenant, intent.intent_id), Row::Intent(Arc::new(row)));
+    if !intent.session_id.is_default() {
+        changes.put(Key::session_execution(tenant, &intent.session_id, id), Row::SessionExecution(Arc::new(())));
+    }
+    if !execution.has_number_of_intent() {
+        let row = IntentRow::Accepted { execution: id, at: record.time, lsn: record.lsn };
+        changes.put(Key::intent(tenant, intent.intent_id), Row::Intent(Arc::new(row)));
+    }
     if let Some(key) = &intent.idempotency_key {
         let row = IdempotencyRow { execution: id, fingerprint: intent.fingerprint() };
         changes.put(Key::idempotency(tenant, &intent.intent_type, key), Row::Idempotency(Arc::new(row)));

@@ -60,7 +60,7 @@ pub(super) fn complete(
         return Ok(Completion::Refused(Box::new(FaultKind::HostGone.fault("the operation is no longer known"))));
     };
     let operation = compiled.operation();
-    let input = command.input(execution);
+    let input = if effects::are_declared(operation) { command.input(execution) } else { Value::Null };
     let mut plan = Plan::default();
     let mut ids = Ids::after(command, scratch);
 

@@ -200,7 +200,7 @@ fn ask_reconciler(
         "input": command.input(execution),
     });
     let intent = Intent {
-        intent_id: IntentId::from_parts(command.time.0, command.random(2)),
+        intent_id: IntentId::from_u128(child.as_u128()),
         intent_type: reconcile.intent_type(),
         tenant_id: tenant.clone(),
         session_id: execution.intent.session_id.clone(),

@@ -177,14 +177,14 @@ fn repeat(
         let hint = "find out whether it did; then say so with --confirm-may-have-run";
         return Ok(refused(Conclusion::new(code::CONFIRMATION_MISSING, message).hint(hint)));
     }
+    let id = command.execution_id(0);
     let intent = Arc::new(Intent {
-        intent_id: IntentId::from_parts(command.time.0, command.random(1)),
+        intent_id: IntentId::from_u128(id.as_u128()),
         created_at: command.time,
         idempotency_key: None,
         start_after: None,
         ..(*settled.intent).clone()
     });
-    let id = command.execution_id(0);
     let resolved = match admit(scratch, world, &intent)? {
         Ok(resolved) => resolved,
         Err(refusal) => return Ok(refusal.answer()),

@@ -90,7 +90,11 @@ pub(super) fn submit(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Com
             if let Some(answer) = overloaded(scratch, world, intent)? {
                 return Ok(answer);
             }
-            let id = command.execution_id(0);
+            // One number for both, so that no row has to lead from one to the other.
+            let id = match named_here {
+                true => ExecutionId::from_u128(intent.intent_id.as_u128()),
+                false => command.execution_id(0),
+            };
             let gate = gate_of(&resolved, &input);
             accept(scratch, world, Admission { id, intent, resolved, gate, retry_of: None, parent: None })?;
             Ok(Answer::Accepted(id))
@@ -163,7 +167,7 @@ fn repeated(scratch: &Scratch<'_>, intent: &Intent, named_here: bool) -> Result<
     {
         return Ok(Some(Answer::Repeated(row.execution)));
     }
-    if !named_here && let Some(row) = scratch.intent_row(&Key::intent(tenant, intent.intent_id))? {
+    if !named_here && let Some(row) = scratch.intent(tenant, intent.intent_id)? {
         return Ok(Some(match &*row {
             IntentRow::Accepted { execution, .. } => {
                 let same = scratch.execution(tenant, *execution)?.is_some_and(|known| {
@@ -297,7 +301,7 @@ pub(super) fn reject(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Com
     let CommandBody::Reject { intent_id, tenant, intent_type, faults, parameters, suppressed } = &command.body else {
         return Ok(Answer::Noted);
     };
-    if scratch.intent_row(&Key::intent(tenant, *intent_id))?.is_some() {
+    if scratch.intent(tenant, *intent_id)?.is_some() {
         return Ok(super::refuse(code::KEY_CONFLICT, format!("the intent id {intent_id} was used before")));
     }
     let refusal = Refusal { code: code::INTENT_INVALID, faults: faults.clone() };

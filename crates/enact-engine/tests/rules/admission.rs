@@ -1,5 +1,7 @@
 //! What is let in, what is turned away, and what of it stands in the log.
 
+use std::sync::Arc;
+
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::conclude;
 use enact_model::conclusion::DetailCode;
@@ -79,6 +81,28 @@ fn a_rejected_intent_is_a_record_and_a_row_with_its_faults_a_digest_and_an_excer
     assert_eq!(given.digest, Digest::of(parameters.as_bytes()));
     assert!(given.excerpt.len() <= 4_096 && given.excerpt.len() > 4_000 && parameters.starts_with(&given.excerpt));
     assert_eq!(given.faults[0].at, "/cents");
+}
+
+#[test]
+fn an_intent_that_the_hub_named_gives_its_number_to_its_execution_which_answers_for_it() {
+    let mut hub = Hub::new(OPERATIONS);
+    let submit = |number: u128, named_here| {
+        let intent = Arc::new(Ask::new("shop.s.look").id(number).intent);
+        let parameters = intent.parameters.inline().unwrap().clone();
+        CommandBody::Submit { intent, parameters, named_here, suppressed: 0 }
+    };
+    let id = ExecutionId::from_u128(7);
+    assert_eq!(hub.give(submit(7, true)), Answer::Accepted(id));
+    assert!(hub.table(Table::Intent).is_empty());
+    assert_eq!(hub.give(submit(7, false)), Answer::Repeated(id));
+    // A caller who names an intent does not choose the number of an execution by that.
+    let Answer::Accepted(other) = hub.give(submit(8, false)) else { panic!("it is new") };
+    assert_ne!(other, ExecutionId::from_u128(8));
+    assert_eq!(hub.give(submit(8, false)), Answer::Repeated(other));
+    // The number of an execution is no intent id that is taken.
+    let Answer::Accepted(third) = hub.give(submit(other.as_u128(), false)) else { panic!("it is new") };
+    assert!(third != other && third != id);
+    assert_eq!(hub.table(Table::Intent).len(), 2);
 }
 
 #[test]

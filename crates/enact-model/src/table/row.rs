@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Key, Table};
 use crate::descriptor::{Component, Solution};
 use crate::digest::Digest;
-use crate::execution::Execution;
+use crate::execution::{Execution, packed};
 use crate::id::{Epoch, ExecutionId, Lsn, MessageId, ReferenceId, SessionId, TenantId};
 use crate::json::Json;
 use crate::message::MessageRow;
@@ -15,7 +15,8 @@ use crate::record::Rejection;
 use crate::reference::{Provenance, Reference};
 use crate::time::Timestamp;
 
-/// The version of the rows that this build writes; it is the first byte of every stored row.
+/// The version of the rows that this build writes; it is the first byte of every stored row. What follows is JSON, and for
+/// an execution its packed form.
 pub const ROW_VERSION: u8 = 1;
 
 /// The store's identity and its epoch.
@@ -58,6 +59,14 @@ pub struct ComponentRow {
 pub enum IntentRow {
     Accepted { execution: ExecutionId, at: Timestamp, lsn: Lsn },
     Rejected { rejection: Box<Rejection>, at: Timestamp, lsn: Lsn },
+}
+
+impl IntentRow {
+    /// Returns what an execution tells of the intent with its number; nothing if it has another.
+    pub fn told_by(execution: &Execution) -> Option<Self> {
+        let (id, at, lsn) = (execution.id, execution.accepted_at, execution.accepted_lsn);
+        execution.has_number_of_intent().then_some(Self::Accepted { execution: id, at, lsn })
+    }
 }
 
 /// The execution that has an idempotency key; it lives as long as the execution's row.
@@ -146,13 +155,14 @@ macro_rules! rows {
         pub enum Row { $($table(Arc<$type>)),+ }
 
         impl Row {
-            /// Returns the stored bytes: the version, then JSON.
+            /// Returns the stored bytes.
             ///
             /// # Panics
             /// Never: every row serialises.
             pub fn encode(&self) -> Vec<u8> {
-                let mut out = vec![ROW_VERSION];
-                match self { $(Self::$table(row) => serde_json::to_writer(&mut out, &**row)),+ }.expect("a row serialises");
+                let mut out = Vec::with_capacity(1024);
+                out.push(ROW_VERSION);
+                match self { $(Self::$table(row) => row.write(&mut out)),+ }
                 out
             }
             /// Reads stored bytes.
@@ -165,10 +175,43 @@ macro_rules! rows {
                 if *version != ROW_VERSION {
                     return Err(DecodeRowError::Newer(*version));
                 }
-                Ok(match table { $(Table::$table => Self::$table(Arc::new(serde_json::from_slice(body)?))),+ })
+                Ok(match table { $(Table::$table => Self::$table(Arc::new(Stored::read(body)?))),+ })
             }
         }
     };
+}
+
+/// How the rows of a table are stored.
+trait Stored: Sized {
+    fn write(&self, out: &mut Vec<u8>);
+    fn read(bytes: &[u8]) -> Result<Self, DecodeRowError>;
+}
+
+impl Stored for Execution {
+    fn write(&self, out: &mut Vec<u8>) {
+        packed::write(self, out);
+    }
+    fn read(bytes: &[u8]) -> Result<Self, DecodeRowError> {
+        packed::read(bytes).ok_or(DecodeRowError::Execution)
+    }
+}
+
+macro_rules! as_json {
+    ($($type:ty),+ $(,)?) => {$(
+        impl Stored for $type {
+            fn write(&self, out: &mut Vec<u8>) {
+                serde_json::to_writer(out, self).expect("a row serialises");
+            }
+            fn read(bytes: &[u8]) -> Result<Self, DecodeRowError> {
+                Ok(serde_json::from_slice(bytes)?)
+            }
+        }
+    )+};
+}
+
+as_json! {
+    MetaRow, ComponentRow, Solution, (), QueueRow, TenantId, u32, TallyRow, PendingRow, RejectionsRow, IntentRow,
+    IdempotencyRow, SessionRow, StateRow, Reference, ReferenceId, Provenance, MessageRow,
 }
 
 rows! {
@@ -211,6 +254,9 @@ pub enum DecodeRowError {
     /// Not the JSON it should be.
     #[error("failed to read a row: {0}")]
     Malformed(#[from] serde_json::Error),
+    /// Not the packed execution it should be.
+    #[error("failed to read a row: it is no execution")]
+    Execution,
 }
 
 impl Row {

@@ -14,7 +14,7 @@ use enact_store::contract::{Order, View};
 
 use super::{Hub, refusal};
 use crate::api::{Caller, ExecutionFilter, ExecutionView, IntentTypeView, IntentView, Page, Response};
-use crate::driver::{Durable, read_execution};
+use crate::driver::{Durable, read_execution, read_intent};
 use crate::performer::load_json;
 use enact_engine::conclude as code;
 
@@ -92,12 +92,14 @@ impl Hub {
         let tenant = caller.tenant.clone();
         let look = move || {
             let open_only = filter.open || matches!(filter.phase, Some(phase) if phase != Phase::Settled);
-            let mut range = match (&filter.session, open_only) {
+            // Of the default session there is no index: its executions are found among all of them.
+            let session = filter.session.as_ref().filter(|session| !session.is_default());
+            let mut range = match (session, open_only) {
                 (Some(session), _) => KeyRange::session_executions(&tenant, session),
                 (None, true) => KeyRange::active(&tenant),
                 (None, false) => KeyRange::executions(&tenant),
             };
-            let key_of = |id| match (&filter.session, open_only) {
+            let key_of = |id| match (session, open_only) {
                 (Some(session), _) => Key::session_execution(&tenant, session, id),
                 (None, true) => Key::active(&tenant, id),
                 (None, false) => Key::execution(&tenant, id),
@@ -141,14 +143,14 @@ impl Hub {
     }
 
     pub(super) async fn intent(&self, caller: &Caller, intent: IntentId) -> refusal::Result<Response> {
-        match self.ring.view().get(&Key::intent(&caller.tenant, intent)).map_err(refusal::of_read)? {
-            Some(Row::Intent(row)) => Ok(Response::Intent(Box::new(match &*row {
+        match read_intent(self.ring.view(), &caller.tenant, intent).map_err(refusal::of_read)? {
+            Some(row) => Ok(Response::Intent(Box::new(match &*row {
                 IntentRow::Accepted { execution, .. } => {
                     IntentView::Accepted(Box::new(self.view_of(caller, *execution).await?))
                 }
                 IntentRow::Rejected { rejection, .. } => IntentView::Rejected(rejection.clone()),
             }))),
-            _ => Err(refusal::new(code::NOT_FOUND, format!("tenant {} has no intent {intent}", caller.tenant))),
+            None => Err(refusal::new(code::NOT_FOUND, format!("tenant {} has no intent {intent}", caller.tenant))),
         }
     }
 

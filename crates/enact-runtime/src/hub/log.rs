@@ -1,6 +1,7 @@
 //! The write-ahead log as the doors see it: read by filter, verified, replayed against the tables, dropped by policy.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,8 +11,7 @@ use enact_model::envelope::StateScope;
 use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, Lsn, SessionId, TenantId};
 use enact_model::record::{Body, Record, RecordFilter};
-use enact_model::table::KeyRange;
-use enact_store::contract::{Order, ReadError, View};
+use enact_store::contract::{ReadError, View};
 
 use super::execution::page_limit;
 use super::{Hub, OpenError, refusal};
@@ -43,10 +43,10 @@ impl Hub {
         let look = move || match (&filter.execution, &filter.session) {
             (Some(execution), _) => by_execution(&view, &filter, *execution, limit),
             (None, Some(session)) => {
-                let own = executions_of(&view, &caller_tenant, session)?;
-                by_position(&view, &filter, limit, |record| is_of(record, session, &own))
+                let mut sessions = Sessions { view: &view, tenant: &caller_tenant, known: BTreeMap::new() };
+                by_position(&view, &filter, limit, |record| sessions.has(record, session))
             }
-            (None, None) => by_position(&view, &filter, limit, |_| true),
+            (None, None) => by_position(&view, &filter, limit, |_| Ok(true)),
         };
         let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;
         Ok(Response::Records(page.map_err(refusal::of_read)?))
@@ -149,27 +149,40 @@ fn no_kind(asked: &str) -> Box<Refusal> {
     refusal::concluded(conclusion.hint(known))
 }
 
-/// Returns the executions of a session.
-fn executions_of<V: View>(
-    view: &V,
-    tenant: &TenantId,
-    session: &SessionId,
-) -> Result<BTreeSet<ExecutionId>, ReadError> {
-    let keys = view.scan(&KeyRange::session_executions(tenant, session), Order::Descending, LOOKED_AT_MAX as usize)?;
-    Ok(keys.into_iter().filter_map(|(key, _)| key.last_id().map(ExecutionId::from_u128)).collect())
+/// Which session an execution belongs to, read once for each.
+struct Sessions<'a, V> {
+    view: &'a V,
+    tenant: &'a TenantId,
+    known: BTreeMap<ExecutionId, Option<SessionId>>,
 }
 
-/// Returns whether a record is one of a session: it names the session, its state, or one of its executions.
-fn is_of(record: &Record, session: &SessionId, own: &BTreeSet<ExecutionId>) -> bool {
-    match &record.body {
-        Body::SessionOpened { session: named, .. }
-        | Body::SessionUpgraded { session: named, .. }
-        | Body::SessionClosed { session: named, .. } => named == session,
-        Body::StateSet { scope, owner, .. } | Body::StateDeleted { scope, owner, .. } => match scope {
-            StateScope::Session => owner == session.as_str(),
-            StateScope::Execution => owner.parse().is_ok_and(|id| own.contains(&id)),
-        },
-        body => body.execution().is_some_and(|id| own.contains(&id)),
+impl<V: View> Sessions<'_, V> {
+    /// Returns whether a record is one of a session: it names the session, its state, or one of its executions.
+    fn has(&mut self, record: &Record, session: &SessionId) -> Result<bool, ReadError> {
+        Ok(match &record.body {
+            Body::SessionOpened { session: named, .. }
+            | Body::SessionUpgraded { session: named, .. }
+            | Body::SessionClosed { session: named, .. } => named == session,
+            Body::StateSet { scope: StateScope::Session, owner, .. }
+            | Body::StateDeleted { scope: StateScope::Session, owner, .. } => owner == session.as_str(),
+            Body::StateSet { owner, .. } | Body::StateDeleted { owner, .. } => match owner.parse() {
+                Ok(execution) => self.of(execution)?.as_ref() == Some(session),
+                Err(_) => false,
+            },
+            body => match body.execution() {
+                Some(execution) => self.of(execution)?.as_ref() == Some(session),
+                None => false,
+            },
+        })
+    }
+    fn of(&mut self, execution: ExecutionId) -> Result<&Option<SessionId>, ReadError> {
+        Ok(match self.known.entry(execution) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let row = read_execution(self.view, self.tenant, execution)?;
+                unknown.insert(row.map(|row| row.intent.session_id.clone()))
+            }
+        })
     }
 }
 
@@ -195,7 +208,7 @@ fn by_position<V: View>(
     view: &V,
     filter: &RecordFilter,
     limit: usize,
-    belongs: impl Fn(&Record) -> bool,
+    mut belongs: impl FnMut(&Record) -> Result<bool, ReadError>,
 ) -> Result<Page<Record>, ReadError> {
     let mut end = filter.before.unwrap_or_else(|| view.position().plus(1)).min(view.position().plus(1));
     if let Some(until) = filter.until {
@@ -213,7 +226,7 @@ fn by_position<V: View>(
                 break 'chunks;
             }
             let lsn = record.lsn;
-            if passes(filter, &record) && belongs(&record) {
+            if passes(filter, &record) && belongs(&record)? {
                 items.push(own_part(record, filter));
             }
             if items.len() == limit || looked_at >= LOOKED_AT_MAX {

@@ -168,7 +168,7 @@ fn open(config: &HubConfig) -> Result<Ground, OpenError> {
             .replacen("int_", "sto_", 1),
     };
     let mut driver = Driver::new(store, config.policy.clone())?;
-    let clock = Arc::new(Clock::starting_after(driver.last_time()));
+    let clock = Arc::new(Clock::starting_after(driver.decider().last_time()));
     let artifacts = Artifacts::open(&config.store.join("artifacts"))?;
     let mut hosts = config.hosts.clone();
     let mut reaped = ReapReport::default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use enact_engine::command::{Answer, CommandBody};
 use enact_model::id::{IntentId, SessionId, SolutionId};
-use enact_model::intent::{InputFault, Intent, IntentDraft};
+use enact_model::intent::{InputFault, Intent, IntentDraft, LeftOut};
 use enact_model::json::Json;
 use enact_model::limits::INLINE_MAX_BYTES;
 
@@ -16,14 +16,19 @@ use crate::performer::put_json;
 use enact_engine::conclude as code;
 
 impl Hub {
-    pub(super) async fn submit(&self, caller: &Caller, draft: IntentDraft, wait_ms: u64) -> refusal::Result<Response> {
+    pub(super) async fn submit(
+        &self,
+        caller: &Caller,
+        mut draft: IntentDraft,
+        wait_ms: u64,
+    ) -> refusal::Result<Response> {
         self.refuse_while_draining()?;
         let named_here = draft.intent_id.is_none();
-        let mut draft = self.fill_in(caller, draft);
         let unreadable = canonical(&mut draft);
         let tenant = caller.tenant.clone();
         let suppressed = self.ring.take_suppressed(tenant.as_str());
-        let parsed = match (draft.parse(self.ring.now()), unreadable) {
+        let left_out = self.left_out(caller);
+        let parsed = match (draft.parse_filled_in(left_out.created_at, &left_out), unreadable) {
             (parsed, None) => parsed,
             (Ok(_), Some(fault)) => Err(vec![fault]),
             (Err(faults), Some(fault)) => Err(faults.into_iter().chain([fault]).collect()),
@@ -34,11 +39,7 @@ impl Hub {
                 CommandBody::Submit { intent: Arc::new(intent), parameters, named_here, suppressed }
             }
             Err(faults) => CommandBody::Reject {
-                intent_id: draft
-                    .intent_id
-                    .as_deref()
-                    .and_then(|id| id.parse().ok())
-                    .unwrap_or_else(|| self.new_intent_id()),
+                intent_id: draft.intent_id.as_deref().and_then(|id| id.parse().ok()).unwrap_or(left_out.intent_id),
                 tenant: tenant.clone(),
                 intent_type: draft.intent_type.clone().unwrap_or_default().chars().take(200).collect(),
                 faults,
@@ -67,17 +68,15 @@ impl Hub {
         Ok(Response::Accepted { execution, repeated })
     }
 
-    fn new_intent_id(&self) -> IntentId {
-        IntentId::from_parts(self.ring.now().0, self.ring.random())
-    }
-
-    fn fill_in(&self, caller: &Caller, mut draft: IntentDraft) -> IntentDraft {
-        draft.intent_id.get_or_insert_with(|| self.new_intent_id().to_string());
-        draft.tenant_id.get_or_insert_with(|| caller.tenant.to_string());
-        draft.session_id.get_or_insert_with(|| SessionId::default_session().to_string());
-        draft.solution_id.get_or_insert_with(|| SolutionId::default_solution().to_string());
-        draft.created_at.get_or_insert_with(|| self.ring.now().to_string());
-        draft
+    fn left_out(&self, caller: &Caller) -> LeftOut {
+        let now = self.ring.now();
+        LeftOut {
+            intent_id: IntentId::from_parts(now.0, self.ring.random()),
+            tenant_id: caller.tenant.clone(),
+            session_id: SessionId::default_session(),
+            solution_id: SolutionId::default_solution(),
+            created_at: now,
+        }
     }
 
     /// Parameters above the limit go to the artifact store before a record names them.

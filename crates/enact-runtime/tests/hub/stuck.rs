@@ -20,7 +20,7 @@ fn plant(bed: &Bed, changes: impl FnOnce(&DiskStore) -> Vec<Change>) {
     let body = Body::CheckpointTaken { position: Lsn(1) };
     let record = Record { lsn: expected.plus(1), tenant: None, cause: None, body, ..last };
     let changes = changes(&store);
-    store.commit(epoch, expected, &[Batch { records: vec![record], changes }]).unwrap();
+    store.commit(epoch, expected, &Batch { frames: vec![vec![record]], changes }).unwrap();
     store.close().unwrap();
 }
 

@@ -157,7 +157,7 @@ impl World {
         self.oracle.restart(&uncertain, &found, last)?;
         let new: Vec<_> = found.into_iter().filter(|record| record.lsn > acknowledged).collect();
         self.learn(&new);
-        let last_time = self.hub.driver()?.last_time();
+        let last_time = self.hub.driver()?.decider().last_time();
         self.clock.restart(last_time);
         self.begin()
     }

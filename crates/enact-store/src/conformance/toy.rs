@@ -81,19 +81,19 @@ impl Model {
         }
         model
     }
-    /// Draws a group of batches and takes them in.
-    pub fn batches(&mut self, dice: &mut Dice) -> Vec<Batch> {
-        let mut batches = Vec::new();
+    /// Draws a batch and takes it in.
+    pub fn batch(&mut self, dice: &mut Dice) -> Batch {
+        let mut batch = Batch::default();
         for _ in 0..1 + dice.below(3) {
-            let mut batch = Batch::default();
+            let mut frame = Vec::new();
             for _ in 0..1 + dice.below(4) {
                 let record = self.record(dice);
                 batch.changes.extend(self.take(record.clone()));
-                batch.records.push(record);
+                frame.push(record);
             }
-            batches.push(batch);
+            batch.frames.push(frame);
         }
-        batches
+        batch
     }
     fn record(&self, dice: &mut Dice) -> Record {
         let (scope, owner) = (StateScope::Session, format!("owner-{}", dice.below(5)));

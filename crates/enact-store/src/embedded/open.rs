@@ -135,7 +135,7 @@ fn is_damage(error: &ReplayError) -> bool {
         ReplayError::Cold(error) => error.damaged,
         ReplayError::Read(error) => match (error.source.downcast_ref::<ColdError>(), error.source.downcast_ref()) {
             (Some(error), _) => error.damaged,
-            (None, Some(DecodeRowError::Empty | DecodeRowError::Malformed(_))) => true,
+            (None, Some(DecodeRowError::Empty | DecodeRowError::Malformed(_) | DecodeRowError::Execution)) => true,
             _ => false,
         },
         _ => false,

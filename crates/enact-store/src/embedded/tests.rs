@@ -81,8 +81,8 @@ fn rows<V: View>(view: &V) -> Vec<crate::contract::Entry> {
 
 fn commits<S: Store>(store: &mut S, model: &mut Model, dice: &mut Dice, count: u64) {
     for _ in 0..count {
-        let batches = model.batches(dice);
-        store.commit(Epoch(1), store.position(), &batches).unwrap();
+        let batch = model.batch(dice);
+        store.commit(Epoch(1), store.position(), &batch).unwrap();
     }
 }
 

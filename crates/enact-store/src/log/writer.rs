@@ -202,8 +202,13 @@ fn begin<I: Io>(
 ) -> Result<Segment<I::File>, Error> {
     let file = spare.take(io, len, least)?;
     let (salt, path) = (io.salt(), dir.join(segment::name(first)));
-    file.write_at(&segment::header(salt, first, before), 0).map_err(Error::io("write", spare.path()))?;
-    file.sync_data().map_err(Error::io("sync", spare.path()))?;
+    let header = segment::header(salt, first, before);
+    let headed = file.write_at(&header, 0).map_err(Error::io("write", spare.path()));
+    if let Err(error) = headed.and_then(|()| file.sync_data().map_err(Error::io("sync", spare.path()))) {
+        // Nobody knows what of it is on the disk: the next owner must not find a whole segment to go on with.
+        let _ = io.remove(spare.path());
+        return Err(error);
+    }
     io.rename(spare.path(), &path).map_err(Error::io("rename", spare.path()))?;
     io.sync_dir(dir).map_err(Error::io("sync", dir))?;
     let len = file.len().map_err(Error::io("measure", &path))?;

@@ -10,8 +10,8 @@ fn run(sim: &Sim, model: &mut Model, dice: &mut Dice, count: u64) -> Option<Mode
     let view = store.view();
     for _ in 0..count {
         let mut next = model.clone();
-        let batches = next.batches(dice);
-        match store.commit(Epoch(1), store.position(), &batches) {
+        let batch = next.batch(dice);
+        match store.commit(Epoch(1), store.position(), &batch) {
             Ok(last) => {
                 *model = next;
                 assert_eq!(last, model.position());
@@ -19,7 +19,7 @@ fn run(sim: &Sim, model: &mut Model, dice: &mut Dice, count: u64) -> Option<Mode
             Err(error) => {
                 assert_eq!(view.position(), model.position(), "a failed commit is visible");
                 assert_eq!(rows(&view), model.rows());
-                assert!(matches!(store.commit(Epoch(1), store.position(), &batches), Err(CommitError::Refused(_))));
+                assert!(matches!(store.commit(Epoch(1), store.position(), &batch), Err(CommitError::Refused(_))));
                 return matches!(error, CommitError::Unknown(_)).then_some(next);
             }
         }
