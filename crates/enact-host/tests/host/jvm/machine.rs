@@ -162,7 +162,7 @@ impl Machine {
             })
             .collect();
         let child = Command::new("java")
-            .args(["-Xmx128m", "-Xss512k"])
+            .args(["-Xmx256m", "-Xss512k"])
             .args((17..24).contains(&crate::jars::release()).then_some("-Djava.security.manager=allow"))
             .args(options)
             .arg("-cp")
