@@ -43,7 +43,8 @@ fn the_first_five_minutes_of_the_readme_run_as_they_stand_there() {
         skip("curl is not there, so the block over HTTP was left out");
         script.truncate(1);
     }
-    let script = script.join("\n");
+    // A line that fails must not leave the hub of the block behind.
+    let script = format!("trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{}", script.join("\n"));
     let mut bash = Command::new("bash");
     bash.current_dir(&root).args(["-euxo", "pipefail", "-c", &script]).env("PATH", path).env("TMPDIR", &scratch);
     bash.env_remove("ENACT_CONFIG").env_remove("ENACT_STORE");

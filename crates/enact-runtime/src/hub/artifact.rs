@@ -225,6 +225,7 @@ fn media_type_of(name: &str) -> &'static str {
         Some("json") => "application/json",
         Some("pdf") => "application/pdf",
         Some("txt" | "log") => "text/plain",
+        Some("md") => "text/markdown",
         Some("csv") => "text/csv",
         Some("xml") => "application/xml",
         Some("html") => "text/html",
