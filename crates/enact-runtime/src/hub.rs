@@ -36,7 +36,6 @@ use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
 
-pub use access::least_role;
 pub use artifact::{Bytes, Upload};
 pub use open::OpenError;
 
@@ -227,6 +226,16 @@ impl Hub {
         Some(format!("not written behind since {}: {}", Timestamp::from_system(trouble.since), trouble.reason))
     }
 
+    /// Returns why no work is taken, if there are reasons; nothing is counted for it.
+    pub fn unready(&self) -> Vec<String> {
+        let reasons = [
+            self.ring.poisoned().map(|poisoned| format!("writes are refused: {poisoned}")),
+            self.is_draining().then(|| "the hub is shutting down".to_owned()),
+            self.tables_trouble().map(|trouble| format!("tables: {trouble}")),
+        ];
+        reasons.into_iter().flatten().collect()
+    }
+
     /// Returns how the hub is.
     pub fn status(&self) -> Status {
         let (open, queued, pending) = self.counts();
@@ -261,14 +270,17 @@ impl Hub {
             loop {
                 position.mark_unchanged();
                 let Ok(Some(row)) = read_execution(ring.view(), &tenant, execution) else { return };
-                let Ok(positions) = log::positions_of(ring.view(), &row) else { return };
+                // Every commit wakes every watcher, and few of them are about its execution: only then the log is read.
+                let newest = row.records.last().copied().unwrap_or(last);
+                let positions = if newest > last { log::positions_of(ring.view(), &row) } else { Ok(Vec::new()) };
+                let Ok(positions) = positions else { return };
                 for lsn in positions.into_iter().filter(|lsn| *lsn > last) {
                     let Ok(Some(record)) = ring.view().record(lsn) else { continue };
                     if sender.send(record).await.is_err() {
                         return;
                     }
                 }
-                last = last.max(row.records.last().copied().unwrap_or(last));
+                last = last.max(newest);
                 if !row.is_open() {
                     return;
                 }

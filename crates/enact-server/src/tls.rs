@@ -1,6 +1,5 @@
 //! TLS from two files, read again when they change, so that a renewed certificate needs no restart.
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,10 +88,4 @@ fn make(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-impl From<TlsError> for io::Error {
-    fn from(error: TlsError) -> Self {
-        io::Error::other(error)
-    }
 }

@@ -33,7 +33,7 @@ impl Denials {
 }
 
 /// Returns the least role that a question takes. What an intent takes is its solution's to say as well.
-pub fn least_role(request: &Request) -> Role {
+fn least_role(request: &Request) -> Role {
     use Request as R;
     match request {
         R::Submit { .. }
@@ -153,7 +153,7 @@ impl Hub {
     }
 
     /// Logs that something was denied and returns the refusal.
-    pub fn deny(&self, caller: &Caller, execution: Option<ExecutionId>, what: &str) -> Box<Refusal> {
+    fn deny(&self, caller: &Caller, execution: Option<ExecutionId>, what: &str) -> Box<Refusal> {
         if self.denials.take(&caller.tenant, self.ring.now().0 / 60_000) {
             let (ring, actor) = (self.ring.clone(), caller.actor.as_str().into());
             let body = CommandBody::RefuseAccess { tenant: caller.tenant.clone(), execution, what: what.to_owned() };

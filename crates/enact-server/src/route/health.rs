@@ -15,15 +15,7 @@ pub(super) async fn healthz() -> Response {
 }
 
 pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
-    let status = door.hub.status();
-    let reasons: Vec<String> = [
-        status.poisoned.map(|why| format!("writes are refused: {why}")),
-        status.draining.then(|| "the hub is shutting down".to_owned()),
-        status.tables.map(|why| format!("tables: {why}")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let reasons = door.hub.unready();
     if reasons.is_empty() {
         document(StatusCode::OK, &json!({ "status": "ready" }))
     } else {
