@@ -15,18 +15,20 @@ const TOP: &[&str] = &["enact-bench", "enact-simulation", "enact-torture", "xtas
 const ARROWS: &[(&str, &[&str])] = &[
     ("enact-model", &[]),
     ("enact-catalog", &["enact-model"]),
+    ("enact-dial", &[]),
     ("enact-engine", &["enact-catalog", "enact-model"]),
     ("enact-host", &["enact-model"]),
     ("enact-inspect", &["enact-model"]),
     ("enact-store", &["enact-model"]),
     ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-inspect", "enact-model", "enact-store"]),
     ("enact-server", &["enact-catalog", "enact-engine", "enact-model", "enact-runtime"]),
-    ("enact-sink", &["enact-model", "enact-runtime"]),
+    ("enact-sink", &["enact-dial", "enact-model", "enact-runtime"]),
     (
         "enact",
         &[
             "enact-server",
             "enact-catalog",
+            "enact-dial",
             "enact-engine",
             "enact-host",
             "enact-inspect",

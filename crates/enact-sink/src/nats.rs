@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, HeaderMap, header};
+use enact_dial::Endpoint;
 use enact_model::message::{Message, MessageRow};
 use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
 use tokio::sync::Mutex;
 
-use crate::endpoint::Endpoint;
 use crate::secret::Secret;
 use crate::template::Template;
 use crate::{Invalid, excerpt};
@@ -104,7 +104,7 @@ impl NatsSink {
                 .credentials(&file.read()?)
                 .map_err(|_| format!("{file} holds no credentials as `nsc` writes them"))?,
         };
-        crate::dial::settle_on_ring();
+        enact_dial::connect::settle_on_ring();
         let connecting = options.require_tls(endpoint.tls).connect(endpoint.to_string());
         match tokio::time::timeout(LIMIT, connecting).await {
             Ok(Ok(client)) => Ok(client),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use enact_dial::Endpoint;
 use enact_model::message::{Message, MessageRow};
 use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
 use redis::aio::MultiplexedConnection;
@@ -13,7 +14,6 @@ use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionIn
 use tokio::sync::Mutex;
 
 use crate::Invalid;
-use crate::endpoint::Endpoint;
 use crate::secret::Secret;
 use crate::template::Template;
 
@@ -101,7 +101,7 @@ impl RedisSink {
                 tls_params: None,
             },
         };
-        crate::dial::settle_on_ring();
+        enact_dial::connect::settle_on_ring();
         let failed = |error: redis::RedisError| answer::unreachable(endpoint, &error);
         let info = address.into_connection_info().map_err(failed)?.set_redis_settings(who);
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(LIMIT)).set_response_timeout(Some(LIMIT));

@@ -7,30 +7,25 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use enact_dial::connect::{self, Trust};
+use enact_dial::http::{self, USER_AGENT};
+use enact_dial::{Endpoint, Invalid};
 use enact_model::message::{Message, MessageRow};
 use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::{Request, Response, header};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Request, header};
 
-use crate::dial;
-use crate::endpoint::Endpoint;
 use crate::secret::Secret;
-use crate::{Invalid, excerpt};
 use signature::{SigningKey, sign};
 
 /// Most bytes of an answer's body that are read, and kept for the reason of a failure.
 const BODY_MAX_BYTES: usize = 16 * 1024;
 /// Longest time for an answer's body once its status is there: the status is what counts.
 const BODY_LIMIT: Duration = Duration::from_secs(1);
-/// Most bytes of an answer's head.
-const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// What the body of a request is.
 const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
-/// Who asks.
-const USER_AGENT: &str = concat!("enact/", env!("CARGO_PKG_VERSION"));
 
 /// How a webhook is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +53,9 @@ impl WebhookSetup {
     /// # Errors
     /// What is no address of HTTP, has credentials in it, or is link-local.
     pub fn endpoint(text: &str) -> Result<Endpoint, Invalid> {
-        let endpoint = Endpoint::parse(text, &[("https", 443, true), ("http", 80, false)])?;
+        let endpoint = Endpoint::parse(text, http::SCHEMES)?;
         match endpoint.host.parse() {
-            Ok(address) if dial::is_link_local(address) => {
+            Ok(address) if connect::is_link_local(address) => {
                 Err(Invalid::new("is link-local", "a webhook is never called there; name another host"))
             }
             _ => Ok(endpoint),
@@ -94,9 +89,9 @@ impl WebhookSink {
             Some(mut kept) => match kept.send_request(request()?).await {
                 Ok(response) => (response, kept),
                 // The other side closed it meanwhile, which is no answer; the same id makes it safe to send once more.
-                Err(_) => self.ask_anew(request()?).await?,
+                Err(_) => http::ask(&self.setup.endpoint, &Trust::System, request()?).await?,
             },
-            None => self.ask_anew(request()?).await?,
+            None => http::ask(&self.setup.endpoint, &Trust::System, request()?).await?,
         };
         let (head, rest) = response.into_parts();
         let (said, whole) = beginning(rest).await;
@@ -120,23 +115,6 @@ impl WebhookSink {
             request = request.header("webhook-signature", sign(keys, &id, seconds, &body));
         }
         request.body(Full::new(body)).map_err(|error| format!("the request cannot be made: {error}"))
-    }
-
-    async fn ask_anew(&self, request: Request<Full<Bytes>>) -> Result<(Response<Incoming>, Connection), String> {
-        let endpoint = &self.setup.endpoint;
-        let (stream, _) = dial::connect(endpoint).await?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(HEAD_MAX_BYTES);
-        let (mut sender, connection) = builder
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| format!("{endpoint} does not speak HTTP: {error}"))?;
-        // It ends with its sender; what goes wrong on it is told by the request.
-        tokio::spawn(async move { drop(connection.await) });
-        match sender.send_request(request).await {
-            Ok(response) => Ok((response, sender)),
-            Err(error) => Err(format!("{endpoint} gave no answer: {}", excerpt(&error.to_string()))),
-        }
     }
 
     /// Takes a connection that is still there.
@@ -206,7 +184,7 @@ impl Sink for WebhookSink {
                 SigningKey::parse(&secret.read()?)
                     .map_err(|why| format!("{secret} holds no secret of a webhook: {why}"))?;
             }
-            let (_, address) = dial::connect(&self.setup.endpoint).await?;
+            let (_, address) = connect::connect(&self.setup.endpoint, &Trust::System).await?;
             Ok(format!("webhook {} at {address}", self.setup.endpoint))
         })
     }

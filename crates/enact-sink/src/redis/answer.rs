@@ -3,8 +3,8 @@
 use enact_runtime::sink::DeliveryResult;
 use redis::{ErrorKind, RedisError, ServerError, Value};
 
-use crate::endpoint::Endpoint;
 use crate::excerpt;
+use enact_dial::Endpoint;
 
 /// Judges the answer to one entry; tells whether the connection leads to the wrong place and is to be made anew.
 pub(super) fn judge(answer: Value) -> (DeliveryResult, bool) {

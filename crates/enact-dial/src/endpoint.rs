@@ -1,4 +1,4 @@
-//! Where a sink is: scheme, host, port and path, without anything secret.
+//! Where a server is: scheme, host, port and path, without anything secret.
 
 use std::fmt;
 
@@ -7,21 +7,28 @@ use hyper::Uri;
 use crate::Invalid;
 
 /// A scheme, the port that it means, and whether TLS is spoken.
-pub(crate) type Scheme = (&'static str, u16, bool);
+pub type Scheme = (&'static str, u16, bool);
 
-/// Where a sink is. It prints without its path, which may tell more than a log should have.
+/// Where a server is. It prints without its path, which may tell more than a log should have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     scheme: &'static str,
     /// The name or the address; one of version 6 without its brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) path: String,
-    pub(crate) tls: bool,
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Path and query.
+    pub path: String,
+    /// Whether TLS is spoken.
+    pub tls: bool,
 }
 
 impl Endpoint {
-    pub(crate) fn parse(text: &str, schemes: &[Scheme]) -> Result<Self, Invalid> {
+    /// Reads an address of one of these schemes.
+    ///
+    /// # Errors
+    /// What is no address, has another scheme, no host, or credentials in it.
+    pub fn parse(text: &str, schemes: &[Scheme]) -> Result<Self, Invalid> {
         let example = || {
             format!(
                 "write {}",
@@ -48,7 +55,7 @@ impl Endpoint {
     }
 
     /// Returns host and port as they stand in an address.
-    pub(crate) fn authority(&self) -> String {
+    pub fn authority(&self) -> String {
         if self.host.contains(':') {
             format!("[{}]:{}", self.host, self.port)
         } else {

@@ -1,14 +1,17 @@
 //! Connecting: name, address, TCP and TLS, and nowhere that is link-local, whatever the name says.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto, pki_types::ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use crate::endpoint::Endpoint;
 
@@ -16,18 +19,31 @@ use crate::endpoint::Endpoint;
 const ADDRESS_LIMIT: Duration = Duration::from_secs(5);
 
 /// A stream of bytes, with TLS or without.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// Whose certificates are trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Those that the system trusts.
+    #[default]
+    System,
+    /// Only those of this PEM file.
+    File(PathBuf),
+}
+
 /// Connects, with TLS where the endpoint has it.
-pub(crate) async fn connect(endpoint: &Endpoint) -> Result<(Box<dyn Stream>, SocketAddr), String> {
+///
+/// # Errors
+/// In words: no address, one that is link-local, nobody there, a certificate that is not trusted.
+pub async fn connect(endpoint: &Endpoint, trust: &Trust) -> Result<(Box<dyn Stream>, SocketAddr), String> {
     let (tcp, address) = reach(endpoint).await?;
     if !endpoint.tls {
         return Ok((Box::new(tcp), address));
     }
     let name =
         ServerName::try_from(endpoint.host.clone()).map_err(|_| format!("{endpoint} has no name for a certificate"))?;
-    let connector = TlsConnector::from(tls().await?);
+    let connector = TlsConnector::from(tls(trust).await?);
     match connector.connect(name, tcp).await {
         Ok(stream) => Ok((Box::new(stream), address)),
         Err(error) => Err(format!("{endpoint} is not trusted: {error}")),
@@ -58,7 +74,7 @@ async fn reach(endpoint: &Endpoint) -> Result<(TcpStream, SocketAddr), String> {
 
 /// Returns whether an address is only of this link, where clouds keep what a machine must not tell; also in the forms in which
 /// version 6 wraps one of version 4.
-pub(crate) fn is_link_local(address: IpAddr) -> bool {
+pub fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => {
@@ -77,28 +93,51 @@ fn translated(address: Ipv6Addr) -> Option<std::net::Ipv4Addr> {
 }
 
 /// Lets clients that ask nobody speak TLS with ring, also in a program that has more than one provider to choose from.
-pub(crate) fn settle_on_ring() {
+pub fn settle_on_ring() {
     // It is an error only if somebody has settled on one before, which is as good.
     let _ = crypto::ring::default_provider().install_default();
 }
 
-/// Returns how TLS is spoken: the roots that the system trusts, read once.
-async fn tls() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
-    let read = || async {
-        let found = tokio::task::spawn_blocking(rustls_native_certs::load_native_certs).await;
-        let found = found.map_err(|error| format!("the certificates of the system cannot be read: {error}"))?;
-        let mut roots = RootCertStore::empty();
-        let (taken, _) = roots.add_parsable_certificates(found.certs);
-        if taken == 0 {
-            return Err("this system trusts no certificate: install its package ca-certificates".to_owned());
+/// Returns how TLS is spoken. What the system trusts is read once.
+async fn tls(trust: &Trust) -> Result<Arc<ClientConfig>, String> {
+    static SYSTEM: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+    match trust {
+        Trust::System => SYSTEM.get_or_try_init(async || client(blocking(system_roots).await?)).await.cloned(),
+        Trust::File(path) => {
+            let path = path.clone();
+            client(blocking(move || roots_of(&path)).await?)
         }
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let config = config.map_err(|error| format!("TLS cannot be set up: {error}"))?;
-        Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
-    };
-    CONFIG.get_or_try_init(read).await.cloned()
+    }
+}
+
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| format!("the certificates cannot be read: {error}"))?
+}
+
+fn system_roots() -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let (taken, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    match taken {
+        0 => Err("this system trusts no certificate: install its package ca-certificates".to_owned()),
+        _ => Ok(roots),
+    }
+}
+
+fn roots_of(path: &Path) -> Result<RootCertStore, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{} holds no certificates: {error}", path.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
+        roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    }
+    if roots.is_empty() { Err(failed(&"it is no PEM file with one")) } else { Ok(roots) }
+}
+
+fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 #[cfg(test)]
@@ -128,7 +167,7 @@ mod tests {
     async fn nobody_is_called_at_an_address_that_is_link_local() {
         for text in ["http://169.254.169.254/latest", "http://[fe80::1]/", "http://[::ffff:169.254.169.254]/"] {
             let endpoint = Endpoint::parse(text, &[("http", 80, false)]).unwrap();
-            let refused = connect(&endpoint).await.err().unwrap();
+            let refused = connect(&endpoint, &Trust::System).await.err().unwrap();
             assert!(refused.ends_with("is link-local"), "{refused}");
         }
     }
