@@ -9,6 +9,7 @@ use enact_model::json::Json;
 
 use crate::fault::{DescriptorFault, Faults};
 use crate::fields::{self, Fields};
+use crate::meta::{HUB, SERVICE};
 use crate::yaml::{self, Mark, Node};
 
 mod call;
@@ -66,6 +67,9 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
             None
         }
     };
+    if let (Some(node), Some(HUB)) = (fields.get("component"), name.as_ref().map(Name::as_str)) {
+        faults.hint(node.mark, format!("the name {HUB} is that of the hub"), "give the component another name");
+    }
     let version = version(&fields, faults);
     let summary = fields.text("summary", faults).map(str::to_owned);
     let shape = shape(&fields, files, faults);
@@ -167,6 +171,10 @@ fn services(
     let mut found: Vec<(Name, Name, Mark, &Node)> = Vec::new();
     for entry in services.entries() {
         let Some(service) = names.take(&entry.key, entry.mark, faults) else { continue };
+        if service.as_str() == SERVICE {
+            let message = format!("the service {SERVICE} is there already: every component tells of itself by it");
+            faults.hint(entry.mark, message, "give the service another name");
+        }
         let Some(operations) = Fields::any(&entry.value, &format!("the service {service}"), faults) else { continue };
         let mut names = Names::new("operation");
         let before = found.len();

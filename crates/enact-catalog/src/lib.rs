@@ -6,6 +6,7 @@ pub mod describe;
 pub mod effects;
 pub mod fault;
 pub mod fields;
+pub mod meta;
 pub mod near;
 pub mod pointer;
 pub mod quantity;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use enact_catalog::meta::{self, Question};
 use enact_model::conclusion::Conclusion;
 use enact_model::digest::Digest;
 use enact_model::envelope::StateScope;
@@ -136,6 +137,12 @@ pub enum Request {
     ComponentDescribe {
         name: Name,
         version: Option<String>,
+    },
+    /// A query of the service `meta`, to the hub (`enact`) or to a component.
+    Meta {
+        name: Name,
+        question: Question,
+        parameters: meta::Parameters,
     },
     ComponentDrain {
         name: Name,

@@ -3,7 +3,7 @@
 mod access;
 mod artifact;
 mod bulk;
-mod component;
+pub(crate) mod component;
 mod data;
 mod doctor;
 mod execution;
@@ -28,6 +28,7 @@ use enact_model::record::Record;
 use enact_model::time::Timestamp;
 use enact_store::contract::View;
 use enact_store::embedded::{self, DiskStore};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::{Caller, Request, Response, Status};
@@ -85,6 +86,8 @@ pub struct Hub {
     epoch: u64,
     started_at: Timestamp,
     draining: AtomicBool,
+    /// Who asked the hub to end, and why.
+    end_asked: watch::Sender<Option<String>>,
     denials: access::Denials,
     thread: Mutex<Option<std::thread::JoinHandle<DiskStore>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -134,6 +137,7 @@ impl Hub {
             R::ComponentCheck { path } => self.component_check(path).await,
             R::Components => Ok(self.components()),
             R::ComponentDescribe { name, version } => self.component_describe(&name, version.as_deref()),
+            R::Meta { name, question, parameters } => self.meta(&name, question, &parameters),
             R::ComponentDrain { name, version, reason } => self.component_drain(caller, name, version, reason).await,
             R::ComponentRemove { name, version, reason } => {
                 self.operate(caller, CommandBody::RemoveComponent { name, version, reason }).await
@@ -173,11 +177,20 @@ impl Hub {
             }
             R::Doctor => self.doctor().await,
             R::Status => Ok(Response::Status(Box::new(self.status()))),
-            R::Shutdown { .. } => {
+            R::Shutdown { reason } => {
                 self.drain();
+                self.end_asked.send_replace(Some(format!("{}: {reason}", caller.actor)));
                 Ok(Response::Done { message: "the hub takes no new work and ends".to_owned() })
             }
         }
+    }
+
+    /// Waits until somebody asks the hub to end, and tells who and why. Who runs the hub ends it by [`Hub::shutdown`].
+    pub async fn asked_to_end(&self) -> String {
+        let mut asked = self.end_asked.subscribe();
+        // The sender is the hub's own.
+        let asked = asked.wait_for(Option::is_some).await;
+        asked.ok().and_then(|reason| reason.clone()).unwrap_or_default()
     }
 
     /// Sends an operator's command and tells what it came to.

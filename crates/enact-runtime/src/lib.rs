@@ -5,7 +5,7 @@ pub mod api;
 pub mod clock;
 pub mod driver;
 pub mod hub;
-mod package;
+pub mod package;
 mod performer;
 mod port;
 mod recover;

@@ -2,6 +2,8 @@
 
 mod jar;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,6 +16,9 @@ use enact_host::scratch::{BeneathError, open_beneath};
 use enact_model::descriptor::{Component, Solution};
 use enact_model::digest::Digest;
 use enact_store::artifacts::{self, Artifacts};
+
+use crate::api::Refusal;
+use crate::hub::component::unusable;
 
 /// The name of a component's descriptor.
 const DESCRIPTOR: &str = "component.yaml";
@@ -91,6 +96,67 @@ impl Package {
                 return Err(PackageError::Unreadable { path, source });
             }
         }
+        Ok(())
+    }
+}
+
+/// Lists the files of a component by their names in its package, the descriptor first: what another machine needs of it. The
+/// descriptor is judged, but for what only the hub's machine can say.
+///
+/// # Errors
+/// A descriptor that cannot be read, with every fault.
+pub fn gather(path: &Path) -> Result<Vec<(String, PathBuf)>, Box<Refusal>> {
+    let file_name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let jar = (!path.is_dir() && jar::is_jar(path)).then_some(path);
+    let descriptor = match jar {
+        Some(jar) => match jar::beside(jar) {
+            Some(descriptor) => descriptor,
+            None => return Package::inside(jar).map(|_| vec![(file_name(jar), jar.to_owned())]).map_err(unusable),
+        },
+        None => descriptor(path, DESCRIPTOR),
+    };
+    let text = read_text(&descriptor).map_err(unusable)?;
+    let folder = descriptor.parent().unwrap_or(Path::new("/")).to_owned();
+    let seen = Seen { folder: Folder(folder.clone()), names: RefCell::default() };
+    let read = read_component(&text, &descriptor.display().to_string(), &seen);
+    read.map_err(|faults| unusable(PackageError::Faults(faults)))?;
+    let mut files = vec![(file_name(&descriptor), descriptor)];
+    files.extend(seen.names.into_inner().into_iter().map(|name| (name.clone(), folder.join(name))));
+    Ok(files)
+}
+
+/// A folder that remembers which of its files were asked for, and takes the hub's machine to have everything.
+struct Seen {
+    folder: Folder,
+    names: RefCell<BTreeSet<String>>,
+}
+
+impl Seen {
+    fn note(&self, name: &str) {
+        self.names.borrow_mut().insert(name.to_owned());
+    }
+}
+
+impl Files for Seen {
+    fn folder(&self) -> PathBuf {
+        self.folder.folder()
+    }
+    fn read(&self, name: &str) -> Result<Vec<u8>, FileError> {
+        self.note(name);
+        self.folder.read(name)
+    }
+    fn facts(&self, name: &str) -> Result<FileFacts, FileError> {
+        self.note(name);
+        self.folder.facts(name)
+    }
+    fn jar(&self, name: &str) -> Result<JarFacts, FileError> {
+        self.note(name);
+        self.folder.jar(name)
+    }
+    fn is_folder(&self, _: &Path) -> bool {
+        true
+    }
+    fn program(&self, _: &str) -> Result<(), FileError> {
         Ok(())
     }
 }

@@ -1,15 +1,18 @@
 //! What may be asked over HTTP: one list of routes, from which the router, the page in the docs and the tests are made.
 
 mod artifact;
+mod ask;
 mod catalog;
 mod execution;
 mod health;
 mod intent;
+mod meta;
 mod outbox;
 mod record;
 mod reference;
 mod session;
 mod stream;
+mod upload;
 
 use std::sync::Arc;
 
@@ -58,6 +61,8 @@ routes! {
     GET "/v1/intents/{id}" intent::show, "What became of an intent: its execution, or why it was rejected.";
     GET "/v1/intent-types" intent::types, "The intent types that may be asked for; `?solution=`.";
     POST "/rest/v1/{component}/{service}/{operation}" intent::call, "Calls an operation with the body as its parameters and answers with its output; `?wait=` (60s), `?solution=`, `?session=`.";
+    GET "/rest/v1/{component}/meta/{question}" meta::get, "What the hub (`enact`) or a component tells of itself: help, describe, components, services, operations, schema, tree or version; `?version=`, `?operation=`.";
+    POST "/rest/v1/{component}/meta/{question}" meta::post, "The same, with `version` and `operation` in the body.";
     GET "/v1/executions" execution::list, "Executions, newest first: `?phase=`, `?open=true`, `?outcome=`, `?selector=`, `?session=`, `?intent_type=`, `?since=`, `?until=`, `?text=`, `?limit=`, `?cursor=`.";
     POST "/v1/executions/cancel" execution::cancel_all, "Cancels every open execution that passes a filter, with a reason.";
     POST "/v1/executions/retry" execution::retry_all, "Retries every execution that passes a filter, with a reason.";
@@ -79,8 +84,10 @@ routes! {
     PUT "/v1/state/{session}/{key}" session::set_state, "Sets a value; `If-Match` compares the version first, `?ttl=`.";
     DELETE "/v1/state/{session}/{key}" session::delete_state, "Deletes a value; `If-Match` compares the version first.";
     GET "/v1/components" catalog::components, "Components, their versions and how their hosts are.";
+    POST "/v1/components" upload::component, "Adds a component: the body is a tar of its descriptor and files; `?check=true` only checks it.";
     GET "/v1/components/{component}" catalog::component, "One component with its operations and schemas; `?version=`.";
     GET "/v1/solutions" catalog::solutions, "Solutions.";
+    POST "/v1/solutions" upload::solution, "Binds a solution: the body is its YAML.";
     GET "/v1/outbox" outbox::list, "Messages, newest first: `?state=pending|delivered|dead`, `?limit=`, `?cursor=`.";
     GET "/v1/outbox/{id}" outbox::show, "One message and its deliveries.";
     POST "/v1/outbox/{id}/redeliver" outbox::redeliver, "Delivers a message again, under the same id: `sink` (all), `reason`.";
@@ -89,6 +96,7 @@ routes! {
     GET "/v1/references/{id}/lineage" reference::lineage, "What it was made from and what was made from it: `?direction=up|down|both`, `?depth=`, `?limit=`.";
     POST "/v1/artifacts" artifact::put, "Takes the body in as an artifact: `?name=`; its media type is the `Content-Type`.";
     GET "/v1/artifacts/{digest}" artifact::get, "The bytes of an artifact, by digest or reference; ranges and conditions as HTTP has them.";
+    POST "/v1/ask" ask::ask, "Any question of the command line, as it is asked over the socket; `enact client` uses it.";
     GET "/healthz" health::healthz, "200 while the hub runs; no credentials.";
     GET "/readyz" health::readyz, "200 while it takes work, 503 with the reasons otherwise; no credentials.";
 }
@@ -109,10 +117,17 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
 type Answer = Result<Response, Problem>;
 
 impl Door {
+    /// Asks the hub; what it refuses is apart.
+    async fn ask_plainly(&self, caller: &Caller, request: Request) -> Result<api::Response, Box<api::Refusal>> {
+        match self.hub.handle(caller, request).await {
+            api::Response::Refused(refusal) => Err(refusal),
+            other => Ok(other),
+        }
+    }
+
     /// Asks the hub; what it refuses or rejects is a problem.
     async fn ask(&self, caller: &Caller, request: Request) -> Result<api::Response, Problem> {
-        match self.hub.handle(caller, request).await {
-            api::Response::Refused(refusal) => Err(refusal.into()),
+        match self.ask_plainly(caller, request).await? {
             api::Response::Rejected(rejection) => Err(Problem::of_rejection(*rejection)),
             other => Ok(other),
         }

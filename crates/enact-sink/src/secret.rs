@@ -29,7 +29,10 @@ impl Secret {
     }
 
     /// Reads it; space around it, such as the end of a line, does not count.
-    pub(crate) fn read(&self) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// In words: a variable that is not set, a file that cannot be read, nothing in it.
+    pub fn read(&self) -> Result<String, String> {
         let text = match self {
             Self::Env(name) => std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?,
             Self::File(path) => {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::command::{
-    artifact, bench, component, config, execution, history, hub, intent, outbox, reference, run, serve, session,
-    solution, state, token, wal,
+    artifact, bench, client, component, config, execution, history, hub, intent, meta, outbox, reference, run, serve,
+    session, solution, state, token, wal,
 };
 
 /// Durable execution for code you cannot rewrite.
@@ -71,6 +71,29 @@ impl Global {
 pub enum Command {
     /// Run a hub that listens on the socket of its store, until it is told to end
     Serve(serve::ServeArgs),
+    #[command(flatten)]
+    Ask(Ask),
+    /// Ask a hub on another machine, over HTTP
+    Client(client::ClientArgs),
+    /// Make, list and take back tokens of callers over the network
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// See the configuration and where every value comes from
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Measure this machine for a few seconds with a program that does nothing
+    Bench(bench::BenchArgs),
+    /// Print the completions of a shell
+    Completions(config::CompletionsArgs),
+    /// Print the reference of the command line
+    #[command(hide = true)]
+    Docs,
+}
+
+/// What a hub is asked: the one that holds the store, or with `enact client` one on another machine.
+#[derive(Debug, Subcommand)]
+#[allow(missing_docs)]
+pub enum Ask {
     /// Call an operation and wait for its output
     Run(run::RunArgs),
     /// Submit intents and see what became of them
@@ -85,6 +108,8 @@ pub enum Command {
     /// Put components to work together
     #[command(subcommand)]
     Solution(solution::SolutionCommand),
+    /// Ask the hub or a component what it is and what it can do
+    Meta(meta::MetaArgs),
     /// Put files into the artifact store and get them out
     #[command(subcommand)]
     Artifact(artifact::ArtifactCommand),
@@ -102,9 +127,6 @@ pub enum Command {
     /// See messages and their deliveries
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
-    /// Make, list and take back tokens of callers over the network
-    #[command(subcommand)]
-    Token(token::TokenCommand),
     /// See and verify the write-ahead log
     #[command(subcommand)]
     Wal(wal::WalCommand),
@@ -115,18 +137,8 @@ pub enum Command {
     Status(hub::StatusArgs),
     /// Check that everything is as it should be
     Doctor(hub::DoctorArgs),
-    /// See the configuration and where every value comes from
-    #[command(subcommand)]
-    Config(config::ConfigCommand),
-    /// Measure this machine for a few seconds with a program that does nothing
-    Bench(bench::BenchArgs),
     /// End the hub that holds the store
     Stop(hub::StopArgs),
-    /// Print the completions of a shell
-    Completions(config::CompletionsArgs),
-    /// Print the reference of the command line
-    #[command(hide = true)]
-    Docs,
 }
 
 /// Returns the command line for tools that read it.

@@ -2,6 +2,7 @@
 
 pub mod artifact;
 pub mod bench;
+pub mod client;
 pub mod component;
 pub mod config;
 pub mod desk;
@@ -11,6 +12,7 @@ pub mod hub;
 pub mod input;
 pub mod inspect;
 pub mod intent;
+pub mod meta;
 pub mod outbox;
 pub mod reference;
 pub mod run;
@@ -23,7 +25,7 @@ pub mod token;
 pub mod wait;
 pub mod wal;
 
-use crate::cli::Command;
+use crate::cli::{Ask, Command};
 use crate::failure::Failure;
 use desk::Desk;
 
@@ -34,26 +36,40 @@ use desk::Desk;
 pub async fn carry_out(command: Command, desk: &mut Desk) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => args.carry_out(desk).await,
-        Command::Run(args) => args.carry_out(desk).await,
-        Command::Intent(command) => command.carry_out(desk).await,
-        Command::Execution(command) => command.carry_out(desk).await,
-        Command::Component(command) => command.carry_out(desk).await,
-        Command::Solution(command) => command.carry_out(desk).await,
-        Command::Artifact(command) => command.carry_out(desk).await,
-        Command::Reference(command) => command.carry_out(desk).await,
-        Command::Lineage(args) => args.carry_out(desk).await,
-        Command::Session(command) => command.carry_out(desk).await,
-        Command::State(command) => command.carry_out(desk).await,
-        Command::Outbox(command) => command.carry_out(desk).await,
+        Command::Ask(ask) => ask.carry_out(desk).await,
+        Command::Client(args) => args.carry_out(desk).await,
         Command::Token(command) => command.carry_out(desk),
-        Command::Wal(command) => command.carry_out(desk).await,
-        Command::History(command) => command.carry_out(desk).await,
-        Command::Status(args) => args.carry_out(desk).await,
-        Command::Doctor(args) => args.carry_out(desk).await,
         Command::Config(command) => command.carry_out(desk),
         Command::Bench(args) => args.carry_out(desk).await,
-        Command::Stop(args) => args.carry_out(desk).await,
         Command::Completions(args) => args.carry_out(&mut desk.out),
         Command::Docs => desk.out.bytes(crate::reference::page().as_bytes()),
+    }
+}
+
+impl Ask {
+    /// Carries a question out.
+    ///
+    /// # Errors
+    /// What the hub refuses, and why it was not reached.
+    pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
+        match self {
+            Self::Run(args) => args.carry_out(desk).await,
+            Self::Intent(command) => command.carry_out(desk).await,
+            Self::Execution(command) => command.carry_out(desk).await,
+            Self::Component(command) => command.carry_out(desk).await,
+            Self::Solution(command) => command.carry_out(desk).await,
+            Self::Meta(args) => args.carry_out(desk).await,
+            Self::Artifact(command) => command.carry_out(desk).await,
+            Self::Reference(command) => command.carry_out(desk).await,
+            Self::Lineage(args) => args.carry_out(desk).await,
+            Self::Session(command) => command.carry_out(desk).await,
+            Self::State(command) => command.carry_out(desk).await,
+            Self::Outbox(command) => command.carry_out(desk).await,
+            Self::Wal(command) => command.carry_out(desk).await,
+            Self::History(command) => command.carry_out(desk).await,
+            Self::Status(args) => args.carry_out(desk).await,
+            Self::Doctor(args) => args.carry_out(desk).await,
+            Self::Stop(args) => args.carry_out(desk).await,
+        }
     }
 }

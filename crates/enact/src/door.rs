@@ -1,6 +1,8 @@
-//! The one way to a hub: over the socket of the hub that holds the store, otherwise a hub in this process.
+//! The one way to a hub: over the socket of the hub that holds the store, otherwise a hub in this process; or over HTTP one on
+//! another machine.
 
 pub mod local;
+pub mod remote;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use crate::config::Settings;
 use crate::failure::Failure;
 use crate::socket::client::{Client, ClientError};
 use local::Local;
+use remote::Remote;
 
 /// How long a command waits for a store that another process holds without listening: a short command, or a hub that starts.
 const HELD_LIMIT: Duration = Duration::from_secs(30);
@@ -103,6 +106,8 @@ pub enum Door {
     Socket(PathBuf),
     /// A hub in this process.
     Local(Local),
+    /// A hub on another machine.
+    Remote(Remote),
 }
 
 impl Door {
@@ -149,6 +154,7 @@ impl Door {
         match self {
             Self::Socket(store) => Ok(Client::connect(store).await?.ask(caller, request).await?),
             Self::Local(local) => Ok(local.handle(caller.clone(), request).await),
+            Self::Remote(remote) => remote.ask(request).await,
         }
     }
 
@@ -158,7 +164,7 @@ impl Door {
     /// When the hub is ending.
     pub async fn call_for(&self, execution: ExecutionId) -> Result<(), Failure> {
         match self {
-            Self::Socket(_) => Ok(()),
+            Self::Socket(_) | Self::Remote(_) => Ok(()),
             Self::Local(local) => local.call_for(execution).await,
         }
     }
@@ -177,6 +183,7 @@ impl Door {
             Self::Local(local) => {
                 local.watch(caller.clone(), execution).await.map(Watch::Local).map_err(Failure::Refused)
             }
+            Self::Remote(remote) => remote.watch(execution).await.map(|stream| Watch::Remote(Box::new(stream))),
         }
     }
 
@@ -200,6 +207,8 @@ pub enum Watch {
     Socket(Box<Client>),
     /// From the hub in this process.
     Local(mpsc::Receiver<Record>),
+    /// From a hub on another machine.
+    Remote(Box<remote::Stream>),
 }
 
 impl Watch {
@@ -214,6 +223,7 @@ impl Watch {
                 other => other.into(),
             }),
             Self::Local(records) => Ok(records.recv().await),
+            Self::Remote(stream) => stream.next().await,
         }
     }
 }

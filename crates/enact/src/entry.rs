@@ -31,11 +31,14 @@ pub fn enter() -> ExitCode {
         }
     };
     let mut out = Output::standard(cli.global.json, cli.global.quiet);
-    let sheet =
-        match Sources::read(cli.global.config.as_deref(), cli.global.flags()).and_then(|from| settle::settle(&from)) {
-            Ok(sheet) => sheet,
-            Err(faults) => return ExitCode::from(report::report(&Failure::Config(faults), &mut out)),
-        };
+    let mut flags = cli.global.flags();
+    if let Command::Client(client) = &cli.command {
+        flags.extend(client.flags());
+    }
+    let sheet = match Sources::read(cli.global.config.as_deref(), flags).and_then(|from| settle::settle(&from)) {
+        Ok(sheet) => sheet,
+        Err(faults) => return ExitCode::from(report::report(&Failure::Config(faults), &mut out)),
+    };
     logging::begin(&sheet, matches!(cli.command, Command::Serve(_)));
     let runtime = match runtime() {
         Ok(runtime) => runtime,

@@ -15,6 +15,7 @@ use enact_runtime::api::Refusal;
 
 use crate::config;
 use crate::door::OpenFailure;
+use crate::door::remote::RemoteError;
 use crate::socket::client::ClientError;
 use crate::socket::server::BindError;
 
@@ -58,6 +59,9 @@ pub enum Failure {
     /// The store could not be opened in this process.
     #[error(transparent)]
     Open(#[from] OpenFailure),
+    /// A hub on another machine gave no answer.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     /// The socket could not be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -86,6 +90,9 @@ pub enum Failure {
         /// Why.
         error: JsonError,
     },
+    /// The input is JSON and does not fit.
+    #[error("failed to read the parameters: {0}")]
+    Misfit(String),
     /// Standard output cannot be written.
     #[error("failed to write the answer: {0}")]
     Output(io::Error),
@@ -164,6 +171,57 @@ fn token(error: &enact_server::access::TokenError) -> Conclusion {
     Conclusion::new(code, error.to_string()).hint(hint)
 }
 
+/// Returns what it means that a hub on another machine gave no answer.
+fn remote(error: &RemoteError) -> Conclusion {
+    use RemoteError as E;
+    let (category, symptom, cause, disposition, hint) = match error {
+        E::NoAddress => (
+            Category::Configuration,
+            Symptom::Missing,
+            Cause::Format,
+            Disposition::FixInput,
+            "write --url https://host:port, or set client.url or ENACT_CLIENT_URL",
+        ),
+        E::Token(_) => (
+            Category::Security,
+            Symptom::NotFound,
+            Cause::Relation,
+            Disposition::FixInput,
+            "name where the token is: --token file:PATH or env:NAME",
+        ),
+        E::Unreachable(_) => (
+            Category::Network,
+            Symptom::Unavailable,
+            Cause::Unknown,
+            Disposition::RetryLater,
+            "nothing was done; --ca FILE names certificates that the system does not trust",
+        ),
+        E::Lost(_) => (
+            Category::Network,
+            Symptom::Unavailable,
+            Cause::Unknown,
+            Disposition::RetryLater,
+            "whether it was carried out is not known; with --key an intent may be sent again",
+        ),
+        E::Odd { .. } => (
+            Category::Network,
+            Symptom::FormatError,
+            Cause::Format,
+            Disposition::FixInput,
+            "something else answers there, or a hub of another release",
+        ),
+    };
+    let code = DetailCode {
+        category,
+        symptom,
+        cause,
+        interpretation: Interpretation::NetworkFailure,
+        disposition,
+        responsibility: Responsibility::User,
+    };
+    Conclusion::new(code, error.to_string()).hint(hint)
+}
+
 impl Failure {
     /// Makes the failure of a file.
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
@@ -218,6 +276,7 @@ impl Failure {
                     make(C::Service, S::FormatError, Cause::Format, I::Defect, Escalation, Developer)
                 }
             },
+            Self::Remote(error) => remote(error),
             Self::Open(failure) => failure.conclusion(),
             Self::Bind(_) => make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin),
             Self::Http(_) => {
@@ -229,6 +288,8 @@ impl Failure {
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
                 .hint("write JSON, @file for a file or - for standard input"),
+            Self::Misfit(_) => make(C::Argument, S::Invalid, Cause::Format, I::DomainFailure, FixInput, User)
+                .hint("`version` and `operation` are all that there is to say"),
             Self::Inspect(error) => {
                 let conclusion = make(C::Argument, S::FormatError, Cause::Format, I::DomainFailure, FixInput, User);
                 match error.hint() {

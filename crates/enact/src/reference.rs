@@ -5,6 +5,9 @@ use std::fmt::Write as _;
 /// What stands before the commands.
 const HEAD: &str = include_str!("reference/head.md");
 
+/// What has the other commands below it once more.
+const REMOTE: &str = "enact client";
+
 /// Returns the page.
 pub fn page() -> String {
     let mut out = HEAD.to_owned();
@@ -18,6 +21,9 @@ fn section(command: &mut clap::Command, path: &str, out: &mut String) {
     let help = command.render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
     let _ = write!(out, "\n## {path}\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+    if path == REMOTE {
+        return;
+    }
     for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
         let path = format!("{path} {}", sub.get_name());
         // The options of every command stand once, at the top.

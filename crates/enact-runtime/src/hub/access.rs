@@ -44,6 +44,7 @@ fn least_role(request: &Request) -> Role {
         | R::Executions(_)
         | R::Components
         | R::ComponentDescribe { .. }
+        | R::Meta { .. }
         | R::Solutions
         | R::References(_)
         | R::Reference { .. }
@@ -83,8 +84,12 @@ fn least_role(request: &Request) -> Role {
 }
 
 impl Hub {
-    /// Refuses what the role of the caller does not cover, before anything is looked at or done.
-    pub(super) fn admit(&self, caller: &Caller, request: &Request) -> refusal::Result<()> {
+    /// Refuses what the role of the caller does not cover, before anything is looked at or done. [`Hub::handle`] asks it by
+    /// itself; a door that takes something in first asks it before.
+    ///
+    /// # Errors
+    /// The refusal, which is logged.
+    pub fn admit(&self, caller: &Caller, request: &Request) -> refusal::Result<()> {
         if caller.role < least_role(request) {
             return Err(self.deny_role(caller, execution_of(request), least_role(request), &name(request)));
         }

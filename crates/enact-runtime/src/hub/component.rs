@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use enact_catalog::catalog::{Entry, State};
 use enact_catalog::describe::describe as describe_component;
+use enact_catalog::meta::{self, Question};
 use enact_engine::command::CommandBody;
 use enact_engine::conclude as code;
 use enact_engine::view::rows;
@@ -173,24 +174,19 @@ impl Hub {
 
     pub(super) fn component_describe(&self, name: &Name, version: Option<&str>) -> refusal::Result<Response> {
         let catalog = self.ring.catalog();
-        let entry = match version {
-            Some(version) => catalog.entry(name, version),
-            None => catalog.active(name),
-        };
-        match entry {
-            Some(entry) => Ok(Response::Described(Json::of(&describe_component(entry.component())))),
-            None => {
-                let known: Vec<String> = catalog.entries().map(|entry| entry.component().name.to_string()).collect();
-                let near = enact_catalog::near::near(name.as_str(), known.iter().map(String::as_str));
-                let hint = match near.as_slice() {
-                    [] => "`enact component list` shows what there is".to_owned(),
-                    near => format!("did you mean {}?", near.join(" or ")),
-                };
-                let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-                let message = format!("there is no component {name}{version}");
-                Err(refusal::concluded(Conclusion::new(code::NOT_FOUND, message).hint(hint)))
-            }
-        }
+        let component = meta::component(&catalog, name, version).map_err(unknown)?;
+        Ok(Response::Described(Json::of(&describe_component(component))))
+    }
+
+    pub(super) fn meta(
+        &self,
+        name: &Name,
+        question: Question,
+        parameters: &meta::Parameters,
+    ) -> refusal::Result<Response> {
+        let catalog = self.ring.catalog();
+        let answer = meta::answer(&catalog, name, question, parameters, env!("CARGO_PKG_VERSION"));
+        answer.map(Response::Described).map_err(unknown)
     }
 
     pub(super) async fn component_drain(
@@ -254,6 +250,11 @@ impl Hub {
     }
 }
 
+fn unknown(what: meta::Unknown) -> Box<Refusal> {
+    let hint = what.hint();
+    refusal::concluded(Conclusion::new(code::NOT_FOUND, what.to_string()).hint(hint))
+}
+
 fn cannot_run(name: &Name, fault: &Fault) -> Box<Refusal> {
     let message = format!("component {name} cannot run here: {}", fault.message);
     let hint = "install what it needs on the hub's machine, or name its path";
@@ -284,7 +285,7 @@ fn cannot_work(component: &Component, fault: &Fault) -> Box<Refusal> {
     refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
 }
 
-fn unusable(error: PackageError) -> Box<Refusal> {
+pub(crate) fn unusable(error: PackageError) -> Box<Refusal> {
     match error {
         PackageError::Faults(faults) => {
             let message = match faults.as_slice() {

@@ -17,6 +17,7 @@ use enact_model::table::{Key, Row};
 use enact_store::artifacts::{self, Artifacts};
 use enact_store::contract::{ReadError, Store, View};
 use enact_store::embedded::{self, DiskStore, ReplayError};
+use tokio::sync::watch;
 
 use super::{Hub, HubConfig};
 use crate::clock::Clock;
@@ -136,6 +137,7 @@ impl Hub {
             epoch,
             started_at,
             draining: AtomicBool::new(false),
+            end_asked: watch::Sender::new(None),
             denials: super::access::Denials::default(),
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),

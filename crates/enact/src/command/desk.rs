@@ -5,6 +5,7 @@ use std::path::Path;
 use enact_runtime::api::{Caller, Request, Response, Role};
 
 use crate::config::{Settings, Sheet};
+use crate::door::remote::Remote;
 use crate::door::{Door, Need};
 use crate::failure::Failure;
 use crate::output::Output;
@@ -23,6 +24,15 @@ impl Desk {
     /// Sets a desk up; nothing is opened yet.
     pub fn new(sheet: Sheet, out: Output) -> Self {
         Self { sheet, out, door: None }
+    }
+
+    /// Goes to the hub on another machine from now on.
+    ///
+    /// # Errors
+    /// As [`Remote::new`].
+    pub fn ask_remote(&mut self) -> Result<(), Failure> {
+        self.door = Some(Door::Remote(Remote::new(&self.sheet.settings)?));
+        Ok(())
     }
 
     /// Returns the settled values.

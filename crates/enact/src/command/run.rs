@@ -10,7 +10,7 @@ use enact_runtime::api::{ExecutionView, Request, Response};
 use serde_json::json;
 
 use super::desk::Desk;
-use super::{input, wait};
+use super::{input, meta, wait};
 use crate::door::Need;
 use crate::failure::Failure;
 use crate::show;
@@ -124,6 +124,10 @@ impl RunArgs {
     /// # Errors
     /// A rejection, an outcome other than completed, or no outcome in time.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
+        if let Some((name, question)) = meta::of_selector(&self.selector) {
+            let input = input::read(self.draft.input.as_deref())?;
+            return meta::ask(name, question, meta::parameters(&input)?, desk).await;
+        }
         let wait = (!self.no_wait).then_some(self.wait);
         submit_and_wait(self.draft, self.selector, wait, desk).await
     }

@@ -56,9 +56,11 @@ impl ServeArgs {
         {
             tracing::warn!(%failure, "failed to say that the hub is ready");
         }
+        let asked = hub.hub();
         let reason = tokio::select! {
             signal = ends.next() => signal.to_owned(),
             Some(stop) = stops.recv() => format!("{}: {}", stop.actor, stop.reason),
+            reason = asked.asked_to_end() => reason,
         };
         desk.out
             .note(&format!("ending ({reason}): new work is refused, what runs has {}", desk.sheet.settings.grace()));

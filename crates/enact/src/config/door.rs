@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use enact_dial::Endpoint;
+use enact_dial::http::SCHEMES;
 use enact_runtime::api::Role;
+use enact_sink::secret::Secret;
 use serde_json::Value;
 
 use super::quantity::{Readable, Unreadable};
@@ -17,6 +20,12 @@ pub struct MaybeRole(pub Option<Role>);
 /// A file, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaybePath(pub Option<PathBuf>);
+/// Where a server of HTTP is, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaybeUrl(pub Option<Endpoint>);
+/// Where a secret is, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaybeSecret(pub Option<Secret>);
 /// How often something may happen in a second, or as often as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Often(pub Option<u32>);
@@ -67,6 +76,37 @@ impl Readable for MaybePath {
     }
     fn to_value(&self) -> Value {
         self.0.as_ref().map_or_else(|| "".into(), Readable::to_value)
+    }
+}
+
+impl Readable for MaybeUrl {
+    const TYPE: &'static str = "address or nothing";
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        match text.trim() {
+            "" => Ok(Self(None)),
+            text => Endpoint::parse(text, SCHEMES)
+                .map(|endpoint| Self(Some(endpoint)))
+                .map_err(|invalid| Unreadable::new(invalid.reason, &invalid.hint)),
+        }
+    }
+    fn to_value(&self) -> Value {
+        self.0.as_ref().map_or_else(|| "".into(), |endpoint| format!("{endpoint}{}", endpoint.path).into())
+    }
+}
+
+impl Readable for MaybeSecret {
+    const TYPE: &'static str = "secret or nothing";
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        match text.trim() {
+            "" => Ok(Self(None)),
+            text => text
+                .parse()
+                .map(|secret| Self(Some(secret)))
+                .map_err(|invalid: enact_sink::Invalid| Unreadable::new(invalid.reason, &invalid.hint)),
+        }
+    }
+    fn to_value(&self) -> Value {
+        self.0.as_ref().map_or_else(|| "".into(), |secret| secret.to_string().into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use enact_model::id::{SinkId, TenantId};
 
-use super::door::{HostNames, Listen, MaybePath, MaybeRole, Often, Origins};
+use super::door::{HostNames, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeUrl, Often, Origins};
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
@@ -90,6 +90,12 @@ settings! {
         "Most questions of one token in a second, and of one address without a token that holds.";
     http_connections: Count = "http.connections", "16384",
         "Most connections at once; others wait.";
+    client_url: MaybeUrl = "client.url", "",
+        "Where the hub is that `enact client` asks, such as `https://hub.example.org`.";
+    client_token: MaybeSecret = "client.token", "",
+        "Where its token is: `file:PATH` or `env:NAME`.";
+    client_ca: MaybePath = "client.ca", "",
+        "Certificates in PEM to trust there instead of those of the system.";
     java_homes: Paths = "java.homes", "",
         "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",

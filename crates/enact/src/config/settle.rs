@@ -137,7 +137,10 @@ fn given<'a>(
     let env_name = key.env_name();
     let env = sources.env.get(&env_name).map(|text| (absolute(text, &sources.folder), Origin::Env(env_name)));
     let flag = sources.flags.get(key.name).map(|text| {
-        (absolute(text, &sources.folder), Origin::Flag(format!("--{}", key.name.replace(['.', '_'], "-"))))
+        (
+            absolute(text, &sources.folder),
+            Origin::Flag(format!("--{}", key.name.trim_start_matches("client.").replace(['.', '_'], "-"))),
+        )
     });
     lines.chain(env).chain(flag)
 }
