@@ -21,6 +21,8 @@ use enact_model::table::SessionRow;
 use enact_model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use crate::backup::Backup;
+
 /// Who asks. Tenant and role come from the door's credentials, never from the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
@@ -243,6 +245,12 @@ pub enum Request {
     WalVerify,
     /// Rebuilds the tables from the log and compares them with those in use.
     WalReplay,
+    /// Copies the store to a folder of the hub's machine that is not there yet, or empty.
+    StoreBackup {
+        target: String,
+    },
+    /// Verifies everything: the log, the tables against it, and every artifact.
+    StoreVerify,
     /// Drops the history of all tenants that is older than this, by the retention rules: it is an operator's.
     HistoryDrop {
         older_than_ms: u64,
@@ -295,6 +303,7 @@ pub enum Response {
     Outbox(Page<MessageRow>),
     Records(Page<Record>),
     Verified(Box<VerifyReport>),
+    Backup(Box<Backup>),
     Doctor(Box<DoctorReport>),
     Status(Box<Status>),
     /// It was not done, and this is why.
@@ -527,8 +536,15 @@ pub struct VerifyReport {
     pub last: Lsn,
     /// Rows compared (replay only).
     pub rows: u64,
+    /// Artifacts whose bytes are what their digests say (of a whole store only).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub artifacts: u64,
     /// Every fault, with its position.
     pub faults: Vec<String>,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What the doctor found.

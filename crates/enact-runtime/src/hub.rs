@@ -172,6 +172,8 @@ impl Hub {
             R::Records { filter, limit } => self.records(caller, filter, limit).await,
             R::WalVerify => self.wal_verify().await,
             R::WalReplay => self.wal_replay().await,
+            R::StoreBackup { target } => self.store_backup(target.into()).await,
+            R::StoreVerify => self.store_verify().await,
             R::HistoryDrop { older_than_ms, reason } => {
                 self.history_drop(caller, Duration::from_millis(older_than_ms), reason).await
             }

@@ -2,6 +2,7 @@
 #![allow(clippy::result_large_err, reason = "a fault is made once for an attempt that failed; boxing it buys nothing")]
 
 pub mod api;
+pub mod backup;
 pub mod clock;
 pub mod driver;
 pub mod hub;

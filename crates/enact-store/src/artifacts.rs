@@ -96,6 +96,10 @@ impl Artifacts {
         }
         Ok(artifacts)
     }
+    /// Names a folder of artifacts that is only read, such as that of a backup; nothing of it is touched.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
     /// Stores bytes.
     ///
     /// # Durability
@@ -185,6 +189,47 @@ impl Artifacts {
     /// As [`Artifacts::open_verified`]; a copy that is not right is removed.
     pub fn materialise(&self, digest: &Digest, target: &Path) -> Result<(), Error> {
         read::materialise(digest, &self.path(digest), target)
+    }
+    /// Copies every artifact into another folder of artifacts, verified on the way; returns how many were copied. One that is
+    /// removed meanwhile is nobody's.
+    ///
+    /// # Durability
+    /// The copies are durable when it returns.
+    ///
+    /// # Errors
+    /// An artifact that is not what its digest says; a disk that refuses.
+    pub fn copy_all(&self, target: &Self) -> Result<u64, Error> {
+        let mut copied = 0;
+        for digest in self.list()? {
+            let path = target.path(&digest);
+            let folder = path.parent().unwrap_or(&target.root).to_owned();
+            fs::create_dir_all(&folder).map_err(Error::io("make", &folder))?;
+            match self.materialise(&digest, &path) {
+                Ok(()) => copied += 1,
+                Err(Error::Missing(_)) => continue,
+                Err(error) => return Err(error),
+            }
+            for name in [&path, &folder] {
+                fs::File::open(name).and_then(|name| name.sync_all()).map_err(Error::io("sync", name))?;
+            }
+        }
+        fs::create_dir_all(target.contents()).map_err(Error::io("make", &target.contents()))?;
+        Ok(copied)
+    }
+    /// Reads every artifact, and returns how many there are and what is wrong with which.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub fn verify_all(&self) -> Result<(u64, Vec<Error>), Error> {
+        let (mut count, mut faults) = (0, Vec::new());
+        for digest in self.list()? {
+            match self.open_verified(&digest) {
+                Ok(_) => count += 1,
+                Err(Error::Missing(_)) => {}
+                Err(error) => faults.push(error),
+            }
+        }
+        Ok((count, faults))
     }
     /// Lists the artifacts, in no order.
     ///

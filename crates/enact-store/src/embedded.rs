@@ -11,6 +11,7 @@ use crate::contract::{Apply, Batch, CommitError, Store};
 use crate::io::{DiskIo, Io};
 use crate::log::{Log, LogConfig, TornTail};
 
+mod backup;
 mod cold;
 mod fjall_cold;
 mod flusher;
@@ -23,6 +24,7 @@ mod tables;
 mod verify;
 mod view;
 
+pub use backup::{Copied, CopyError, copy_folder};
 pub use cold::{Cold, ColdError, ColdSnapshot, ColdStorage, Pair, PairIter, Purpose, Put};
 pub use fjall_cold::{FjallCold, FjallStorage};
 pub use folder::{FORMAT, FolderError};

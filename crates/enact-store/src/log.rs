@@ -7,6 +7,7 @@ use enact_model::id::{Epoch, Lsn};
 use crate::io::Io;
 
 mod chunk;
+mod copy;
 mod fault;
 mod frame;
 mod reader;

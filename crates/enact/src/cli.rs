@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::command::{
     artifact, bench, client, component, config, execution, history, hub, intent, meta, outbox, reference, run, serve,
-    session, solution, state, token, wal,
+    session, solution, state, store, token, wal,
 };
 
 /// Durable execution for code you cannot rewrite.
@@ -130,6 +130,9 @@ pub enum Ask {
     /// See and verify the write-ahead log
     #[command(subcommand)]
     Wal(wal::WalCommand),
+    /// Copy a store, put a copy back, and verify either
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Drop old records
     #[command(subcommand)]
     History(history::HistoryCommand),

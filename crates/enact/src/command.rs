@@ -21,6 +21,7 @@ pub mod session;
 pub mod signal;
 pub mod solution;
 pub mod state;
+pub mod store;
 pub mod token;
 pub mod wait;
 pub mod wal;
@@ -66,6 +67,7 @@ impl Ask {
             Self::State(command) => command.carry_out(desk).await,
             Self::Outbox(command) => command.carry_out(desk).await,
             Self::Wal(command) => command.carry_out(desk).await,
+            Self::Store(command) => command.carry_out(desk).await,
             Self::History(command) => command.carry_out(desk).await,
             Self::Status(args) => args.carry_out(desk).await,
             Self::Doctor(args) => args.carry_out(desk).await,

@@ -12,6 +12,7 @@ use enact_model::outcome::Outcome;
 use enact_model::record::Rejection;
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 use enact_runtime::api::Refusal;
+use enact_runtime::backup::BackupError;
 
 use crate::config;
 use crate::door::OpenFailure;
@@ -96,6 +97,15 @@ pub enum Failure {
     /// Standard output cannot be written.
     #[error("failed to write the answer: {0}")]
     Output(io::Error),
+    /// A store could not be copied, verified or put back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// It is done where the hub is.
+    #[error("failed to do it from here: {what} is a matter of the machine of the hub")]
+    NotRemote {
+        /// What.
+        what: String,
+    },
     /// Nobody reads standard output any more.
     #[error("nobody reads the answer")]
     PipeClosed,
@@ -169,6 +179,39 @@ fn token(error: &enact_server::access::TokenError) -> Conclusion {
         responsibility: Responsibility::SystemAdmin,
     };
     Conclusion::new(code, error.to_string()).hint(hint)
+}
+
+/// Returns what it means that a store could not be copied, verified or put back.
+fn backup(error: &BackupError) -> Conclusion {
+    let (symptom, cause, disposition, hint) = match error {
+        BackupError::Taken(_) => {
+            (Symptom::Duplicate, Cause::Conflict, Disposition::FixInput, "name a folder that is not there yet")
+        }
+        BackupError::NoBackup(_) => {
+            (Symptom::NotFound, Cause::Relation, Disposition::FixInput, "`enact store backup` makes one")
+        }
+        BackupError::Damaged { .. } => {
+            (Symptom::Corrupted, Cause::Corruption, Disposition::Escalation, "use another backup; nothing was written")
+        }
+        BackupError::Open(_) | BackupError::Copy(_) | BackupError::Artifacts(_) | BackupError::Io { .. } => {
+            (Symptom::Unavailable, Cause::Unknown, Disposition::Escalation, "see that the disk is there and has room")
+        }
+    };
+    let code = DetailCode {
+        category: Category::Datastore,
+        symptom,
+        cause,
+        interpretation: Interpretation::SystemFailure,
+        disposition,
+        responsibility: Responsibility::SystemAdmin,
+    };
+    let mut message = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(source) = next {
+        message.push_str(&format!(": {source}"));
+        next = source.source();
+    }
+    Conclusion::new(code, message).hint(hint)
 }
 
 /// Returns what it means that a hub on another machine gave no answer.
@@ -285,6 +328,11 @@ impl Failure {
             }
             Self::Token(error) => token(error),
             Self::File { .. } => make(C::Argument, S::NotFound, Cause::Relation, I::DomainFailure, FixInput, User),
+            Self::Backup(error) => backup(error),
+            Self::NotRemote { .. } => {
+                make(C::Argument, S::Unsupported, Cause::Policy, I::DomainFailure, FixInput, User)
+                    .hint("run the command there, without `client`")
+            }
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
                 .hint("write JSON, @file for a file or - for standard input"),

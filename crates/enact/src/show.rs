@@ -47,6 +47,7 @@ pub fn show(response: Response, out: &mut Output) -> Result<(), Failure> {
             let plural = if operations == 1 { "" } else { "s" };
             out.line(&format!("{component} {version}: {operations} operation{plural}, {digest}"))
         }
+        Response::Backup(backup) => hub::backup(&backup, out),
         Response::Verified(report) => hub::verified(&report, out),
         Response::Doctor(report) => hub::doctor(&report, out),
         Response::Status(status) => hub::status(&status, out),

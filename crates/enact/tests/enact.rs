@@ -4,6 +4,8 @@
 
 #[path = "enact/answers.rs"]
 mod answers;
+#[path = "enact/client.rs"]
+mod client;
 #[path = "enact/fake.rs"]
 mod fake;
 #[path = "enact/hub.rs"]
@@ -17,5 +19,7 @@ mod outbox;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
 #[allow(dead_code, reason = "only one of the servers is needed here")]
 mod server;
+#[path = "enact/store.rs"]
+mod store;
 #[path = "enact/wire.rs"]
 mod wire;

@@ -76,6 +76,8 @@ fn least_role(request: &Request) -> Role {
         | R::SolutionBind { .. }
         | R::WalVerify
         | R::WalReplay
+        | R::StoreBackup { .. }
+        | R::StoreVerify
         | R::HistoryDrop { .. }
         | R::Doctor
         | R::Status

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use enact_store::contract::{ReadError, View};
 use super::execution::page_limit;
 use super::{Hub, OpenError, refusal};
 use crate::api::{Caller, Page, Refusal, Response, VerifyReport};
+use crate::backup::{self, BackupError};
 use crate::driver::{read_execution, replay};
 use crate::retention::drop_history;
 use enact_engine::conclude as code;
@@ -52,6 +54,40 @@ impl Hub {
         Ok(Response::Records(page.map_err(refusal::of_read)?))
     }
 
+    pub(super) async fn store_backup(&self, target: PathBuf) -> refusal::Result<Response> {
+        if !target.is_absolute() {
+            let message = format!("the folder {} is not absolute", target.display());
+            return Err(refusal::concluded(
+                Conclusion::new(code::FILE_UNUSABLE, message).hint("name it from the root"),
+            ));
+        }
+        let (view, store, now) = (self.ring.view().clone(), self.config.store.clone(), self.ring.now());
+        let taken = tokio::task::spawn_blocking(move || backup::take(&view, &store, &target, now)).await;
+        let taken = taken.map_err(|error| refusal::internal(&error))?;
+        taken.map(|backup| Response::Backup(Box::new(backup))).map_err(|error| match &error {
+            BackupError::Taken(_) | BackupError::NoBackup(_) => {
+                let hint = "name a folder that is not there yet";
+                refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+            }
+            _ => refusal::of_store(&error),
+        })
+    }
+
+    pub(super) async fn store_verify(&self) -> refusal::Result<Response> {
+        let Response::Verified(log) = self.wal_verify().await? else { return Err(refusal::internal(&"no report")) };
+        let Response::Verified(mut report) = self.wal_replay().await? else {
+            return Err(refusal::internal(&"no report"));
+        };
+        let artifacts = self.performer.artifacts().clone();
+        let read = tokio::task::spawn_blocking(move || artifacts.verify_all()).await;
+        let (count, broken) =
+            read.map_err(|error| refusal::internal(&error))?.map_err(|error| refusal::of_store(&error))?;
+        report.artifacts = count;
+        report.faults.splice(0..0, log.faults);
+        report.faults.extend(broken.iter().map(ToString::to_string));
+        Ok(Response::Verified(report))
+    }
+
     pub(super) async fn wal_verify(&self) -> refusal::Result<Response> {
         let (view, folder) = (self.ring.view().clone(), self.config.store.clone());
         let verify = move || view.verify_log(&enact_store::io::DiskIo, &folder.join("log"));
@@ -62,6 +98,7 @@ impl Hub {
             first: report.first,
             last: report.last,
             rows: 0,
+            artifacts: 0,
             faults: report.faults.iter().map(ToString::to_string).collect(),
         })))
     }
@@ -90,6 +127,7 @@ impl Hub {
             first,
             last,
             rows: report.rows,
+            artifacts: 0,
             faults,
         })))
     }

@@ -64,9 +64,12 @@ fn requests(route: &enact_server::route::Route, belongings: &[(&'static str, Str
     let path = route.path.replace("{id}", id(kind)).replace("{session}", id("state")).replace("{key}", "cart");
     let path = path.replace("{digest}", id("artifacts"));
     let path = path.replace("{component}", "text").replace("{service}", "words").replace("{operation}", "echo");
+    let path = path.replace("{question}", "describe");
     let body = match route.path {
         "/v1/intents" => json!({ "intent_type": "text.words.echo", "parameters": {} }),
         "/v1/executions/cancel" | "/v1/executions/retry" => json!({ "filter": {}, "reason": "r" }),
+        "/v1/ask" => json!({ "execution": { "execution": id("executions") } }),
+        path if path.ends_with("{question}") => json!({}),
         "/v1/sessions" => json!({ "owner": "thief" }),
         "/v1/sessions/{id}" => json!({ "owner": "thief" }),
         "/v1/artifacts" => json!("thiefs"),

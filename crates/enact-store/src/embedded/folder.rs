@@ -6,7 +6,7 @@ use crate::io::{File, Io, LockError};
 
 /// The format of the store's folder that this build writes.
 pub const FORMAT: u32 = 1;
-const NAME: &str = "FORMAT";
+pub(super) const NAME: &str = "FORMAT";
 const WORDS: &str = "enact store ";
 
 /// Why the folder of a store cannot be used.

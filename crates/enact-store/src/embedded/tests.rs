@@ -10,6 +10,7 @@ use crate::conformance::toy::{Dice, Model, apply};
 use crate::contract::{Order, View};
 use crate::io::SimDisk;
 
+mod backup;
 mod behind;
 mod crash;
 mod history;

@@ -62,6 +62,11 @@ impl<F> Shared<F> {
     pub(super) fn older_than(&self, first: Lsn) -> Vec<Arc<Segment<F>>> {
         self.read().iter().filter(|segment| segment.first < first).cloned().collect()
     }
+    fn until(&self, lsn: Lsn) -> Vec<Arc<Segment<F>>> {
+        let segments = self.read();
+        let until = segments.partition_point(|segment| segment.first <= lsn).max(1);
+        segments.iter().take(until).cloned().collect()
+    }
     fn find(&self, lsn: Lsn) -> Result<Arc<Segment<F>>, Error> {
         let segments = self.read();
         let after = segments.partition_point(|segment| segment.first <= lsn);
@@ -123,6 +128,10 @@ impl<I: Io> LogReader<I> {
     /// Returns the records from `lsn` up to `until`, but none that is not durable now.
     pub fn read_range(&self, lsn: Lsn, until: Lsn) -> Records<I> {
         self.records(lsn, until.min(self.last()), SCAN_AHEAD)
+    }
+    /// Returns the segments that hold records up to `lsn`, and the first one in any case.
+    pub(super) fn segments_until(&self, lsn: Lsn) -> Vec<Arc<Segment<I::File>>> {
+        self.shared.until(lsn)
     }
     fn records(&self, from: Lsn, until: Lsn, ahead: usize) -> Records<I> {
         let (shared, chunk) = (Arc::clone(&self.shared), Chunk::new(ahead));

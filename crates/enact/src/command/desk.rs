@@ -93,6 +93,11 @@ impl Desk {
         self.door.as_ref().is_some_and(Door::is_local)
     }
 
+    /// Returns whether the hub is on another machine.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.door, Some(Door::Remote(_)))
+    }
+
     /// Leaves the hub.
     pub async fn close(&mut self) {
         if let Some(door) = self.door.take() {

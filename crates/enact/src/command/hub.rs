@@ -10,9 +10,10 @@ use tokio::time::Instant;
 use super::desk::Desk;
 use super::run::duration;
 use crate::door::Need;
+use crate::door::remote::RemoteError;
 use crate::failure::Failure;
 use crate::show;
-use crate::socket::client::{Client, ClientError};
+use crate::socket::client::ClientError;
 
 /// Between two looks at a hub that is ending.
 const LOOK: Duration = Duration::from_millis(50);
@@ -77,8 +78,11 @@ impl StopArgs {
         }
         let give_up = Instant::now() + self.wait;
         while Instant::now() < give_up {
-            match Client::connect(&desk.settings().store).await {
-                Err(ClientError::NoHub | ClientError::Lost) => return say(desk, "the hub has ended"),
+            match desk.ask(Need::Running, Request::Status).await {
+                Err(
+                    Failure::Client(ClientError::NoHub | ClientError::Lost)
+                    | Failure::Remote(RemoteError::Unreachable(_) | RemoteError::Lost(_)),
+                ) => return say(desk, "the hub has ended"),
                 _ => tokio::time::sleep(LOOK).await,
             }
         }

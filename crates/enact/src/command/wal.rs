@@ -101,6 +101,7 @@ async fn verify(desk: &mut Desk) -> Result<(), Failure> {
         first: found.first,
         last: found.last,
         rows: 0,
+        artifacts: 0,
         faults: found.faults.iter().map(ToString::to_string).collect(),
     };
     show::show(Response::Verified(Box::new(report)), &mut desk.out)

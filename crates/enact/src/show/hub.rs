@@ -1,7 +1,7 @@
 //! How a hub is, and what its verifications found.
 
 use enact_catalog::quantity;
-use enact_runtime::api::{DoctorReport, SinkLag, Status, VerifyReport};
+use enact_runtime::api::{Backup, DoctorReport, SinkLag, Status, VerifyReport};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -75,7 +75,11 @@ pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> 
         out.document(report)?;
     } else {
         let rows = if report.rows > 0 { format!(", {} rows compared", report.rows) } else { String::new() };
-        out.line(&format!("{} records from {} to {}{rows}", report.records, report.first, report.last))?;
+        let artifacts = match report.artifacts {
+            0 => String::new(),
+            count => format!(", {count} artifacts"),
+        };
+        out.line(&format!("{} records from {} to {}{rows}{artifacts}", report.records, report.first, report.last))?;
         for fault in &report.faults {
             out.line(&Look::Bad.paint(&format!("fault: {}", text::one_line(fault)), out.colour))?;
         }
@@ -84,6 +88,19 @@ pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> 
         }
     }
     sound(report.faults.len())
+}
+
+/// Shows what a copy of a store holds.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn backup(backup: &Backup, out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        return out.document(backup);
+    }
+    let (position, artifacts) = (backup.position, backup.artifacts);
+    let log = text::bytes(backup.log_bytes);
+    out.line(&format!("everything up to record {position} of {}: {log} of log, {artifacts} artifacts", backup.taken_at))
 }
 
 /// Shows what the doctor found.

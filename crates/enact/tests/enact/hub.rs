@@ -34,10 +34,10 @@ impl Store {
         self.1.push((name, value.to_owned()));
         self
     }
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = enact(self.path(), args);
         command.env("PATH", std::env::var_os("PATH").unwrap()).envs(self.1.iter().map(|(name, value)| (name, value)));
         command

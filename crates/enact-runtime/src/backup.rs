@@ -1,0 +1,176 @@
+//! Copies of a store: made while a hub goes on, verified where they lie, and put back where no store is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use enact_model::id::Lsn;
+use enact_model::time::Timestamp;
+use enact_store::artifacts::{self, Artifacts};
+use enact_store::embedded::{self, CopyError, EmbeddedView, FjallStorage, OpenError, copy_folder};
+use enact_store::io::DiskIo;
+use serde::{Deserialize, Serialize};
+
+use crate::api::VerifyReport;
+
+/// What a copy says of itself; a store has no such file.
+const MANIFEST: &str = "backup.json";
+/// The folder of a store with those who may ask it.
+const ACCESS: &str = "access";
+/// The folder of a store with its artifacts.
+const ARTIFACTS: &str = "artifacts";
+/// Appended to the name of a folder while it is being written.
+const UNFINISHED: &str = "unfinished";
+
+/// What a copy of a store holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// The release that made it.
+    pub release: String,
+    /// When.
+    pub taken_at: Timestamp,
+    /// The last record in it.
+    pub position: Lsn,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+    /// Artifacts.
+    pub artifacts: u64,
+}
+
+/// Why a store could not be copied, verified or put back.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum BackupError {
+    #[error("failed to use the folder {}: there is something in it", .0.display())]
+    Taken(PathBuf),
+    #[error("failed to find a backup in {}: it has no {MANIFEST}", .0.display())]
+    NoBackup(PathBuf),
+    #[error("failed to put {} back: {}", path.display(), faults.join("; "))]
+    Damaged { path: PathBuf, faults: Vec<String> },
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error(transparent)]
+    Artifacts(#[from] artifacts::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("failed to {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+}
+
+impl BackupError {
+    fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+type DiskView = EmbeddedView<DiskIo, FjallStorage>;
+
+/// Copies a store that a hub of this process holds to a folder that is not there yet, or empty.
+///
+/// # Durability
+/// The copy has its name, and is durable, when it returns.
+///
+/// # Errors
+/// A folder with something in it, a disk that refuses, an artifact that is damaged.
+pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp) -> Result<Backup, BackupError> {
+    let unfinished = begin(target)?;
+    let copied = view.copy(store, &unfinished)?;
+    // Every artifact is durable before a record names it, so what the copied records name is there by now.
+    let artifacts = Artifacts::at(&store.join(ARTIFACTS)).copy_all(&Artifacts::at(&unfinished.join(ARTIFACTS)))?;
+    let access = store.join(ACCESS);
+    if access.is_dir() {
+        copy_folder(&access, &unfinished.join(ACCESS))?;
+    }
+    let release = env!("CARGO_PKG_VERSION").to_owned();
+    let backup = Backup { release, taken_at: now, position: copied.position, log_bytes: copied.log_bytes, artifacts };
+    let manifest = unfinished.join(MANIFEST);
+    let text = serde_json::to_vec_pretty(&backup).map_err(|error| BackupError::io("write", &manifest)(error.into()))?;
+    fs::write(&manifest, text).map_err(BackupError::io("write", &manifest))?;
+    sync(&manifest)?;
+    finish(&unfinished, target)?;
+    Ok(backup)
+}
+
+/// Verifies a store or a backup that nobody holds: every frame of its log, every artifact, and that none is missing that a backup
+/// had.
+///
+/// # Errors
+/// A store that is held, of a newer format, or cannot be read at all; what is damaged stands in the report.
+pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
+    let log = embedded::verify_log(&DiskIo, &FjallStorage::new(path), path)?;
+    let mut faults: Vec<String> = log.faults.iter().map(ToString::to_string).collect();
+    let folder = path.join(ARTIFACTS);
+    let (artifacts, broken) = if folder.is_dir() { Artifacts::at(&folder).verify_all()? } else { (0, Vec::new()) };
+    faults.extend(broken.iter().map(ToString::to_string));
+    if let Some(backup) = manifest(path)? {
+        let there = artifacts + broken.len() as u64;
+        if there < backup.artifacts {
+            faults.push(format!("{there} artifacts are there, and the backup had {}", backup.artifacts));
+        }
+        if log.last < backup.position {
+            faults.push(format!("the log ends at {}, and that of the backup at {}", log.last, backup.position));
+        }
+    }
+    let (records, first, last) = (log.records, log.first, log.last);
+    Ok(VerifyReport { records, first, last, rows: 0, artifacts, faults })
+}
+
+/// Verifies a backup and copies it to a folder in which there is no store yet. The tables are made at the first start.
+///
+/// # Durability
+/// The store has its name, and is durable, when it returns.
+///
+/// # Errors
+/// A backup that is damaged or none, a folder with something in it, a disk that refuses.
+pub fn restore(backup: &Path, store: &Path) -> Result<Backup, BackupError> {
+    let found = manifest(backup)?.ok_or_else(|| BackupError::NoBackup(backup.to_owned()))?;
+    let report = verify(backup)?;
+    if !report.faults.is_empty() {
+        return Err(BackupError::Damaged { path: backup.to_owned(), faults: report.faults });
+    }
+    let unfinished = begin(store)?;
+    fs::remove_dir(&unfinished).map_err(BackupError::io("remove", &unfinished))?;
+    copy_folder(backup, &unfinished)?;
+    let manifest = unfinished.join(MANIFEST);
+    fs::remove_file(&manifest).map_err(BackupError::io("remove", &manifest))?;
+    finish(&unfinished, store)?;
+    Ok(found)
+}
+
+fn manifest(path: &Path) -> Result<Option<Backup>, BackupError> {
+    let manifest = path.join(MANIFEST);
+    match fs::read(&manifest) {
+        Ok(bytes) => {
+            let read = serde_json::from_slice(&bytes);
+            read.map(Some).map_err(|error| BackupError::io("read", &manifest)(error.into()))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BackupError::io("read", &manifest)(error)),
+    }
+}
+
+/// Makes the folder beside `target` in which it is put together; what a former attempt left there goes.
+fn begin(target: &Path) -> Result<PathBuf, BackupError> {
+    if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) || target.is_file() {
+        return Err(BackupError::Taken(target.to_owned()));
+    }
+    let unfinished = target.with_added_extension(UNFINISHED);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(BackupError::io("remove", &unfinished))?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700);
+    builder.create(&unfinished).map_err(BackupError::io("make", &unfinished))?;
+    Ok(unfinished)
+}
+
+/// Gives it its name.
+fn finish(unfinished: &Path, target: &Path) -> Result<(), BackupError> {
+    sync(unfinished)?;
+    fs::rename(unfinished, target).map_err(BackupError::io("rename", unfinished))?;
+    sync(target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+fn sync(path: &Path) -> Result<(), BackupError> {
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(BackupError::io("sync", path))
+}

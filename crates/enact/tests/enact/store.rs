@@ -1,0 +1,136 @@
+//! A copy of a store that is in use, put back elsewhere, and what is wrong with one.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::Value;
+
+use super::fake::{enact, text};
+use super::hub::Store;
+
+fn json(ran: &Output) -> Value {
+    serde_json::from_slice(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&ran.stdout), text(&ran.stderr)))
+}
+
+fn in_store(store: &Path, args: &[&str]) -> Output {
+    enact(store, args).env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap()
+}
+
+/// Every file of a folder with its bytes.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path))
+        } else {
+            found.push((path.clone(), std::fs::read(&path).unwrap()))
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_backup_of_a_hub_in_use_is_put_back_with_everything_that_was_acknowledged() {
+    let store = Store::new();
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    std::fs::write(store.path().join("in.txt"), "kept").unwrap();
+    let put = json(&store.run(&["artifact", "put", "in.txt", "--json"]));
+    assert_eq!(store.run(&["token", "create", "ci"]).status.code(), Some(0));
+    let hub = store.serve();
+    let before: Vec<String> = (0..20)
+        .map(|n| {
+            let ran = store.run(&["run", "c.s.echo", "--input", &format!("{{\"n\":{n}}}"), "--no-wait"]);
+            text(&ran.stdout).trim().to_owned()
+        })
+        .collect();
+    // Others go on while it is taken.
+    let busy: Vec<_> = (0..4)
+        .map(|n| {
+            let mut command = store.command(&["run", "c.s.echo", "--input", &format!("{{\"late\":{n}}}")]);
+            command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    let taken = store.run(&["store", "backup", backup.to_str().unwrap(), "--json"]);
+    assert_eq!(taken.status.code(), Some(0), "{}", text(&taken.stderr));
+    let taken = json(&taken);
+    for mut child in busy {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(store.run(&["store", "verify"]).status.code(), Some(0), "the hub verifies its own");
+    drop(hub);
+
+    let as_taken = files(&backup);
+    let verified = json(&store.run(&["store", "verify", backup.to_str().unwrap(), "--json"]));
+    assert_eq!((&verified["last"], &verified["artifacts"]), (&taken["position"], &taken["artifacts"]));
+    let restored = folder.path().join("restored");
+    let put_back = in_store(&restored, &["store", "restore", backup.to_str().unwrap()]);
+    assert_eq!(put_back.status.code(), Some(0), "{}", text(&put_back.stderr));
+    assert!(files(&backup).iter().map(|(path, _)| path).eq(as_taken.iter().map(|(path, _)| path)), "nothing was added");
+
+    for (n, id) in before.iter().enumerate() {
+        let outcome = in_store(&restored, &["execution", "outcome", id, "--wait", "20s", "--json"]);
+        let watched = in_store(&restored, &["execution", "watch", id]);
+        assert_eq!(watched.status.code(), Some(0), "{id} of the restored: {}", text(&outcome.stderr));
+        let outcome = json(&in_store(&restored, &["execution", "outcome", id, "--json"]));
+        assert!(outcome.to_string().contains(&format!("{{\"n\":{n}}}")), "{outcome}");
+    }
+    let got = in_store(&restored, &["artifact", "get", put["id"].as_str().unwrap()]);
+    assert_eq!(text(&got.stdout), "kept");
+    assert!(text(&in_store(&restored, &["token", "list"]).stdout).contains("ci"));
+    for look in [&["wal", "replay", "--verify"][..], &["doctor"], &["store", "verify"]] {
+        let looked = in_store(&restored, look);
+        assert_eq!(looked.status.code(), Some(0), "{look:?}: {}", text(&looked.stdout));
+    }
+}
+
+#[test]
+fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_written() {
+    let store = Store::new();
+    std::fs::write(store.path().join("in.txt"), "kept").unwrap();
+    let put = json(&store.run(&["artifact", "put", "in.txt", "--json"]));
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    let name = backup.to_str().unwrap();
+    assert_eq!(store.run(&["store", "backup", name]).status.code(), Some(0));
+    let again = store.run(&["store", "backup", name]);
+    assert!(
+        again.status.code() == Some(10) && text(&again.stderr).contains("something in it"),
+        "{}",
+        text(&again.stderr)
+    );
+    let over = store.run(&["store", "restore", name]);
+    assert!(over.status.code() == Some(10) && text(&over.stderr).contains("something in it"), "{}", text(&over.stderr));
+    let restored = folder.path().join("restored");
+    let none = in_store(&restored, &["store", "restore", store.path().to_str().unwrap()]);
+    assert!(none.status.code() == Some(10) && text(&none.stderr).contains("backup.json"), "{}", text(&none.stderr));
+
+    let hex = put["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
+    let artifact = backup.join("artifacts/sha256").join(&hex[..2]).join(&hex[2..]);
+    let log = backup.join("log/00000000000000000001.log");
+    let refused = |what: &str| {
+        let verified = store.run(&["store", "verify", name]);
+        assert_eq!(verified.status.code(), Some(13), "{what}: {}", text(&verified.stdout));
+        let put_back = in_store(&restored, &["store", "restore", name]);
+        assert!(text(&put_back.stderr).contains(what), "{what}: {}", text(&put_back.stderr));
+        assert_eq!(put_back.status.code(), Some(13));
+        assert!(!restored.exists(), "{what}");
+    };
+    let whole = std::fs::read(&log).unwrap();
+    let mut bent = whole.clone();
+    bent[200] ^= 1;
+    std::fs::write(&log, &bent).unwrap();
+    refused("00000000000000000001.log");
+    std::fs::write(&log, &whole[..whole.len() - 10]).unwrap();
+    refused("the log ends at");
+    std::fs::write(&log, &whole).unwrap();
+    std::fs::remove_file(&artifact).unwrap();
+    refused("0 artifacts are there, and the backup had 1");
+    std::fs::write(&artifact, "kapt").unwrap();
+    refused(&hex);
+    std::fs::write(&artifact, "kept").unwrap();
+    assert_eq!(in_store(&restored, &["store", "restore", name]).status.code(), Some(0));
+}
