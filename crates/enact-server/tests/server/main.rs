@@ -12,3 +12,4 @@ mod secrets;
 mod stream;
 mod tenants;
 mod tls;
+mod upload;
