@@ -19,6 +19,7 @@ use enact_model::record::{Record, RecordFilter, Rejection};
 use enact_model::reference::{Provenance, Reference};
 use enact_model::table::SessionRow;
 use enact_model::time::Timestamp;
+use enact_store::log::ChainHead;
 use serde::{Deserialize, Serialize};
 
 pub use crate::backup::Backup;
@@ -241,8 +242,12 @@ pub enum Request {
         filter: RecordFilter,
         limit: u32,
     },
-    /// Verifies every frame of the log.
-    WalVerify,
+    /// Verifies every frame of the log and the chain through them.
+    WalVerify {
+        /// A head that the log had, from wherever it was kept.
+        #[serde(default)]
+        expect: Option<ChainHead>,
+    },
     /// Rebuilds the tables from the log and compares them with those in use.
     WalReplay,
     /// Copies the store to a folder of the hub's machine that is not there yet, or empty.
@@ -539,6 +544,12 @@ pub struct VerifyReport {
     /// Artifacts whose bytes are what their digests say (of a whole store only).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub artifacts: u64,
+    /// The last frame of the log and its chain value as `LSN:HASH`, to be kept elsewhere (log only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<ChainHead>,
+    /// The first record that the chain covers; none where it covers nothing (log only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chained: Option<Lsn>,
     /// Every fault, with its position.
     pub faults: Vec<String>,
 }

@@ -97,7 +97,7 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
 /// # Errors
 /// A store that is held, of a newer format, or cannot be read at all; what is damaged stands in the report.
 pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
-    let log = embedded::verify_log(&DiskIo, &FjallStorage::new(path), path)?;
+    let log = embedded::verify_log(&DiskIo, &FjallStorage::new(path), path, None)?;
     let mut faults: Vec<String> = log.faults.iter().map(ToString::to_string).collect();
     let folder = path.join(ARTIFACTS);
     let (artifacts, broken) = if folder.is_dir() { Artifacts::at(&folder).verify_all()? } else { (0, Vec::new()) };
@@ -112,7 +112,8 @@ pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
         }
     }
     let (records, first, last) = (log.records, log.first, log.last);
-    Ok(VerifyReport { records, first, last, rows: 0, artifacts, faults })
+    let (head, chained) = (log.head, log.chained);
+    Ok(VerifyReport { records, first, last, rows: 0, artifacts, head, chained, faults })
 }
 
 /// Verifies a backup and copies it to a folder in which there is no store yet. The tables are made at the first start.

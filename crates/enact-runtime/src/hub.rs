@@ -170,7 +170,7 @@ impl Hub {
                 self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason }).await
             }
             R::Records { filter, limit } => self.records(caller, filter, limit).await,
-            R::WalVerify => self.wal_verify().await,
+            R::WalVerify { expect } => self.wal_verify(expect).await,
             R::WalReplay => self.wal_replay().await,
             R::StoreBackup { target } => self.store_backup(target.into()).await,
             R::StoreVerify => self.store_verify().await,

@@ -6,6 +6,7 @@ use enact_model::id::{Epoch, Lsn};
 
 use crate::io::Io;
 
+mod chain;
 mod chunk;
 mod copy;
 mod fault;
@@ -17,6 +18,7 @@ mod spare;
 mod verify;
 mod writer;
 
+pub use chain::{ChainHead, ParseChainHeadError};
 pub use fault::{Fault, FaultKind};
 pub use reader::{LogReader, Records, StoredRecord};
 pub use verify::{Known, Report, verify};

@@ -74,7 +74,7 @@ fn least_role(request: &Request) -> Role {
         | R::ComponentDrain { .. }
         | R::ComponentRemove { .. }
         | R::SolutionBind { .. }
-        | R::WalVerify
+        | R::WalVerify { .. }
         | R::WalReplay
         | R::StoreBackup { .. }
         | R::StoreVerify
