@@ -1,5 +1,7 @@
 //! What every door may ask of a hub and what it answers: one closed list, the same over the socket and in process.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use enact_store::log::ChainHead;
 use serde::{Deserialize, Serialize};
 
 pub use crate::backup::Backup;
+pub use audit::{AuditEntry, Deed};
 
 /// Who asks. Tenant and role come from the door's credentials, never from the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,6 +245,12 @@ pub enum Request {
         filter: RecordFilter,
         limit: u32,
     },
+    /// Who did what to an execution, in the order of the log, after a position.
+    Audit {
+        execution: ExecutionId,
+        after: Option<Lsn>,
+        limit: u32,
+    },
     /// Verifies every frame of the log and the chain through them.
     WalVerify {
         /// A head that the log had, from wherever it was kept.
@@ -307,6 +316,7 @@ pub enum Response {
     State(Vec<StateView>),
     Outbox(Page<MessageRow>),
     Records(Page<Record>),
+    Audit(Page<AuditEntry>),
     Verified(Box<VerifyReport>),
     Backup(Box<Backup>),
     Doctor(Box<DoctorReport>),

@@ -2,6 +2,7 @@
 
 mod access;
 mod artifact;
+mod audit;
 mod bulk;
 pub(crate) mod component;
 mod data;
@@ -130,7 +131,17 @@ impl Hub {
             R::Retry { execution, reason, confirm_may_have_run } => {
                 self.refuse_while_draining()?;
                 let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Retry { tenant, execution, reason, confirm_may_have_run }).await
+                self.operate(
+                    caller,
+                    CommandBody::Retry {
+                        tenant,
+                        execution,
+                        reason,
+                        confirm_may_have_run,
+                        role: Some(caller.role.as_str()),
+                    },
+                )
+                .await
             }
             R::Bulk(bulk) => self.bulk(caller, *bulk).await,
             R::ComponentAdd { path } => self.component_add(caller, path).await,
@@ -169,6 +180,7 @@ impl Hub {
                 let tenant = caller.tenant.clone();
                 self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason }).await
             }
+            R::Audit { execution, after, limit } => self.audit(caller, execution, after, limit).await,
             R::Records { filter, limit } => self.records(caller, filter, limit).await,
             R::WalVerify { expect } => self.wal_verify(expect).await,
             R::WalReplay => self.wal_replay().await,
