@@ -100,7 +100,7 @@ pub enum Error {
     },
     /// Bytes that had been durable are damaged.
     #[error("failed to read the log: {0}")]
-    Corrupt(Fault),
+    Corrupt(Box<Fault>),
     /// The log was written by a newer enact; nothing was touched.
     #[error("failed to read {segment}: it has format {found}, and this enact knows formats up to {known}")]
     Newer {

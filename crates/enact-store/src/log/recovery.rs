@@ -46,7 +46,12 @@ pub(super) fn recover<I: Io>(io: &I, dir: &Path, config: &LogConfig) -> Result<F
     let Some((last, older)) = firsts.split_last() else {
         if config.proven > Lsn::ZERO {
             let kind = FaultKind::Missing { proven: config.proven };
-            return Err(Error::Corrupt(Fault { segment: segment::name(Lsn(1)), offset: 0, lsn: Lsn(1), kind }));
+            return Err(Error::Corrupt(Box::new(Fault {
+                segment: segment::name(Lsn(1)),
+                offset: 0,
+                lsn: Lsn(1),
+                kind,
+            })));
         }
         let recovered = Recovered { last: Lsn::ZERO, last_epoch: Epoch(0), cut: None };
         return Ok(Found { segments: Vec::new(), active: None, recovered, chain: chain::ORIGIN });

@@ -133,7 +133,7 @@ impl<F: File> Segment<F> {
         let zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
         let damaged = || {
             let kind = FaultKind::SegmentHeader;
-            Error::Corrupt(Fault { segment: name(first), offset: 0, lsn: first, kind })
+            Error::Corrupt(Box::new(Fault { segment: name(first), offset: 0, lsn: first, kind }))
         };
         // What every version begins with: only then is it known which version this is.
         let known = got as u64 >= HEADER_V1
@@ -163,7 +163,7 @@ impl<F: File> Segment<F> {
         Ok(segment)
     }
     pub(super) fn fault(&self, offset: u64, lsn: Lsn, kind: FaultKind) -> Error {
-        Error::Corrupt(Fault { segment: self.name.clone(), offset, lsn, kind })
+        Error::Corrupt(Box::new(Fault { segment: self.name.clone(), offset, lsn, kind }))
     }
     pub(super) fn newer(&self, found: u32) -> Error {
         Error::Newer { segment: self.name.clone(), found, known: frame::VERSION.into() }

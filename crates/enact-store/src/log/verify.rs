@@ -93,7 +93,7 @@ pub fn verify<I: Io>(io: &I, dir: &Path, known: Known) -> Result<Report, Error> 
                 durable = durable.max(walk.segment(&segment, firsts.get(n + 1).copied())?);
             }
             Err(Error::Corrupt(fault)) => {
-                walk.report.faults.push(fault);
+                walk.report.faults.push(*fault);
                 walk.ends.clear();
             }
             Err(error) => return Err(error),
