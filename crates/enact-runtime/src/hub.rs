@@ -35,6 +35,7 @@ use tokio::task::JoinHandle;
 use crate::api::{Caller, Request, Response, Status};
 use crate::driver::{Decider, read_execution};
 use crate::performer::Performer;
+use crate::probe::Probe;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
 
@@ -56,6 +57,8 @@ pub struct HubConfig {
     pub shutdown_grace: Duration,
     /// Java runtimes, or folders of them, that come before those that are found.
     pub java_homes: Vec<PathBuf>,
+    /// What the doctor asks beside the hub itself, by the name of the check.
+    pub probes: BTreeMap<String, Arc<dyn Probe>>,
     /// How the embedded store works.
     pub embedded: embedded::Config,
     /// Hosts in place of the built-in ones, by shape (for benchmarks and tests).
@@ -72,6 +75,7 @@ impl HubConfig {
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
             java_homes: Vec::new(),
+            probes: BTreeMap::new(),
             embedded: embedded::Config::default(),
             hosts: BTreeMap::new(),
         }

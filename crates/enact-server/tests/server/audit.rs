@@ -65,9 +65,9 @@ async fn an_execution_tells_who_did_what_to_it_and_why_denials_included() {
     let second = bed.get(&format!("{page}&cursor={next}")).await.is(200).json();
     assert_eq!(first["items"].as_array().unwrap()[..], told[..2]);
     assert_eq!(second["items"].as_array().unwrap()[..], told[2..4]);
-    bed.get(&format!("/v1/executions/{id}/audit?limit=5&cursor=x")).await.is(400);
-    bed.get(&format!("/v1/executions/{id}/audit?limit=5000")).await.is(400);
-    bed.get("/v1/executions/exe_1/audit").await.is(400);
+    bed.get(&format!("/v1/executions/{id}/audit?limit=5&cursor=x")).await.is(422);
+    bed.get(&format!("/v1/executions/{id}/audit?limit=5000")).await.is(422);
+    bed.get("/v1/executions/exe_1/audit").await.is(422);
 }
 
 #[tokio::test(flavor = "multi_thread")]

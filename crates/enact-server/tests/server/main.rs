@@ -7,6 +7,8 @@ mod audit;
 mod bad_input;
 mod bed;
 mod http;
+mod issuer;
+mod oidc;
 mod pages;
 mod routes;
 mod secrets;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use enact_model::id::{SinkId, TenantId};
 
-use super::door::{HostNames, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeUrl, Often, Origins};
+use super::door::{HostNames, Issuer, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeText, MaybeUrl, Often, Origins};
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
@@ -82,6 +82,15 @@ settings! {
         "The certificate chain in PEM, leaf first; with it HTTP is HTTPS. It is read again when it changes.";
     http_key: MaybePath = "http.tls.key", "",
         "The private key of the certificate in PEM.";
+    http_oidc_issuer: Issuer = "http.oidc.issuer", "",
+        "An OIDC issuer whose signed tokens hold beside those of `enact token`, exactly as its tokens name it.";
+    http_oidc_audience: MaybeText = "http.oidc.audience", "",
+        "What the tokens of the issuer must be meant for, their `aud`.";
+    http_oidc_tenant: MaybeText = "http.oidc.tenant_claim", "tenant",
+        "The claim that names the tenant; dots go into objects.";
+    http_oidc_roles: MaybeText = "http.oidc.roles_claim", "roles",
+        "The claim that names roles, a text or a list; the greatest of viewer, operator and admin counts. Dots go into objects, such as \
+         `realm_access.roles`.";
     http_hosts: HostNames = "http.hosts", "",
         "Names under which it is reached, beside those of loopback. Off loopback every name passes while there are none.";
     http_origins: Origins = "http.origins", "",

@@ -257,6 +257,21 @@ fn check_together(
         }
         _ => {}
     }
+    if settings.http_oidc_issuer.0.is_some() {
+        for (name, value, hint) in [
+            (
+                "http.oidc.audience",
+                &settings.http_oidc_audience,
+                "name what its tokens must be meant for: others have some, too",
+            ),
+            ("http.oidc.tenant_claim", &settings.http_oidc_tenant, "name the claim that has the tenant"),
+            ("http.oidc.roles_claim", &settings.http_oidc_roles, "name the claim that has the roles"),
+        ] {
+            if value.0.is_none() {
+                fault(name, "the issuer needs it".into(), hint.into());
+            }
+        }
+    }
     let keep_least = enact_model::limits::IDEMPOTENCY_KEEP.as_millis() as u64;
     if settings.idempotency_keep.0 < keep_least {
         fault(
