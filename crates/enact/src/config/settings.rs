@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use enact_model::id::{SinkId, TenantId};
+use enact_sink::vault::Vault;
 
 use super::door::{HostNames, Issuer, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeText, MaybeUrl, Often, Origins};
 use super::key::Key;
@@ -105,6 +106,10 @@ settings! {
         "Where its token is: `file:PATH` or `env:NAME`.";
     client_ca: MaybePath = "client.ca", "",
         "Certificates in PEM to trust there instead of those of the system.";
+    secrets_file: MaybePath = "secrets.file", "",
+        "An encrypted file of secrets, which sinks name as `secret:NAME`; `enact secret` sets them.";
+    secrets_key_file: MaybePath = "secrets.key_file", "",
+        "The key of that file, readable for its owner alone; `ENACT_SECRETS_KEY` comes before it and has the key itself.";
     java_homes: Paths = "java.homes", "",
         "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",
@@ -112,6 +117,10 @@ settings! {
 }
 
 impl Settings {
+    /// Returns the encrypted file of secrets, if there is one.
+    pub fn vault(&self) -> Option<Vault> {
+        Some(Vault { file: self.secrets_file.0.clone()?, key_file: self.secrets_key_file.0.clone() })
+    }
     /// Returns the grace of a shutdown for people.
     pub fn grace(&self) -> String {
         enact_catalog::quantity::print_ms(self.shutdown_grace.0)
