@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("enact-inspect", &["enact-model"]),
     ("enact-store", &["enact-model"]),
     ("enact-runtime", &["enact-catalog", "enact-engine", "enact-host", "enact-inspect", "enact-model", "enact-store"]),
-    ("enact-server", &["enact-catalog", "enact-engine", "enact-model", "enact-runtime"]),
+    ("enact-server", &["enact-catalog", "enact-dial", "enact-engine", "enact-model", "enact-runtime"]),
     ("enact-sink", &["enact-dial", "enact-model", "enact-runtime"]),
     (
         "enact",

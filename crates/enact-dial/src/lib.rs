@@ -4,6 +4,7 @@
 
 pub mod connect;
 pub mod endpoint;
+pub mod fetch;
 pub mod http;
 
 pub use endpoint::Endpoint;

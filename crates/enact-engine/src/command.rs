@@ -44,6 +44,8 @@ pub enum CommandBody {
         parameters: Json,
         named_here: bool,
         suppressed: u64,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     /// An intent that did not parse but can be named.
     Reject {
@@ -87,6 +89,8 @@ pub enum CommandBody {
         execution: ExecutionId,
         reason: String,
         confirm_may_have_run: bool,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     AddComponent {
         component: Arc<Component>,

@@ -190,6 +190,8 @@ codes! {
     STORE_CORRUPTED = Datastore Corrupted Corruption SystemFailure Escalation SystemAdmin;
     /// A hub that does not answer.
     HUB_UNREACHABLE = Service Unavailable Unknown SystemFailure RetryLater SystemAdmin;
+    /// An issuer of tokens that does not say which keys are its own.
+    ISSUER_UNREACHABLE = ServiceProvider Unavailable Unknown ExternalServiceFailure RetryLater SystemAdmin;
     /// A configuration with faults.
     CONFIGURATION_INVALID = Configuration FormatError Format ConfigurationFailure FixInput SystemAdmin;
     /// A question without credentials, or with credentials that hold no more.

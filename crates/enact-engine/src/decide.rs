@@ -92,7 +92,7 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
         C::Cancel { tenant, execution, reason } => operate::cancel(scratch, world, command, tenant, *execution, reason),
         C::Pause { tenant, execution, reason } => operate::pause(scratch, world, tenant, *execution, reason),
         C::Resume { tenant, execution, reason } => operate::resume(scratch, world, command, tenant, *execution, reason),
-        C::Retry { tenant, execution, reason, confirm_may_have_run } => {
+        C::Retry { tenant, execution, reason, confirm_may_have_run, .. } => {
             operate::retry(scratch, world, command, tenant, *execution, reason, *confirm_may_have_run)
         }
         C::AddComponent { component, digest } => catalog::add(scratch, world, component, *digest),

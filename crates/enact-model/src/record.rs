@@ -1,5 +1,6 @@
 //! The facts in the write-ahead log: a closed vocabulary, every one versioned.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -170,6 +171,12 @@ pub struct Acceptance {
     /// The settled execution that this one repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<ExecutionId>,
+    /// Why it is repeated, as who asked for it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The role with which it was asked for; none for what the hub asks itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Cow<'static, str>>,
     /// The execution that waits for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ExecutionId>,

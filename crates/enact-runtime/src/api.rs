@@ -1,5 +1,7 @@
 //! What every door may ask of a hub and what it answers: one closed list, the same over the socket and in process.
 
+mod audit;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,9 +21,11 @@ use enact_model::record::{Record, RecordFilter, Rejection};
 use enact_model::reference::{Provenance, Reference};
 use enact_model::table::SessionRow;
 use enact_model::time::Timestamp;
+use enact_store::log::ChainHead;
 use serde::{Deserialize, Serialize};
 
 pub use crate::backup::Backup;
+pub use audit::{AuditEntry, Deed};
 
 /// Who asks. Tenant and role come from the door's credentials, never from the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -241,8 +245,18 @@ pub enum Request {
         filter: RecordFilter,
         limit: u32,
     },
-    /// Verifies every frame of the log.
-    WalVerify,
+    /// Who did what to an execution, in the order of the log, after a position.
+    Audit {
+        execution: ExecutionId,
+        after: Option<Lsn>,
+        limit: u32,
+    },
+    /// Verifies every frame of the log and the chain through them.
+    WalVerify {
+        /// A head that the log had, from wherever it was kept.
+        #[serde(default)]
+        expect: Option<ChainHead>,
+    },
     /// Rebuilds the tables from the log and compares them with those in use.
     WalReplay,
     /// Copies the store to a folder of the hub's machine that is not there yet, or empty.
@@ -302,6 +316,7 @@ pub enum Response {
     State(Vec<StateView>),
     Outbox(Page<MessageRow>),
     Records(Page<Record>),
+    Audit(Page<AuditEntry>),
     Verified(Box<VerifyReport>),
     Backup(Box<Backup>),
     Doctor(Box<DoctorReport>),
@@ -539,6 +554,12 @@ pub struct VerifyReport {
     /// Artifacts whose bytes are what their digests say (of a whole store only).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub artifacts: u64,
+    /// The last frame of the log and its chain value as `LSN:HASH`, to be kept elsewhere (log only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<ChainHead>,
+    /// The first record that the chain covers; none where it covers nothing (log only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chained: Option<Lsn>,
     /// Every fault, with its position.
     pub faults: Vec<String>,
 }

@@ -8,7 +8,7 @@ use enact_model::time::Timestamp;
 use enact_store::artifacts::{self, Artifacts};
 use enact_store::embedded::{self, CopyError, EmbeddedView, FjallStorage, OpenError, copy_folder};
 use enact_store::io::DiskIo;
-use enact_store::log::{self, Known};
+use enact_store::log::{self, ChainHead, Known};
 use serde::{Deserialize, Serialize};
 
 use crate::api::VerifyReport;
@@ -31,6 +31,9 @@ pub struct Backup {
     pub taken_at: Timestamp,
     /// The last record in it.
     pub position: Lsn,
+    /// The chain value at its end, which a log that was changed cannot have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<ChainHead>,
     /// Bytes of the log.
     pub log_bytes: u64,
     /// Artifacts.
@@ -45,7 +48,7 @@ pub enum BackupError {
     Taken(PathBuf),
     #[error("failed to find a backup in {}: it has no {MANIFEST}", .0.display())]
     NoBackup(PathBuf),
-    #[error("failed to put {} back: {}", path.display(), faults.join("; "))]
+    #[error("failed to copy {}, which is damaged: {}", path.display(), faults.join("; "))]
     Damaged { path: PathBuf, faults: Vec<String> },
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -82,8 +85,19 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
     if access.is_dir() {
         copy_folder(&access, &unfinished.join(ACCESS))?;
     }
-    let release = env!("CARGO_PKG_VERSION").to_owned();
-    let backup = Backup { release, taken_at: now, position: copied.position, log_bytes: copied.log_bytes, artifacts };
+    let log = verify_copy(&unfinished, copied.position, None)?;
+    if !log.faults.is_empty() {
+        let faults = log.faults.iter().map(ToString::to_string).collect();
+        return Err(BackupError::Damaged { path: store.to_owned(), faults });
+    }
+    let backup = Backup {
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        taken_at: now,
+        position: copied.position,
+        head: log.head,
+        log_bytes: copied.log_bytes,
+        artifacts,
+    };
     let manifest = unfinished.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&backup).map_err(|error| BackupError::io("write", &manifest)(error.into()))?;
     fs::write(&manifest, text).map_err(BackupError::io("write", &manifest))?;
@@ -101,11 +115,8 @@ pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
     let backup = manifest(path)?;
     let log = match &backup {
         // Nobody holds a backup, and nothing of it is touched.
-        Some(backup) => {
-            let known = Known { durable: backup.position, base: None };
-            log::verify(&DiskIo, &path.join("log"), known).map_err(OpenError::from)?
-        }
-        None => embedded::verify_log(&DiskIo, &FjallStorage::new(path), path)?,
+        Some(backup) => verify_copy(path, backup.position, backup.head)?,
+        None => embedded::verify_log(&DiskIo, &FjallStorage::new(path), path, None)?,
     };
     let mut faults: Vec<String> = log.faults.iter().map(ToString::to_string).collect();
     let folder = path.join(ARTIFACTS);
@@ -118,7 +129,14 @@ pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
         }
     }
     let (records, first, last) = (log.records, log.first, log.last);
-    Ok(VerifyReport { records, first, last, rows: 0, artifacts, faults })
+    let (head, chained) = (log.head, log.chained);
+    Ok(VerifyReport { records, first, last, rows: 0, artifacts, head, chained, faults })
+}
+
+/// Verifies the log of a copy against the record that it ends with, and the chain value of that record.
+fn verify_copy(path: &Path, position: Lsn, head: Option<ChainHead>) -> Result<log::Report, OpenError> {
+    let known = Known { durable: position, head, ..Known::default() };
+    Ok(log::verify(&DiskIo, &path.join("log"), known)?)
 }
 
 /// Verifies a backup and copies it to a folder in which there is no store yet. The tables are made at the first start.

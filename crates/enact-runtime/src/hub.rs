@@ -2,6 +2,7 @@
 
 mod access;
 mod artifact;
+mod audit;
 mod bulk;
 pub(crate) mod component;
 mod data;
@@ -34,6 +35,7 @@ use tokio::task::JoinHandle;
 use crate::api::{Caller, Request, Response, Status};
 use crate::driver::{Decider, read_execution};
 use crate::performer::Performer;
+use crate::probe::Probe;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
 
@@ -55,6 +57,8 @@ pub struct HubConfig {
     pub shutdown_grace: Duration,
     /// Java runtimes, or folders of them, that come before those that are found.
     pub java_homes: Vec<PathBuf>,
+    /// What the doctor asks beside the hub itself, by the name of the check.
+    pub probes: BTreeMap<String, Arc<dyn Probe>>,
     /// How the embedded store works.
     pub embedded: embedded::Config,
     /// Hosts in place of the built-in ones, by shape (for benchmarks and tests).
@@ -71,6 +75,7 @@ impl HubConfig {
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
             java_homes: Vec::new(),
+            probes: BTreeMap::new(),
             embedded: embedded::Config::default(),
             hosts: BTreeMap::new(),
         }
@@ -130,7 +135,17 @@ impl Hub {
             R::Retry { execution, reason, confirm_may_have_run } => {
                 self.refuse_while_draining()?;
                 let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Retry { tenant, execution, reason, confirm_may_have_run }).await
+                self.operate(
+                    caller,
+                    CommandBody::Retry {
+                        tenant,
+                        execution,
+                        reason,
+                        confirm_may_have_run,
+                        role: Some(caller.role.as_str()),
+                    },
+                )
+                .await
             }
             R::Bulk(bulk) => self.bulk(caller, *bulk).await,
             R::ComponentAdd { path } => self.component_add(caller, path).await,
@@ -169,8 +184,9 @@ impl Hub {
                 let tenant = caller.tenant.clone();
                 self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason }).await
             }
+            R::Audit { execution, after, limit } => self.audit(caller, execution, after, limit).await,
             R::Records { filter, limit } => self.records(caller, filter, limit).await,
-            R::WalVerify => self.wal_verify().await,
+            R::WalVerify { expect } => self.wal_verify(expect).await,
             R::WalReplay => self.wal_replay().await,
             R::StoreBackup { target } => self.store_backup(target.into()).await,
             R::StoreVerify => self.store_verify().await,

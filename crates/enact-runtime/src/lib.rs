@@ -9,6 +9,7 @@ pub mod hub;
 pub mod package;
 mod performer;
 mod port;
+pub mod probe;
 mod recover;
 mod relay;
 mod retention;

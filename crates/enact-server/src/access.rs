@@ -1,5 +1,6 @@
 //! Who asks: tokens that a hub gave out, kept as digests, and callers on loopback without any.
 
+mod oidc;
 mod rate;
 mod token;
 
@@ -14,8 +15,10 @@ use enact_model::conclusion::Conclusion;
 use enact_model::time::Timestamp;
 use enact_runtime::api::Caller;
 
+pub use oidc::{Oidc, OidcConfig, Pace};
 pub use token::{NewToken, Secret, Token, TokenError, Tokens};
 
+pub(crate) use oidc::Refused;
 pub(crate) use rate::Rate;
 
 use crate::problem::Problem;
@@ -33,7 +36,7 @@ impl FromRequestParts<Arc<Door>> for Asker {
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
         let asker = match parts.headers.get(header::AUTHORIZATION) {
-            Some(value) => by_token(door, value.as_bytes()),
+            Some(value) => by_token(door, value.as_bytes()).await,
             None => anonymous(door, peer),
         };
         let (caller, who) = match asker {
@@ -49,11 +52,14 @@ impl FromRequestParts<Arc<Door>> for Asker {
     }
 }
 
-fn by_token(door: &Door, given: &[u8]) -> Result<(Caller, String), Problem> {
+async fn by_token(door: &Door, given: &[u8]) -> Result<(Caller, String), Problem> {
     let text = std::str::from_utf8(given).unwrap_or_default();
     let (scheme, secret) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(unknown("the credentials are not a bearer token"));
+    }
+    if let Some(oidc) = door.oidc.as_ref().filter(|_| Oidc::is_meant(secret.trim())) {
+        return oidc.caller(secret.trim()).await.map_err(|refused| of_issuer(&refused));
     }
     let token = door.tokens.find(secret.trim()).map_err(|error| {
         tracing::error!(%error, "tokens cannot be read");
@@ -68,6 +74,17 @@ fn by_token(door: &Door, given: &[u8]) -> Result<(Caller, String), Problem> {
     }
     let caller = Caller { tenant: token.tenant, actor: format!("token:{}", token.name), role: token.role };
     Ok((caller, token.id))
+}
+
+fn of_issuer(refused: &Refused) -> Problem {
+    match refused {
+        Refused::Invalid(_) => unknown(&refused.to_string()),
+        Refused::NoRole { .. } => Problem::new(code::ACCESS_DENIED, refused.to_string())
+            .hint("let the issuer put a role into its tokens, or set http.oidc.roles_claim to where it stands"),
+        Refused::Unavailable(unavailable) => Problem::new(code::ISSUER_UNREACHABLE, refused.to_string())
+            .hint("try again; `enact doctor` tells whether the issuer answers")
+            .retry_after_ms(unavailable.again.as_millis() as u64),
+    }
 }
 
 fn anonymous(door: &Door, peer: Option<SocketAddr>) -> Result<(Caller, String), Problem> {

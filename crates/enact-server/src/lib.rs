@@ -16,6 +16,8 @@ use std::path::PathBuf;
 use enact_model::id::TenantId;
 use enact_runtime::api::Role;
 
+use access::OidcConfig;
+
 pub use server::{BindError, Server};
 pub use tls::TlsError;
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Certificate chain and key, both in PEM; none for plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// The issuer whose signed tokens hold beside those of the hub.
+    pub oidc: Option<OidcConfig>,
     /// The folder in which tokens are kept.
     pub tokens: PathBuf,
     /// What a caller without credentials may ask, over loopback only; none wants credentials there too.
@@ -48,6 +52,7 @@ impl Config {
         Self {
             listen,
             tls: None,
+            oidc: None,
             tokens: tokens.into(),
             anonymous: Some(Role::Operator),
             anonymous_tenant: TenantId::default_tenant(),

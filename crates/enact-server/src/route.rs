@@ -69,6 +69,7 @@ routes! {
     GET "/v1/executions/{id}" execution::show, "One execution, and why it waits; `?wait=30s` waits until it is settled.";
     GET "/v1/executions/{id}/outcome" execution::outcome, "Its outcome, whatever it is; 202 while it is open; `?wait=`.";
     GET "/v1/executions/{id}/records" record::of_execution, "What the log says of it, who did it included; `?kinds=`, `?limit=`, `?cursor=`.";
+    GET "/v1/executions/{id}/audit" record::audit, "Who did what to it and why, denials and redeliveries included, in order; `?limit=`, `?cursor=`.";
     GET "/v1/executions/{id}/stream" stream::stream, "Its records as server-sent events, as they come; `Last-Event-ID` goes on after one.";
     POST "/v1/executions/{id}/cancel" execution::cancel, "Cancels it, with a reason.";
     POST "/v1/executions/{id}/retry" execution::retry, "Retries it, with a reason; what may have run takes `confirm_may_have_run`.";

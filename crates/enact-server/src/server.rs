@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use crate::access::{Peer, Rate, Tokens};
+use crate::access::{Oidc, Peer, Rate, Tokens};
 use crate::tls::{Tls, TlsError};
 use crate::{Config, route};
 
@@ -36,6 +36,8 @@ pub(crate) struct Door {
     pub config: Config,
     pub tokens: Tokens,
     pub rate: Rate,
+    /// Whose signed tokens hold beside those of the hub.
+    pub oidc: Option<Oidc>,
     /// True once the door closes: what streams ends then.
     pub end: watch::Receiver<bool>,
 }
@@ -92,6 +94,7 @@ impl Server {
             hub,
             tokens: Tokens::at(&config.tokens),
             rate: Rate::new(config.requests_per_second),
+            oidc: config.oidc.clone().map(Oidc::new),
             config: Config { listen: address, ..config },
             end: end.clone(),
         });

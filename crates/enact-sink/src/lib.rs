@@ -7,6 +7,7 @@ pub mod nats;
 pub mod redis;
 pub mod secret;
 pub mod template;
+pub mod vault;
 pub mod webhook;
 
 pub use enact_dial::Invalid;

@@ -6,6 +6,7 @@ use enact_model::id::{Epoch, Lsn};
 
 use crate::io::Io;
 
+mod chain;
 mod chunk;
 mod copy;
 mod fault;
@@ -17,6 +18,7 @@ mod spare;
 mod verify;
 mod writer;
 
+pub use chain::{ChainHead, ParseChainHeadError};
 pub use fault::{Fault, FaultKind};
 pub use reader::{LogReader, Records, StoredRecord};
 pub use verify::{Known, Report, verify};
@@ -98,7 +100,7 @@ pub enum Error {
     },
     /// Bytes that had been durable are damaged.
     #[error("failed to read the log: {0}")]
-    Corrupt(Fault),
+    Corrupt(Box<Fault>),
     /// The log was written by a newer enact; nothing was touched.
     #[error("failed to read {segment}: it has format {found}, and this enact knows formats up to {known}")]
     Newer {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::command::{
-    artifact, bench, client, component, config, execution, history, hub, intent, meta, outbox, reference, run, serve,
-    session, solution, state, store, token, wal,
+    artifact, bench, client, component, config, execution, history, hub, intent, meta, outbox, reference, run, secret,
+    serve, session, solution, state, store, token, wal,
 };
 
 /// Durable execution for code you cannot rewrite.
@@ -78,6 +78,9 @@ pub enum Command {
     /// Make, list and take back tokens of callers over the network
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Keep secrets in an encrypted file
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
     /// See the configuration and where every value comes from
     #[command(subcommand)]
     Config(config::ConfigCommand),

@@ -16,6 +16,7 @@ pub mod meta;
 pub mod outbox;
 pub mod reference;
 pub mod run;
+pub mod secret;
 pub mod serve;
 pub mod session;
 pub mod signal;
@@ -40,6 +41,7 @@ pub async fn carry_out(command: Command, desk: &mut Desk) -> Result<(), Failure>
         Command::Ask(ask) => ask.carry_out(desk).await,
         Command::Client(args) => args.carry_out(desk).await,
         Command::Token(command) => command.carry_out(desk),
+        Command::Secret(command) => command.carry_out(desk),
         Command::Config(command) => command.carry_out(desk),
         Command::Bench(args) => args.carry_out(desk).await,
         Command::Completions(args) => args.carry_out(&mut desk.out),

@@ -72,6 +72,12 @@ pub enum Failure {
     /// Tokens could not be read or changed.
     #[error(transparent)]
     Token(#[from] enact_server::access::TokenError),
+    /// Secrets could not be read or changed.
+    #[error(transparent)]
+    Vault(#[from] enact_sink::vault::VaultError),
+    /// The configuration names no file of secrets.
+    #[error("failed to find the file of secrets: secrets.file is not set")]
+    NoVault,
     /// A file that the command line names could not be read or written.
     #[error("failed to use {}: {source}", path.display())]
     File {
@@ -136,6 +142,35 @@ pub enum Failure {
     /// A second signal came.
     #[error("ended by a second signal")]
     EndedAtOnce,
+}
+
+/// Returns what it means that a secret could not be found or kept.
+fn vault(error: &enact_sink::vault::VaultError) -> Conclusion {
+    use enact_sink::vault::VaultError as E;
+    let (symptom, cause, disposition) = match error {
+        E::Unknown { .. } => (Symptom::NotFound, Cause::Relation, Disposition::FixInput),
+        E::Name(_) | E::Value(_) | E::BadKey { .. } => (Symptom::FormatError, Cause::Format, Disposition::FixInput),
+        E::NoKey { .. } | E::OtherKey { .. } | E::OpenKey { .. } => {
+            (Symptom::Unavailable, Cause::Permission, Disposition::FixInput)
+        }
+        E::KeyThere { .. } => (Symptom::Duplicate, Cause::Conflict, Disposition::FixInput),
+        E::Altered { .. } => (Symptom::Corrupted, Cause::Corruption, Disposition::Escalation),
+        E::Newer { .. } => (Symptom::Unsupported, Cause::Format, Disposition::Escalation),
+        E::Io { .. } | E::Random => (Symptom::Unavailable, Cause::Permission, Disposition::Escalation),
+    };
+    let code = DetailCode {
+        category: Category::Configuration,
+        symptom,
+        cause,
+        interpretation: Interpretation::ConfigurationFailure,
+        disposition,
+        responsibility: Responsibility::SystemAdmin,
+    };
+    let conclusion = Conclusion::new(code, error.to_string());
+    match error.hint() {
+        Some(hint) => conclusion.hint(hint),
+        None => conclusion,
+    }
 }
 
 /// Returns what it means that a token could not be made, found or kept.
@@ -327,6 +362,11 @@ impl Failure {
                     .hint("name another address by `http.listen`, or `off`; ENACT_HTTP_LISTEN sets it, too")
             }
             Self::Token(error) => token(error),
+            Self::Vault(error) => vault(error),
+            Self::NoVault => {
+                make(C::Configuration, S::NotFound, Cause::Relation, I::ConfigurationFailure, FixInput, SystemAdmin)
+                    .hint("name it in enact.yaml: `secrets: { file: ./secrets, key_file: ./secrets.key }`")
+            }
             Self::File { .. } => make(C::Argument, S::NotFound, Cause::Relation, I::DomainFailure, FixInput, User),
             Self::Backup(error) => backup(error),
             Self::NotRemote { .. } => {

@@ -37,6 +37,7 @@ pub fn show(response: Response, out: &mut Output) -> Result<(), Failure> {
         Response::State(values) => list::state(&values, out),
         Response::Outbox(page) => list::outbox(&page, out),
         Response::Records(page) => record::page(&page, out),
+        Response::Audit(page) => record::audit(&page, out),
         Response::Described(json) => described(&json, out),
         Response::Done { message } if out.json => out.document(&json!({ "message": message })),
         Response::Done { message } => out.line(&crate::output::text::one_line(&message)),

@@ -16,6 +16,8 @@ mod inspect;
 mod jar;
 #[path = "enact/outbox.rs"]
 mod outbox;
+#[path = "enact/secret.rs"]
+mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
 #[allow(dead_code, reason = "only one of the servers is needed here")]
 mod server;

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::effects::{Completion, complete};
 use super::settle::{fail, go_on, settle, settle_stopped};
-use super::submit::{Admission, accept, gate_of};
+use super::submit::{Admission, Asked, accept, gate_of};
 use super::{World, operate};
 use crate::command::{Answer, Command, CommandBody};
 use crate::conclude as code;
@@ -215,9 +215,9 @@ fn ask_reconciler(
     let body = Body::Waited { execution: execution.id, wake: Wake::Reconcile { child } };
     scratch.record(Some(tenant), execution.records.last().copied(), body)?;
     let intent = Arc::new(intent);
-    let parent = Some(execution.id);
+    let asked = Asked { parent: Some(execution.id), ..Asked::default() };
     let gate = gate_of(&resolved, &input);
-    let admission = Admission { id: child, intent: &intent, resolved, gate, retry_of: None, parent };
+    let admission = Admission { id: child, intent: &intent, resolved, gate, asked };
     accept(scratch, world, admission)?;
     slots::hand_on(scratch, world, execution.gate.as_ref())
 }

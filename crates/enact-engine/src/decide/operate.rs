@@ -11,9 +11,9 @@ use enact_model::json::Json;
 use enact_model::outcome::Outcome;
 use enact_model::record::Body;
 
-use super::submit::{Admission, accept, admit, gate_of, overloaded, unfit};
+use super::submit::{Admission, Asked, accept, admit, gate_of, overloaded, unfit};
 use super::{World, refused, settle};
-use crate::command::{Answer, Command};
+use crate::command::{Answer, Command, CommandBody};
 use crate::conclude as code;
 use crate::scratch::Scratch;
 use crate::slots;
@@ -206,7 +206,11 @@ fn repeat(
     if let Some(answer) = overloaded(scratch, world, &intent)? {
         return Ok(answer);
     }
-    let retry_of = Some(settled.id);
-    accept(scratch, world, Admission { id, intent: &intent, resolved, gate, retry_of, parent: None })?;
+    let (reason, role) = match &command.body {
+        CommandBody::Retry { reason, role, .. } => (Some(reason.clone()), *role),
+        _ => (None, None),
+    };
+    let asked = Asked { retry_of: Some(settled.id), reason, role, parent: None };
+    accept(scratch, world, Admission { id, intent: &intent, resolved, gate, asked })?;
     Ok(Answer::Accepted(id))
 }

@@ -1,5 +1,6 @@
 //! Submit: from an intent to an execution, to the one that was there before, or to a rejection with its reasons.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use enact_catalog::catalog::{ResolveError, Resolved};
@@ -70,7 +71,7 @@ impl Refusal {
 }
 
 pub(super) fn submit(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Result<Answer, Need> {
-    let CommandBody::Submit { intent, parameters, named_here, suppressed } = &command.body else {
+    let CommandBody::Submit { intent, parameters, named_here, suppressed, role } = &command.body else {
         return Ok(Answer::Noted);
     };
     if let Some(answer) = repeated(scratch, intent, *named_here)? {
@@ -96,7 +97,8 @@ pub(super) fn submit(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Com
                 false => command.execution_id(0),
             };
             let gate = gate_of(&resolved, &input);
-            accept(scratch, world, Admission { id, intent, resolved, gate, retry_of: None, parent: None })?;
+            let asked = Asked { role: *role, ..Asked::default() };
+            accept(scratch, world, Admission { id, intent, resolved, gate, asked })?;
             Ok(Answer::Accepted(id))
         }
     }
@@ -108,7 +110,15 @@ pub(super) struct Admission<'a> {
     pub intent: &'a Arc<Intent>,
     pub resolved: Resolved,
     pub gate: Option<Gate>,
+    pub asked: Asked,
+}
+
+/// What led to an execution beside its intent.
+#[derive(Default)]
+pub(super) struct Asked {
     pub retry_of: Option<ExecutionId>,
+    pub reason: Option<String>,
+    pub role: Option<&'static str>,
     pub parent: Option<ExecutionId>,
 }
 
@@ -126,7 +136,7 @@ pub(super) fn gate_of(resolved: &Resolved, input: &Value) -> Option<Gate> {
 
 /// Accepts an intent and starts it, or lets it wait for a slot or for its time.
 pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Admission<'_>) -> Result<(), Need> {
-    let Admission { id, intent, resolved, gate, retry_of, parent } = admission;
+    let Admission { id, intent, resolved, gate, asked: Asked { retry_of, reason, role, parent } } = admission;
     let now = scratch.now();
     let later = intent.start_after.filter(|start| *start > now);
     let queue = slots::queue_for(scratch, world, (id, parent), gate.as_ref(), false)?;
@@ -148,6 +158,8 @@ pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Ad
         deadline_at: intent.deadline_ms.map(|ms| Timestamp(now.0.saturating_add(ms))),
         gate,
         retry_of,
+        reason,
+        role: role.map(Cow::Borrowed),
         parent,
         wake,
     };

@@ -89,7 +89,7 @@ fn an_intent_that_the_hub_named_gives_its_number_to_its_execution_which_answers_
     let submit = |number: u128, named_here| {
         let intent = Arc::new(Ask::new("shop.s.look").id(number).intent);
         let parameters = intent.parameters.inline().unwrap().clone();
-        CommandBody::Submit { intent, parameters, named_here, suppressed: 0 }
+        CommandBody::Submit { intent, parameters, named_here, suppressed: 0, role: None }
     };
     let id = ExecutionId::from_u128(7);
     assert_eq!(hub.give(submit(7, true)), Answer::Accepted(id));

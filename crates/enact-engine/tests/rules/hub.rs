@@ -311,6 +311,7 @@ impl Hub {
             parameters,
             named_here: false,
             suppressed: ask.suppressed,
+            role: Some("operator"),
         })
     }
     /// Submits what must be accepted.
@@ -412,7 +413,7 @@ impl Hub {
     }
     pub fn retry(&mut self, id: ExecutionId, confirm_may_have_run: bool) -> Answer {
         let (tenant, reason) = (self.tenant_of(id), "because".to_owned());
-        self.give(CommandBody::Retry { tenant, execution: id, reason, confirm_may_have_run })
+        self.give(CommandBody::Retry { tenant, execution: id, reason, confirm_may_have_run, role: Some("operator") })
     }
     fn tenant_of(&self, id: ExecutionId) -> TenantId {
         self.execution(id).tenant().clone()

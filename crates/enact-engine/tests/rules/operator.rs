@@ -103,7 +103,7 @@ fn an_execution_of_another_tenant_is_unknown_to_every_command() {
             CommandBody::Cancel { tenant: tenant.clone(), execution, reason: reason.clone() },
             CommandBody::Pause { tenant: tenant.clone(), execution, reason: reason.clone() },
             CommandBody::Resume { tenant: tenant.clone(), execution, reason: reason.clone() },
-            CommandBody::Retry { tenant: tenant.clone(), execution, reason, confirm_may_have_run: true },
+            CommandBody::Retry { tenant: tenant.clone(), execution, reason, confirm_may_have_run: true, role: None },
         ] {
             assert_eq!(refusal(hub.give(body)).conclusion.code, conclude::EXECUTION_UNKNOWN);
         }

@@ -55,7 +55,8 @@ fn least_role(request: &Request) -> Role {
         | R::StateList { .. }
         | R::Outbox { .. }
         | R::OutboxShow { .. }
-        | R::Records { .. } => Role::Viewer,
+        | R::Records { .. }
+        | R::Audit { .. } => Role::Viewer,
         R::Cancel { .. }
         | R::Pause { .. }
         | R::Resume { .. }
@@ -74,7 +75,7 @@ fn least_role(request: &Request) -> Role {
         | R::ComponentDrain { .. }
         | R::ComponentRemove { .. }
         | R::SolutionBind { .. }
-        | R::WalVerify
+        | R::WalVerify { .. }
         | R::WalReplay
         | R::StoreBackup { .. }
         | R::StoreVerify

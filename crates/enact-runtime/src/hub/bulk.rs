@@ -59,7 +59,7 @@ impl Hub {
             BulkAction::Retry => {
                 self.refuse_while_draining()?;
                 self.admit_operation(caller, &found.intent.solution_id, Some(&found.selector), Some(execution))?;
-                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run }
+                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run, role: Some(caller.role.as_str()) }
             }
         };
         match self.ask(caller, body).await? {

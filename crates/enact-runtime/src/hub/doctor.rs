@@ -78,6 +78,7 @@ impl Hub {
         report.checks.extend(self.check_runtimes().await);
         report.checks.insert("outbox".to_owned(), self.check_outbox().await);
         report.checks.insert("sinks".to_owned(), self.check_sinks().await);
+        report.checks.extend(self.check_probes().await);
         report.checks.insert("disk".to_owned(), self.check_disk());
         Ok(Response::Doctor(Box::new(report)))
     }
@@ -236,6 +237,22 @@ impl Hub {
     }
 
     /// Whether each sink can be reached and would take messages.
+    /// What the doors need of others.
+    async fn check_probes(&self) -> Vec<(String, CheckReport)> {
+        let mut found = Vec::new();
+        for (name, probe) in &self.config.probes {
+            let silence = |_| Err(format!("it does not answer within {} s", SINK_LIMIT.as_secs()));
+            let report = match tokio::time::timeout(SINK_LIMIT, probe.check()).await.unwrap_or_else(silence) {
+                Ok(looked_at) => CheckReport { looked_at, problems: Vec::new() },
+                Err(problem) => {
+                    CheckReport { looked_at: "it does not answer as it must".to_owned(), problems: vec![problem] }
+                }
+            };
+            found.push((name.clone(), report));
+        }
+        found
+    }
+
     async fn check_sinks(&self) -> CheckReport {
         let mut checks = tokio::task::JoinSet::new();
         for (name, sink) in &self.config.sinks {

@@ -13,6 +13,7 @@ use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, Lsn, SessionId, TenantId};
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_store::contract::{ReadError, View};
+use enact_store::log::ChainHead;
 
 use super::execution::page_limit;
 use super::{Hub, OpenError, refusal};
@@ -74,7 +75,7 @@ impl Hub {
     }
 
     pub(super) async fn store_verify(&self) -> refusal::Result<Response> {
-        let Response::Verified(log) = self.wal_verify().await? else { return Err(refusal::internal(&"no report")) };
+        let Response::Verified(log) = self.wal_verify(None).await? else { return Err(refusal::internal(&"no report")) };
         let Response::Verified(mut report) = self.wal_replay().await? else {
             return Err(refusal::internal(&"no report"));
         };
@@ -83,14 +84,15 @@ impl Hub {
         let (count, broken) =
             read.map_err(|error| refusal::internal(&error))?.map_err(|error| refusal::of_store(&error))?;
         report.artifacts = count;
+        (report.head, report.chained) = (log.head, log.chained);
         report.faults.splice(0..0, log.faults);
         report.faults.extend(broken.iter().map(ToString::to_string));
         Ok(Response::Verified(report))
     }
 
-    pub(super) async fn wal_verify(&self) -> refusal::Result<Response> {
+    pub(super) async fn wal_verify(&self, expect: Option<ChainHead>) -> refusal::Result<Response> {
         let (view, folder) = (self.ring.view().clone(), self.config.store.clone());
-        let verify = move || view.verify_log(&enact_store::io::DiskIo, &folder.join("log"));
+        let verify = move || view.verify_log(&enact_store::io::DiskIo, &folder.join("log"), expect);
         let report = tokio::task::spawn_blocking(verify).await.map_err(|error| refusal::internal(&error))?;
         let report = report.map_err(|error| refusal::concluded(OpenError::Store(error).conclusion()))?;
         Ok(Response::Verified(Box::new(VerifyReport {
@@ -99,6 +101,8 @@ impl Hub {
             last: report.last,
             rows: 0,
             artifacts: 0,
+            head: report.head,
+            chained: report.chained,
             faults: report.faults.iter().map(ToString::to_string).collect(),
         })))
     }
@@ -127,8 +131,8 @@ impl Hub {
             first,
             last,
             rows: report.rows,
-            artifacts: 0,
             faults,
+            ..VerifyReport::default()
         })))
     }
 

@@ -36,7 +36,8 @@ impl Hub {
         let body = match parsed {
             Ok(intent) => {
                 let (intent, parameters) = self.keep_parameters(intent).await?;
-                CommandBody::Submit { intent: Arc::new(intent), parameters, named_here, suppressed }
+                let role = Some(caller.role.as_str());
+                CommandBody::Submit { intent: Arc::new(intent), parameters, named_here, suppressed, role }
             }
             Err(faults) => CommandBody::Reject {
                 intent_id: draft.intent_id.as_deref().and_then(|id| id.parse().ok()).unwrap_or(left_out.intent_id),

@@ -1,6 +1,7 @@
 //! The hub as doors have it: a real store in a folder of its own, real processes, or a host that does what a test says.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod bed;
 mod catalog;
 mod crash;

@@ -66,7 +66,7 @@ async fn retention_drops_what_is_over_and_nothing_that_is_open_or_not_delivered(
 }
 
 async fn first(bed: &Bed) -> Lsn {
-    let Response::Verified(report) = bed.ask(Request::WalVerify).await else { panic!() };
+    let Response::Verified(report) = bed.ask(Request::WalVerify { expect: None }).await else { panic!() };
     assert_eq!(report.faults, Vec::<String>::new());
     report.first
 }

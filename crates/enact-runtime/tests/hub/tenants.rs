@@ -46,6 +46,7 @@ async fn another_tenant_gets_nothing_for_any_id_that_it_knows() {
         Request::SessionUpgrade { session: opened.clone(), owner: "me".into() },
         Request::SessionClose { session: opened, reason: reason() },
         Request::StateGet { scope: StateScope::Session, owner: session.to_string(), key: key() },
+        Request::Audit { execution, after: None, limit: 100 },
         Request::Records { filter: RecordFilter { execution: Some(execution), ..RecordFilter::default() }, limit: 100 },
     ] {
         refusal(bed.ask_as("thief", request).await);

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::bed::{Bed, draft, eventually, failure, output};
 
-fn unknown() -> enact_model::observation::Fault {
+pub fn unknown() -> enact_model::observation::Fault {
     FaultKind::CrashedInCall.fault("planned")
 }
 

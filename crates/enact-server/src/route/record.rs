@@ -62,3 +62,26 @@ async fn records(
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AuditQuery {
+    limit: u32,
+    cursor: Option<String>,
+}
+
+pub(super) async fn audit(
+    State(door): State<Arc<Door>>,
+    Asker(caller): Asker,
+    Path(text): Path<String>,
+    Asked(asked): Asked<AuditQuery>,
+) -> Answer {
+    let execution: ExecutionId = named(&text, "id of an execution")?;
+    let question = ("audit", execution);
+    let position = cursor::take(&question, asked.cursor.as_deref())?;
+    let after = position.as_deref().map(|text| named(text, "position of a record").map(Lsn)).transpose()?;
+    match door.ask(&caller, Request::Audit { execution, after, limit: asked.limit }).await? {
+        Response::Audit(found) => Ok(page(&question, found)),
+        other => Err(unexpected(&format!("{other:?}"))),
+    }
+}

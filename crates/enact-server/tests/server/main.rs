@@ -3,9 +3,12 @@
 
 mod access;
 mod artifacts;
+mod audit;
 mod bad_input;
 mod bed;
 mod http;
+mod issuer;
+mod oidc;
 mod pages;
 mod routes;
 mod secrets;

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::bed::Bed;
 use crate::http::Ask;
+use crate::issuer::{Issuer, Pair};
 
 const PAYLOAD: &str = "payload-of-somebody";
 
@@ -29,7 +30,14 @@ async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub() {
     let lines = Lines::default();
     let made = lines.clone();
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).init();
-    let bed = Bed::open().await;
+    let pair = Pair::ed25519();
+    let issuer = Issuer::open(vec![pair.public("a")]).await;
+    let oidc = issuer.config(std::time::Duration::ZERO);
+    let bed = Bed::with(move |config| config.oidc = Some(oidc)).await;
+    let signed = pair.token("a", &issuer.claims());
+    bed.ask(Ask::new("GET", "/v1/executions").token(&signed)).await.is(200);
+    bed.ask(Ask::new("GET", "/v1/executions").token(&format!("{signed}x"))).await.is(401);
+    bed.ask(Ask::new("GET", "/v1/executions").token(&pair.token("b", &issuer.claims()))).await.is(401);
     let secret = bed.token("default", Role::Operator);
     let ask = |method: &str, path: &str| Ask::new(method, path).token(&secret);
     let parameters = json!({ "text": PAYLOAD });
@@ -47,7 +55,7 @@ async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub() {
     tracing::warn!("heard");
     let text = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
     assert!(text.contains("heard"));
-    for hidden in [PAYLOAD, secret.as_str()] {
+    for hidden in [PAYLOAD, secret.as_str(), signed.as_str(), signed.split('.').nth(1).unwrap()] {
         let line = text.lines().find(|line| line.contains(hidden));
         assert_eq!(line, None, "the log says it");
     }

@@ -80,7 +80,7 @@ impl Doors {
             13..17 => {
                 let (tenant, execution) = execution(random, known);
                 let reason = "try again".to_owned();
-                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run: random.chance(50) }
+                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run: random.chance(50), role: None }
             }
             17..21 => session(random, known, now),
             21..24 => set_state(random, known),
@@ -99,7 +99,7 @@ impl Doors {
 
     fn submit(&self, random: &mut Random, known: &mut Known, now: Timestamp) -> CommandBody {
         if let Some((intent, parameters)) = again(random, known, now) {
-            return CommandBody::Submit { intent, parameters, named_here: false, suppressed: 0 };
+            return CommandBody::Submit { intent, parameters, named_here: false, suppressed: 0, role: None };
         }
         let tenant_id = if random.chance(self.flood) { cast::tenant(TENANTS[0]) } else { tenant(random) };
         let solution = if random.chance(25) { "sales" } else { "default" };
@@ -139,7 +139,7 @@ impl Doors {
         if !named_here {
             known.sent.push((Arc::clone(&intent), parameters.clone()));
         }
-        CommandBody::Submit { intent, parameters, named_here, suppressed: 0 }
+        CommandBody::Submit { intent, parameters, named_here, suppressed: 0, role: None }
     }
 }
 

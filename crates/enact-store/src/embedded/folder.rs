@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::io::{File, Io, LockError};
 
 /// The format of the store's folder that this build writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 pub(super) const NAME: &str = "FORMAT";
 const WORDS: &str = "enact store ";
 
@@ -53,24 +53,25 @@ impl FolderError {
     }
 }
 
-/// Checks the format of a store, makes the folder where there is none, and takes it for this process.
+/// Checks the format of a store, makes the folder where there is none, and takes it for this process. An older format is raised
+/// to that of this build, which may write from here on what an older one does not know.
 pub(super) fn take<I: Io>(io: &I, path: &Path) -> Result<I::Lock, FolderError> {
     // The format first: a newer one is left untouched.
     let known = read_format(io, path)?;
     io.create_dir(path).map_err(FolderError::io("make", path))?;
     let lock = io.lock(&path.join("lock")).map_err(|source| FolderError::Lock { path: path.to_owned(), source })?;
-    if !known && !read_format(io, path)? {
+    if known != Some(FORMAT) && read_format(io, path)? != Some(FORMAT) {
         write_format(io, path)?;
     }
     Ok(lock)
 }
 
-/// Tells whether there is a format that this build knows.
-pub(super) fn read_format<I: Io>(io: &I, path: &Path) -> Result<bool, FolderError> {
+/// Returns the format of a store, which this build knows; none where no store is.
+pub(super) fn read_format<I: Io>(io: &I, path: &Path) -> Result<Option<u32>, FolderError> {
     let name = path.join(NAME);
     let file = match io.open_read(&name) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(FolderError::io("open", &name)(error)),
     };
     let mut bytes = [0; 64];
@@ -78,7 +79,7 @@ pub(super) fn read_format<I: Io>(io: &I, path: &Path) -> Result<bool, FolderErro
     let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default());
     match text.strip_prefix(WORDS).and_then(|rest| rest.lines().next()).and_then(|number| number.parse().ok()) {
         Some(found) if found > FORMAT => Err(FolderError::Newer { path: path.to_owned(), found }),
-        Some(_) => Ok(true),
+        Some(found) => Ok(Some(found)),
         None => Err(FolderError::Unreadable { path: path.to_owned() }),
     }
 }

@@ -6,18 +6,24 @@ use std::sync::PoisonError;
 use enact_model::id::Lsn;
 
 use crate::io::{Io, LockError};
-use crate::log::{self, Known, Report};
+use crate::log::{self, ChainHead, Known, Report};
 
 use super::cold::{Cold, ColdError, ColdStorage, Purpose};
 use super::folder::{self, FolderError};
 use super::open::OpenError;
 use super::view::EmbeddedView;
 
-/// Verifies the log of a store that no hub has open: every frame, and that it reaches back to the base and on to the tables.
+/// Verifies the log of a store that no hub has open: every frame and the chain through them, and that it reaches back to the base
+/// and on to the tables; `head` is one that the log had, from wherever it was kept.
 ///
 /// # Errors
 /// When the store is held, or of a newer format, or cannot be read at all; damage stands in the report.
-pub fn verify_log<I: Io, S: ColdStorage>(io: &I, storage: &S, path: &Path) -> Result<Report, OpenError> {
+pub fn verify_log<I: Io, S: ColdStorage>(
+    io: &I,
+    storage: &S,
+    path: &Path,
+    head: Option<ChainHead>,
+) -> Result<Report, OpenError> {
     folder::read_format(io, path)?;
     let _lock = match io.lock(&path.join("lock")) {
         Ok(lock) => Some(lock),
@@ -27,10 +33,11 @@ pub fn verify_log<I: Io, S: ColdStorage>(io: &I, storage: &S, path: &Path) -> Re
         // A copy that cannot be written can be verified, as far as the log goes.
         Err(error) => {
             tracing::warn!(%error, "the end of the log is not compared with the tables");
-            return Ok(log::verify(io, &path.join("log"), Known::default())?);
+            return Ok(log::verify(io, &path.join("log"), Known { head, ..Known::default() })?);
         }
     };
-    let known = Known { durable: position(storage, Purpose::Tables)?, base: Some(position(storage, Purpose::Base)?) };
+    let (durable, base) = (position(storage, Purpose::Tables)?, Some(position(storage, Purpose::Base)?));
+    let known = Known { durable, base, until: None, head };
     Ok(log::verify(io, &path.join("log"), known)?)
 }
 
@@ -49,14 +56,15 @@ fn position<S: ColdStorage>(storage: &S, purpose: Purpose) -> Result<Lsn, ColdEr
 }
 
 impl<I: Io, S: ColdStorage> EmbeddedView<I, S> {
-    /// Verifies the log in `dir`, which is that of this store: every frame, and that it reaches back to the base and on to the
-    /// last durable record. No segment is dropped meanwhile.
+    /// Verifies the log in `dir`, which is that of this store: every frame and the chain through them, and that it reaches back to
+    /// the base and on to the last durable record; `head` is one that the log had, from wherever it was kept. No segment is dropped meanwhile.
     ///
     /// # Errors
     /// When the log or the base cannot be read at all; damage stands in the report.
-    pub fn verify_log(&self, io: &I, dir: &Path) -> Result<Report, OpenError> {
+    pub fn verify_log(&self, io: &I, dir: &Path, head: Option<ChainHead>) -> Result<Report, OpenError> {
         let _one = self.shared.base.lock().unwrap_or_else(PoisonError::into_inner);
         let base = Some(position(&self.shared.storage, Purpose::Base)?);
-        Ok(log::verify(io, dir, Known { durable: self.shared.reader.last(), base })?)
+        let durable = self.shared.reader.last();
+        Ok(log::verify(io, dir, Known { durable, base, until: Some(durable), head })?)
     }
 }

@@ -44,7 +44,7 @@ impl<I: Io> LogReader<I> {
 /// Finds the end of the frame that holds a record.
 fn end_of<F: File>(segment: &Segment<F>, lsn: Lsn) -> Result<u64, Error> {
     if lsn < segment.first {
-        return Ok(super::segment::HEADER);
+        return Ok(segment.begin());
     }
     let (offset, _) = segment.locate(lsn)?;
     let mut chunk = Chunk::new(frame::HEADER);

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use enact_model::digest::Digest;
 use enact_model::id::Lsn;
+
+use super::ChainHead;
 
 /// A damaged place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,17 @@ pub enum FaultKind {
         /// The position that is known to have been durable.
         proven: Lsn,
     },
+    /// The frame is whole, but its chain value does not follow from the frame before it.
+    Chain,
+    /// The segment is whole, but does not follow from the segment before it.
+    Joint,
+    /// The log is not the one whose head was known, or nobody can tell any more.
+    Head {
+        /// The head that was known.
+        known: ChainHead,
+        /// The chain value that the log has there; none where no frame ends with that record.
+        found: Option<Digest>,
+    },
     /// The log begins later than the base reaches.
     Beginning {
         /// The last record that went into the base.
@@ -61,10 +75,44 @@ impl fmt::Display for Fault {
             FaultKind::Missing { proven } => {
                 write!(f, "{segment} ends at {offset} although record {proven} is known to have been durable")?;
             }
+            FaultKind::Chain => {
+                write!(f, "the frame at {segment}:{offset} does not follow from the one before it: ")?;
+                return write!(
+                    f,
+                    "one of the two was changed, or one between them removed, after record {}",
+                    before(*lsn)
+                );
+            }
+            FaultKind::Joint => {
+                write!(
+                    f,
+                    "{segment} does not follow from the segment before it: the end of that one was changed or removed"
+                )?;
+                return write!(f, ", or the header at {segment}:{offset}, before record {lsn}");
+            }
+            FaultKind::Head { known, found: Some(found) } => {
+                write!(
+                    f,
+                    "the log up to record {} at {segment}:{offset} is not the one whose head was known: ",
+                    known.lsn
+                )?;
+                return write!(f, "its chain value is {} and was {}", found.hex(), known.chain.hex());
+            }
+            FaultKind::Head { known, found: None } => {
+                return write!(
+                    f,
+                    "the head {known} cannot be found: no frame that is kept and chained ends with record {}, from {segment}:{offset} on",
+                    known.lsn
+                );
+            }
             FaultKind::Beginning { base } => {
                 write!(f, "the log begins with {segment} although only the records up to {base} were dropped")?;
             }
         }
         write!(f, "; the first record lost is {lsn}")
     }
+}
+
+fn before(lsn: Lsn) -> Lsn {
+    Lsn(lsn.0.saturating_sub(1))
 }

@@ -1,19 +1,25 @@
 //! The bytes of one frame.
 
+use enact_model::digest::Digest;
 use enact_model::id::{Epoch, Lsn};
 
-use super::Frame;
+use super::{Frame, chain};
 
 /// Length of a frame's header in bytes.
 pub(super) const HEADER: usize = 48;
 /// Largest body of a frame in bytes.
 pub(super) const BODY_MAX: u64 = u32::MAX as u64;
 pub(super) const MAGIC: [u8; 4] = *b"eFRM";
-pub(super) const VERSION: u16 = 1;
+pub(super) const VERSION: u16 = 2;
+/// The version since which a body begins with the chain value of its frame.
+const CHAINED: u16 = 2;
+/// Length of a chain value in bytes.
+const CHAIN: usize = 32;
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head {
+    pub(super) version: u16,
     pub(super) body_len: u32,
     pub(super) count: u32,
     pub(super) first: Lsn,
@@ -45,11 +51,18 @@ impl Head {
 
 /// Returns the length of the frame that `records` make.
 pub(super) fn length(records: Frame<'_>) -> u64 {
-    HEADER as u64 + records.iter().map(|record| 4 + record.len() as u64).sum::<u64>()
+    (HEADER + CHAIN) as u64 + records.iter().map(|record| 4 + record.len() as u64).sum::<u64>()
 }
 
-/// Writes a frame behind what `out` holds.
-pub(super) fn encode(out: &mut Vec<u8>, salt: u32, first: Lsn, epoch: Epoch, synced_to: Lsn, records: Frame<'_>) {
+/// Writes the frame that follows the one with the chain value `before` behind what `out` holds; returns its own chain value.
+pub(super) fn encode(
+    out: &mut Vec<u8>,
+    salt: u32,
+    before: &Digest,
+    (first, synced_to): (Lsn, Lsn),
+    epoch: Epoch,
+    records: Frame<'_>,
+) -> Digest {
     let start = out.len();
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&VERSION.to_le_bytes());
@@ -59,16 +72,19 @@ pub(super) fn encode(out: &mut Vec<u8>, salt: u32, first: Lsn, epoch: Epoch, syn
     for number in [first.0, epoch.0, synced_to.0] {
         out.extend_from_slice(&number.to_le_bytes());
     }
-    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&[0; 8 + CHAIN]);
     for record in records {
         out.extend_from_slice(&(record.len() as u32).to_le_bytes());
         out.extend_from_slice(record);
     }
     let (head, body) = out[start..].split_at_mut(HEADER);
+    let link = chain::link(before, &head[..40], &body[CHAIN..]);
+    body[..CHAIN].copy_from_slice(link.as_bytes());
     let crc = checksum(salt, &[&head[..40], body]);
     head[40..44].copy_from_slice(&crc.to_le_bytes());
     let crc = checksum(salt, &[&head[..44]]);
     head[44..].copy_from_slice(&crc.to_le_bytes());
+    link
 }
 
 /// Reads a header; `bytes` are the 48 of it.
@@ -84,6 +100,7 @@ pub(super) fn head(bytes: &[u8; HEADER], salt: u32) -> Found {
         return Found::Newer(version.into());
     }
     Found::Head(Head {
+        version,
         body_len: u32_at(bytes, 8),
         count: u32_at(bytes, 12),
         first: Lsn(u64_at(bytes, 16)),
@@ -98,8 +115,23 @@ pub(super) fn is_whole(head: &Head, bytes: &[u8], salt: u32) -> bool {
     bytes.len() as u64 == head.frame_len() && checksum(salt, &[&bytes[..40], &bytes[HEADER..]]) == head.crc
 }
 
+/// Returns the chain value that stands in a whole frame; frames of version 1 have none.
+pub(super) fn chain(head: &Head, bytes: &[u8]) -> Option<Digest> {
+    let value = bytes.get(HEADER..)?.first_chunk::<CHAIN>()?;
+    (head.version >= CHAINED).then_some(Digest::from_bytes(*value))
+}
+
+/// Tells whether a whole frame has the chain value that follows from the one before it.
+pub(super) fn follows(before: &Digest, head: &Head, bytes: &[u8]) -> bool {
+    let records = bytes.get(HEADER + CHAIN..).unwrap_or_default();
+    chain(head, bytes) == Some(chain::link(before, &bytes[..40], records))
+}
+
 /// Splits the body of a whole frame into its records; none when the lengths do not add up.
 pub(super) fn records<'a>(head: &Head, mut body: &'a [u8]) -> Option<Vec<&'a [u8]>> {
+    if head.version >= CHAINED {
+        body = body.get(CHAIN..)?;
+    }
     let mut records = Vec::with_capacity((head.count as usize).min(body.len() / 4));
     for _ in 0..head.count {
         let (len, rest) = body.split_at_checked(4)?;

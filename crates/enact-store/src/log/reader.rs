@@ -10,7 +10,7 @@ use crate::io::Io;
 
 use super::chunk::{Chunk, Read};
 use super::fault::FaultKind;
-use super::segment::{self, Segment};
+use super::segment::Segment;
 use super::{Error, frame};
 
 /// Read at once by an iteration, in bytes.
@@ -170,7 +170,7 @@ impl<I: Io> Records<I> {
         let segment = self.shared.find(place.at)?;
         if segment.first > place.segment.first {
             self.chunk = Chunk::new(SCAN_AHEAD);
-            place = Place { offset: segment::HEADER, at: segment.first, segment };
+            place = Place { offset: segment.begin(), at: segment.first, segment };
         }
         let Place { segment, offset, at } = &mut place;
         let read = self.chunk.frame(&segment.file, segment.salt, *offset, segment.end());

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use enact_model::digest::Digest;
 use enact_model::id::{Epoch, Lsn};
 
 use crate::io::{File, Io};
 
+use super::chain;
 use super::chunk::{Chunk, Read};
 use super::fault::{Fault, FaultKind};
 use super::frame::{self, Head};
@@ -22,6 +24,8 @@ pub(super) struct Found<F> {
     /// The last segment when it can be appended to; otherwise a new one must begin.
     pub(super) active: Option<Arc<Segment<F>>>,
     pub(super) recovered: Recovered,
+    /// The chain value of the last frame.
+    pub(super) chain: Digest,
 }
 
 /// Returns the first positions of the segments in a folder, in order; one that is not there has none.
@@ -42,10 +46,15 @@ pub(super) fn recover<I: Io>(io: &I, dir: &Path, config: &LogConfig) -> Result<F
     let Some((last, older)) = firsts.split_last() else {
         if config.proven > Lsn::ZERO {
             let kind = FaultKind::Missing { proven: config.proven };
-            return Err(Error::Corrupt(Fault { segment: segment::name(Lsn(1)), offset: 0, lsn: Lsn(1), kind }));
+            return Err(Error::Corrupt(Box::new(Fault {
+                segment: segment::name(Lsn(1)),
+                offset: 0,
+                lsn: Lsn(1),
+                kind,
+            })));
         }
         let recovered = Recovered { last: Lsn::ZERO, last_epoch: Epoch(0), cut: None };
-        return Ok(Found { segments: Vec::new(), active: None, recovered });
+        return Ok(Found { segments: Vec::new(), active: None, recovered, chain: chain::ORIGIN });
     };
     let mut segments = Vec::with_capacity(firsts.len());
     for first in older {
@@ -58,8 +67,11 @@ pub(super) fn recover<I: Io>(io: &I, dir: &Path, config: &LogConfig) -> Result<F
     io.sync_dir(dir).map_err(Error::io("sync", dir))?;
     active.set_end(tail.end);
     let recovered = Recovered { last: Lsn(tail.next.0 - 1), last_epoch: tail.epoch, cut: tail.torn };
-    let active = if let Some(cut) = &recovered.cut {
+    if let Some(cut) = &recovered.cut {
         tracing::warn!(segment = %cut.segment, at = cut.at, bytes = cut.bytes, "cut a torn tail of the log");
+    }
+    // A segment of an older format takes nothing more.
+    let active = if recovered.cut.is_some() || active.version < segment::VERSION {
         // A segment without a record is replaced by the one that begins at the same position.
         if tail.next > active.first {
             segments.push(Arc::new(active));
@@ -68,13 +80,15 @@ pub(super) fn recover<I: Io>(io: &I, dir: &Path, config: &LogConfig) -> Result<F
     } else {
         Some(Arc::new(active))
     };
-    Ok(Found { segments, active, recovered })
+    Ok(Found { segments, active, recovered, chain: tail.chain.unwrap_or(chain::ORIGIN) })
 }
 
 /// What stands at the end of the last segment.
 pub(super) struct Tail {
     pub(super) next: Lsn,
     pub(super) epoch: Epoch,
+    /// The chain value of the last frame; none where nobody knows it, and in segments of version 1.
+    pub(super) chain: Option<Digest>,
     /// Where the frames end.
     pub(super) end: u64,
     /// Where the frames begin that no later frame proves.
@@ -89,12 +103,12 @@ fn scan<F: File>(segment: &Segment<F>, proven: Lsn) -> Result<Tail, Error> {
     let mut synced_to = Lsn(segment.first.0 - 1);
     let kind = loop {
         match next_frame(&mut chunk, segment, &tail)? {
-            Ok(head) => {
+            Ok((head, chain)) => {
                 if head.synced_to > synced_to {
                     (synced_to, tail.unproven) = (head.synced_to, tail.end);
                 }
                 segment.note(&head, tail.end);
-                (tail.next, tail.epoch, tail.end) = (head.next(), head.epoch, tail.end + head.frame_len());
+                tail.step(&head, chain);
             }
             Err(kind) => break kind,
         }
@@ -113,19 +127,23 @@ fn scan<F: File>(segment: &Segment<F>, proven: Lsn) -> Result<Tail, Error> {
     Ok(tail)
 }
 
-/// Reads the frame at the end of `tail`; what is not a frame, or not the next one, is told by its kind.
+/// Reads the frame at the end of `tail` and the chain value that stands in it, which is not judged here; what is not a frame, or not the next one, is told by its kind.
 pub(super) fn next_frame<F: File>(
     chunk: &mut Chunk,
     segment: &Segment<F>,
     tail: &Tail,
-) -> Result<Result<Head, FaultKind>, Error> {
+) -> Result<Result<(Head, Option<Digest>), FaultKind>, Error> {
     let read = chunk.frame(&segment.file, segment.salt, tail.end, segment.len);
     match read.map_err(Error::io("read", &segment.path))? {
         Read::Frame(head, _) if head.first != tail.next => {
             Err(segment.fault(tail.end, tail.next, FaultKind::Sequence { found: head.first }))
         }
         Read::Frame(head, _) if head.epoch < tail.epoch => Err(segment.fault(tail.end, tail.next, FaultKind::Epoch)),
-        Read::Frame(head, bytes) if frame::records(&head, &bytes[frame::HEADER..]).is_some() => Ok(Ok(head)),
+        // The frames of a segment have its version; another one would be a way around the chain.
+        Read::Frame(head, _) if u32::from(head.version) != segment.version => Ok(Err(FaultKind::FrameHeader)),
+        Read::Frame(head, bytes) if frame::records(&head, &bytes[frame::HEADER..]).is_some() => {
+            Ok(Ok((head, frame::chain(&head, bytes))))
+        }
         Read::Frame(..) | Read::BadBody => Ok(Err(FaultKind::FrameBody)),
         Read::End | Read::BadHeader => Ok(Err(FaultKind::FrameHeader)),
         Read::Newer(version) => Err(segment.newer(version)),
@@ -215,7 +233,13 @@ fn settle<F: File>(segment: &Segment<F>, tail: &Tail) -> Result<(), Error> {
 
 impl Tail {
     pub(super) fn of<F: File>(segment: &Segment<F>) -> Self {
-        let header = segment::HEADER;
-        Self { next: segment.first, epoch: segment.before, end: header, unproven: header, torn: None }
+        let begin = segment.begin();
+        let (next, epoch, chain) = (segment.first, segment.before, segment.chain);
+        Self { next, epoch, chain, end: begin, unproven: begin, torn: None }
+    }
+    /// Goes on behind a frame.
+    pub(super) fn step(&mut self, head: &Head, chain: Option<Digest>) {
+        (self.next, self.epoch, self.chain) = (head.next(), head.epoch, chain);
+        self.end += head.frame_len();
     }
 }

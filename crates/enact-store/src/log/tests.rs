@@ -7,6 +7,7 @@ use enact_model::id::{Epoch, Lsn};
 use super::*;
 use crate::io::{DiskIo, FailKind, Io, SimDisk};
 
+mod chained;
 mod damage;
 mod power;
 mod spare;
@@ -169,11 +170,14 @@ fn the_bytes_are_those_that_the_format_document_draws() {
     let bytes = disk.bytes(&dir().join("00000000000000000001.log")).unwrap();
     assert_eq!(
         (&bytes[..12], &bytes[16..32]),
-        (&b"ENACTLOG\x01\0\0\0"[..], &[1u64.to_le_bytes(), [0; 8]].concat()[..])
+        (&b"ENACTLOG\x02\0\0\0"[..], &[1u64.to_le_bytes(), [0; 8]].concat()[..])
     );
-    let frame = &bytes[64..];
-    assert_eq!(frame[..16], *b"eFRM\x01\0\0\0\x0b\0\0\0\x02\0\0\0");
+    assert!(bytes[36..96].iter().chain(&bytes[100..128]).all(|byte| *byte == 0));
+    let frame = &bytes[128..];
+    assert_eq!(frame[..16], *b"eFRM\x02\0\0\0\x2b\0\0\0\x02\0\0\0");
     assert_eq!(frame[16..40], [1u64.to_le_bytes(), 3u64.to_le_bytes(), [0; 8]].concat()[..]);
-    assert_eq!(frame[48..59], *b"\x02\0\0\0ab\x01\0\0\0c");
-    assert!(frame[59..].iter().all(|byte| *byte == 0));
+    assert_eq!(frame[80..91], *b"\x02\0\0\0ab\x01\0\0\0c");
+    let chained = [&[0; 32], &frame[..40], &frame[80..91]].concat();
+    assert_eq!(frame[48..80], *enact_model::digest::Digest::of(&chained).as_bytes());
+    assert!(frame[91..].iter().all(|byte| *byte == 0));
 }

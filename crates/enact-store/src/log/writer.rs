@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use enact_model::digest::Digest;
 use enact_model::id::{Epoch, Lsn};
 
 use crate::crash;
 use crate::io::{File, Io};
 
 use super::reader::{LogReader, Shared};
-use super::segment::{self, Segment};
+use super::segment::{self, Segment, Start};
 use super::spare::{self, Spare};
 use super::{Error, Frame, LogConfig, Recovered, frame, recovery};
 
@@ -23,6 +24,8 @@ pub struct Log<I: Io> {
     spare: Spare<I>,
     last: Lsn,
     epoch: Epoch,
+    /// The chain value of the last frame.
+    chain: Digest,
     poisoned: bool,
     /// Bytes that were appended since it was opened.
     appended: u64,
@@ -56,7 +59,8 @@ impl<I: Io> Log<I> {
                 let len =
                     if first { config.first_segment_bytes.min(config.segment_bytes) } else { config.segment_bytes };
                 let least = len.min(BEGIN_LEAST);
-                Arc::new(begin(&io, dir, &mut spare, (len, least), last.plus(1), epoch)?)
+                let start = Start { first: last.plus(1), epoch, chain: found.chain };
+                Arc::new(begin(&io, dir, &mut spare, (len, least), &start)?)
             }
         };
         segments.push(Arc::clone(&active));
@@ -70,6 +74,7 @@ impl<I: Io> Log<I> {
             spare,
             last,
             epoch,
+            chain: found.chain,
             poisoned: false,
             appended: 0,
             buffer: Vec::new(),
@@ -152,7 +157,9 @@ impl<I: Io> Log<I> {
         }
         let mut next = self.last.plus(1);
         for records in frames {
-            frame::encode(&mut self.buffer, self.active.salt, next, epoch, self.last, records);
+            // What fails from here on poisons the log: nobody goes on with the chain.
+            let (salt, before) = (self.active.salt, self.chain);
+            self.chain = frame::encode(&mut self.buffer, salt, &before, (next, self.last), epoch, records);
             next = next.plus(records.len() as u64);
         }
         let path = &self.active.path;
@@ -184,7 +191,8 @@ impl<I: Io> Log<I> {
     fn roll(&mut self, total: u64) -> Result<(), Error> {
         let least = segment::HEADER + total;
         let lengths = (self.config.segment_bytes.max(least), least);
-        let next = begin(&self.io, &self.dir, &mut self.spare, lengths, self.last.plus(1), self.epoch)?;
+        let start = Start { first: self.last.plus(1), epoch: self.epoch, chain: self.chain };
+        let next = begin(&self.io, &self.dir, &mut self.spare, lengths, &start)?;
         self.active = Arc::new(next);
         self.shared.push(Arc::clone(&self.active));
         Ok(())
@@ -197,12 +205,11 @@ fn begin<I: Io>(
     dir: &Path,
     spare: &mut Spare<I>,
     (len, least): (u64, u64),
-    first: Lsn,
-    before: Epoch,
+    start: &Start,
 ) -> Result<Segment<I::File>, Error> {
     let file = spare.take(io, len, least)?;
-    let (salt, path) = (io.salt(), dir.join(segment::name(first)));
-    let header = segment::header(salt, first, before);
+    let (salt, path) = (io.salt(), dir.join(segment::name(start.first)));
+    let header = segment::header(salt, start);
     let headed = file.write_at(&header, 0).map_err(Error::io("write", spare.path()));
     if let Err(error) = headed.and_then(|()| file.sync_data().map_err(Error::io("sync", spare.path()))) {
         // Nobody knows what of it is on the disk: the next owner must not find a whole segment to go on with.
@@ -212,5 +219,5 @@ fn begin<I: Io>(
     io.rename(spare.path(), &path).map_err(Error::io("rename", spare.path()))?;
     io.sync_dir(dir).map_err(Error::io("sync", dir))?;
     let len = file.len().map_err(Error::io("measure", &path))?;
-    Ok(Segment::new(path, file, first, before, salt, len, segment::HEADER))
+    Ok(Segment::new(path, file, start, salt, len))
 }

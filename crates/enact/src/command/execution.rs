@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use enact_model::execution::Phase;
-use enact_model::id::{ExecutionId, SessionId};
+use enact_model::id::{ExecutionId, Lsn, SessionId};
 use enact_model::record::{Body, Record, RecordFilter};
 use enact_model::time::Timestamp;
-use enact_runtime::api::{Bulk, BulkAction, ExecutionFilter, ExecutionView, Request, Response};
+use enact_runtime::api::{Bulk, BulkAction, ExecutionFilter, ExecutionView, Page, Request, Response};
 
 use super::desk::Desk;
 use super::run::duration;
@@ -35,6 +35,10 @@ pub enum ExecutionCommand {
     /// Show the records of one
     #[command(after_help = "Example:\n  enact execution records exe_01jd0000000000000000000000 --json")]
     Records(One),
+    /// Show who did what to one and why, denials and redeliveries included, in the order of the log
+    #[command(after_help = "Examples:\n  enact execution audit exe_01jd0000000000000000000000\n  \
+                            enact execution audit exe_01jd0000000000000000000000 --json | jq '.items[] | {time, actor, deed, reason}'")]
+    Audit(One),
     /// Print the output of one; the exit status is that of its outcome
     #[command(after_help = "Example:\n  enact execution outcome exe_01jd0000000000000000000000 --wait 30s")]
     Outcome {
@@ -181,6 +185,7 @@ impl ExecutionCommand {
             }
             Self::Watch(One { id }) => watch(desk, id).await,
             Self::Records(One { id }) => desk.ask_and_show(Need::Existing, records_of(id)).await,
+            Self::Audit(One { id }) => audit(desk, id).await,
             Self::Outcome { one, wait } => outcome(desk, one.id, wait).await,
             Self::Cancel(Steer { id, reason }) => {
                 desk.ask_and_show(Need::Existing, Request::Cancel { execution: id, reason }).await
@@ -247,6 +252,25 @@ async fn records(desk: &mut Desk, execution: ExecutionId) -> Result<Vec<Record>,
         Response::Records(page) => Ok(page.items),
         Response::Refused(refusal) => Err(Failure::Refused(refusal)),
         _ => Err(Failure::Unexpected),
+    }
+}
+
+/// Reads the log to its end, however many answers that takes.
+async fn audit(desk: &mut Desk, execution: ExecutionId) -> Result<(), Failure> {
+    let (mut entries, mut after) = (Vec::new(), None);
+    loop {
+        let request = Request::Audit { execution, after, limit: RECORDS_MAX };
+        let page = match desk.ask(Need::Existing, request).await? {
+            Response::Audit(page) => page,
+            Response::Refused(refusal) => return Err(Failure::Refused(refusal)),
+            _ => return Err(Failure::Unexpected),
+        };
+        entries.extend(page.items);
+        match page.next.map(|next| next.parse().map(Lsn)) {
+            Some(Ok(next)) => after = Some(next),
+            Some(Err(_)) => return Err(Failure::Unexpected),
+            None => return show::record::audit(&Page { items: entries, next: None }, &mut desk.out),
+        }
     }
 }
 

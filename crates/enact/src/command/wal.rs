@@ -6,6 +6,7 @@ use enact_model::record::RecordFilter;
 use enact_model::time::Timestamp;
 use enact_runtime::api::{Request, Response, VerifyReport};
 use enact_store::embedded::{self, FjallStorage};
+use enact_store::log::ChainHead;
 
 use super::desk::Desk;
 use crate::door::{Need, OpenFailure, local};
@@ -18,9 +19,17 @@ use crate::socket::client::ClientError;
 pub enum WalCommand {
     /// Show the newest records, oldest of them first
     Show(ShowArgs),
-    /// Verify every frame of the log
-    #[command(after_help = "Example:\n  enact wal verify")]
-    Verify,
+    /// Verify every frame of the log and the chain through them, and print the head of the chain
+    #[command(
+        after_help = "Keep the head where nobody can change it who can change the store: it stands for every record up to it.\n\n\
+        Examples:\n  enact wal verify\n  enact wal verify --json | jq -r .head > elsewhere/head\n  \
+        enact wal verify --expect-head \"$(cat elsewhere/head)\""
+    )]
+    Verify {
+        /// A head that was printed earlier: the log must still have it
+        #[arg(long, value_name = "LSN:HASH")]
+        expect_head: Option<ChainHead>,
+    },
     /// Rebuild the tables from the log beside those in use and compare them; nothing is changed
     #[command(after_help = "Example:\n  enact wal replay --verify")]
     Replay {
@@ -77,7 +86,7 @@ impl WalCommand {
                 },
                 limit: args.limit,
             },
-            Self::Verify => return verify(desk).await,
+            Self::Verify { expect_head } => return verify(desk, expect_head).await,
             Self::Replay { .. } => Request::WalReplay,
         };
         desk.ask_and_show(Need::Existing, request).await
@@ -85,8 +94,8 @@ impl WalCommand {
 }
 
 /// A damaged log keeps a hub from opening, so without one the frames are read from here.
-async fn verify(desk: &mut Desk) -> Result<(), Failure> {
-    match desk.ask(Need::Running, Request::WalVerify).await {
+async fn verify(desk: &mut Desk, expect: Option<ChainHead>) -> Result<(), Failure> {
+    match desk.ask(Need::Running, Request::WalVerify { expect }).await {
         Err(Failure::Client(ClientError::NoHub)) => {}
         answer => return show::show(answer?, &mut desk.out),
     }
@@ -94,7 +103,7 @@ async fn verify(desk: &mut Desk) -> Result<(), Failure> {
     if !store.join("log").exists() && !store.join("FORMAT").exists() {
         return Err(OpenFailure::Missing(store).into());
     }
-    let found = embedded::verify_log(&enact_store::io::DiskIo, &FjallStorage::new(&store), &store);
+    let found = embedded::verify_log(&enact_store::io::DiskIo, &FjallStorage::new(&store), &store, expect);
     let found = found.map_err(|error| local::refused(store, error.into()))?;
     let report = VerifyReport {
         records: found.records,
@@ -102,6 +111,8 @@ async fn verify(desk: &mut Desk) -> Result<(), Failure> {
         last: found.last,
         rows: 0,
         artifacts: 0,
+        head: found.head,
+        chained: found.chained,
         faults: found.faults.iter().map(ToString::to_string).collect(),
     };
     show::show(Response::Verified(Box::new(report)), &mut desk.out)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use enact_dial::Endpoint;
 use enact_dial::http::SCHEMES;
 use enact_runtime::api::Role;
+use enact_server::access::OidcConfig;
 use enact_sink::secret::Secret;
 use serde_json::Value;
 
@@ -26,6 +27,12 @@ pub struct MaybeUrl(pub Option<Endpoint>);
 /// Where a secret is, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaybeSecret(pub Option<Secret>);
+/// The address of an issuer, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer(pub Option<String>);
+/// A text, or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaybeText(pub Option<String>);
 /// How often something may happen in a second, or as often as it likes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Often(pub Option<u32>);
@@ -110,6 +117,33 @@ impl Readable for MaybeSecret {
     }
 }
 
+impl Readable for Issuer {
+    const TYPE: &'static str = "address or nothing";
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        match text.trim() {
+            "" => Ok(Self(None)),
+            text => match OidcConfig::endpoint(text) {
+                Ok(_) => Ok(Self(Some(text.to_owned()))),
+                Err(invalid) => Err(Unreadable::new(invalid.reason, &invalid.hint)),
+            },
+        }
+    }
+    fn to_value(&self) -> Value {
+        self.0.as_deref().unwrap_or_default().into()
+    }
+}
+
+impl Readable for MaybeText {
+    const TYPE: &'static str = "text or nothing";
+    fn read(text: &str) -> Result<Self, Unreadable> {
+        let text = text.trim();
+        Ok(Self((!text.is_empty()).then(|| text.to_owned())))
+    }
+    fn to_value(&self) -> Value {
+        self.0.as_deref().unwrap_or_default().into()
+    }
+}
+
 impl Readable for Often {
     const TYPE: &'static str = "whole number or unlimited";
     fn read(text: &str) -> Result<Self, Unreadable> {
@@ -176,6 +210,14 @@ mod tests {
         assert!(Listen::read("[::1]:7400").unwrap().0.is_some());
         for wrong in ["7400", "localhost:7400", "127.0.0.1", "", "127.0.0.1:70000"] {
             assert!(Listen::read(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["issuer.example", "http://issuer.example", "https://a:b@issuer.example", "ftp://issuer.example"] {
+            assert!(Issuer::read(wrong).is_err(), "{wrong}");
+        }
+        for right in
+            ["https://issuer.example/realms/one", "http://127.0.0.1:8080", "http://[::1]:80", "http://localhost"]
+        {
+            assert_eq!(Issuer::read(right).unwrap().0.as_deref(), Some(right));
         }
         assert!(MaybeRole::read("root").is_err());
         assert_eq!(MaybePath::read("").unwrap(), MaybePath(None));

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use enact_model::id::{SinkId, TenantId};
+use enact_sink::vault::Vault;
 
-use super::door::{HostNames, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeUrl, Often, Origins};
+use super::door::{HostNames, Issuer, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeText, MaybeUrl, Often, Origins};
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
@@ -82,6 +83,15 @@ settings! {
         "The certificate chain in PEM, leaf first; with it HTTP is HTTPS. It is read again when it changes.";
     http_key: MaybePath = "http.tls.key", "",
         "The private key of the certificate in PEM.";
+    http_oidc_issuer: Issuer = "http.oidc.issuer", "",
+        "An OIDC issuer whose signed tokens hold beside those of `enact token`, exactly as its tokens name it.";
+    http_oidc_audience: MaybeText = "http.oidc.audience", "",
+        "What the tokens of the issuer must be meant for, their `aud`.";
+    http_oidc_tenant: MaybeText = "http.oidc.tenant_claim", "tenant",
+        "The claim that names the tenant; dots go into objects.";
+    http_oidc_roles: MaybeText = "http.oidc.roles_claim", "roles",
+        "The claim that names roles, a text or a list; the greatest of viewer, operator and admin counts. Dots go into objects, such as \
+         `realm_access.roles`.";
     http_hosts: HostNames = "http.hosts", "",
         "Names under which it is reached, beside those of loopback. Off loopback every name passes while there are none.";
     http_origins: Origins = "http.origins", "",
@@ -96,6 +106,10 @@ settings! {
         "Where its token is: `file:PATH` or `env:NAME`.";
     client_ca: MaybePath = "client.ca", "",
         "Certificates in PEM to trust there instead of those of the system.";
+    secrets_file: MaybePath = "secrets.file", "",
+        "An encrypted file of secrets, which sinks name as `secret:NAME`; `enact secret` sets them.";
+    secrets_key_file: MaybePath = "secrets.key_file", "",
+        "The key of that file, readable for its owner alone; `ENACT_SECRETS_KEY` comes before it and has the key itself.";
     java_homes: Paths = "java.homes", "",
         "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",
@@ -103,6 +117,10 @@ settings! {
 }
 
 impl Settings {
+    /// Returns the encrypted file of secrets, if there is one.
+    pub fn vault(&self) -> Option<Vault> {
+        Some(Vault { file: self.secrets_file.0.clone()?, key_file: self.secrets_key_file.0.clone() })
+    }
     /// Returns the grace of a shutdown for people.
     pub fn grace(&self) -> String {
         enact_catalog::quantity::print_ms(self.shutdown_grace.0)

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use enact_catalog::near::did_you_mean;
 use enact_model::id::SinkId;
+use enact_sink::vault::{KEY_ENV, Vault};
 use serde_json::Value;
 
 use super::fault::{ConfigFault, Faults};
@@ -77,8 +79,11 @@ pub fn settle(sources: &Sources) -> Result<Sheet, Faults> {
     unknown_variables(sources, &mut faults);
     let store = entries.iter().find(|entry| entry.key == "store").map(|entry| entry.text.clone()).unwrap_or_default();
     let given_sinks = given_sinks(sources, &from_file, Path::new(&store));
-    let (sinks, sink_entries) = sinks(&given_sinks, &mut faults);
     let text = |key: &str| entries.iter().find(|e| e.key == key).map(|e| e.text.clone()).unwrap_or_default();
+    let path = |key: &str| Some(PathBuf::from(text(key))).filter(|path| *path != Path::new(""));
+    let key_file = path("secrets.key_file");
+    let vault = path("secrets.file").map(|file| Arc::new(Vault { file, key_file }));
+    let (sinks, sink_entries) = sinks(&given_sinks, vault.as_ref(), &mut faults);
     let settings = Settings::read(text, sinks);
     if let Some(settings) = &settings {
         check_together(settings, &given_sinks, &entries, &mut faults);
@@ -148,7 +153,8 @@ fn given<'a>(
 /// A variable that is nearly one of ours is a slip; others may belong to somebody else, such as the `ENACT_SERVICE_HOST`
 /// that Kubernetes sets for a service of the name `enact`.
 fn unknown_variables(sources: &Sources, faults: &mut Vec<ConfigFault>) {
-    let known: Vec<String> = KEYS.iter().map(Key::env_name).chain([CONFIG_ENV.to_owned()]).collect();
+    let known: Vec<String> =
+        KEYS.iter().map(Key::env_name).chain([CONFIG_ENV.to_owned(), KEY_ENV.to_owned()]).collect();
     for name in sources.env.keys().filter(|name| name.starts_with("ENACT_") && !known.contains(name)) {
         if sink_of_variable(name).is_some() {
             continue;
@@ -200,12 +206,16 @@ fn given_sinks(sources: &Sources, from_file: &FileValues, store: &Path) -> BTree
 }
 
 /// Reads every sink; its values follow as entries.
-fn sinks(given: &BTreeMap<String, Fields>, faults: &mut Vec<ConfigFault>) -> (BTreeMap<SinkId, SinkSetup>, Vec<Entry>) {
+fn sinks(
+    given: &BTreeMap<String, Fields>,
+    vault: Option<&Arc<Vault>>,
+    faults: &mut Vec<ConfigFault>,
+) -> (BTreeMap<SinkId, SinkSetup>, Vec<Entry>) {
     let (mut sinks, mut entries) = (BTreeMap::new(), Vec::new());
     for (name, given) in given {
         match name.parse::<SinkId>() {
             Ok(id) => {
-                if let Some((setup, values)) = sink::read(name, given, faults) {
+                if let Some((setup, values)) = sink::read(name, given, vault, faults) {
                     entries.extend(values.into_iter().filter_map(|(field, value)| {
                         let origin = given.get(field)?.origin.clone();
                         let text = value.as_str().map_or_else(
@@ -256,6 +266,21 @@ fn check_together(
             fault("http.tls.certificate", "the key has no certificate".into(), "name its file".into());
         }
         _ => {}
+    }
+    if settings.http_oidc_issuer.0.is_some() {
+        for (name, value, hint) in [
+            (
+                "http.oidc.audience",
+                &settings.http_oidc_audience,
+                "name what its tokens must be meant for: others have some, too",
+            ),
+            ("http.oidc.tenant_claim", &settings.http_oidc_tenant, "name the claim that has the tenant"),
+            ("http.oidc.roles_claim", &settings.http_oidc_roles, "name the claim that has the roles"),
+        ] {
+            if value.0.is_none() {
+                fault(name, "the issuer needs it".into(), hint.into());
+            }
+        }
     }
     let keep_least = enact_model::limits::IDEMPOTENCY_KEEP.as_millis() as u64;
     if settings.idempotency_keep.0 < keep_least {

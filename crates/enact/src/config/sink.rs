@@ -11,6 +11,7 @@ use enact_sink::Invalid;
 use enact_sink::nats::{Login, NatsSetup, NatsSink};
 use enact_sink::redis::{RedisSetup, RedisSink};
 use enact_sink::secret::Secret;
+use enact_sink::vault::Vault;
 use enact_sink::webhook::{WebhookSetup, WebhookSink};
 use serde_json::Value;
 
@@ -116,10 +117,11 @@ pub fn field(name: &str) -> Option<&'static Field> {
 pub fn read(
     name: &str,
     given: &Fields,
+    vault: Option<&Arc<Vault>>,
     faults: &mut Vec<ConfigFault>,
 ) -> Option<(SinkSetup, BTreeMap<&'static str, Value>)> {
     let before = faults.len();
-    let mut reading = Reading { name, given, faults, values: BTreeMap::new() };
+    let mut reading = Reading { name, given, vault, faults, values: BTreeMap::new() };
     let kinds: Vec<&str> = KINDS.into_iter().filter(|kind| given.contains_key(kind)).collect();
     let kind = match kinds[..] {
         [kind] => kind,
@@ -151,6 +153,8 @@ pub fn read(
 struct Reading<'a> {
     name: &'a str,
     given: &'a Fields,
+    /// The encrypted file of secrets, if there is one.
+    vault: Option<&'a Arc<Vault>>,
     faults: &'a mut Vec<ConfigFault>,
     values: BTreeMap<&'static str, Value>,
 }
@@ -165,8 +169,9 @@ impl Reading<'_> {
 
     fn webhook(&mut self) -> Option<SinkSetup> {
         let endpoint = self.value("webhook", |given| shown(given, WebhookSetup::endpoint(&given.text)));
+        let vault = self.vault;
         let secrets = self.value("secret", |given| {
-            let read = |text: &str| text.parse::<Secret>().map(|secret| secret.within(&given.folder));
+            let read = |text: &str| text.parse::<Secret>()?.within(&given.folder).kept_in(vault);
             shown(given, given.text.split(',').map(|text| read(text.trim())).collect::<Result<Vec<_>, _>>())
         });
         let timeout = self.value("timeout", |given| match Millis::read(&given.text)? {
@@ -223,7 +228,9 @@ impl Reading<'_> {
         })
     }
     fn secret(&mut self, field: &'static str) -> Option<Secret> {
-        self.value(field, |given| shown(given, given.text.parse::<Secret>().map(|secret| secret.within(&given.folder))))
+        let vault = self.vault;
+        let read = |given: &Given| given.text.parse::<Secret>()?.within(&given.folder).kept_in(vault);
+        self.value(field, |given| shown(given, read(given)))
     }
 
     /// Reads a field, if it was given. What was given may be what it must not be, a secret, and is not repeated.

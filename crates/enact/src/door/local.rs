@@ -1,5 +1,6 @@
 //! A hub in this process.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,8 @@ use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::Record;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError};
+use enact_runtime::probe::{BoxFuture, Probe};
+use enact_server::access::{Oidc, OidcConfig, Pace};
 use enact_store::embedded::{self, FolderError};
 use enact_store::io::LockError;
 use tokio::sync::mpsc;
@@ -16,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{Answers, OpenFailure};
 use crate::config::Settings;
+use crate::config::door::MaybeText;
 use crate::failure::Failure;
 
 /// How long a command waits for its messages to be delivered before it takes its hub away; the next one goes on with them.
@@ -116,6 +120,7 @@ pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
     };
     Some(enact_server::Config {
         tls,
+        oidc: oidc_config(settings),
         anonymous: settings.http_anonymous.0,
         anonymous_tenant: settings.tenant.clone(),
         hosts: settings.http_hosts.0.clone(),
@@ -126,6 +131,27 @@ pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
     })
 }
 
+/// Returns the issuer whose tokens hold, if there is one.
+fn oidc_config(settings: &Settings) -> Option<OidcConfig> {
+    let text = |text: &MaybeText| text.0.clone().unwrap_or_default();
+    Some(OidcConfig {
+        issuer: settings.http_oidc_issuer.0.clone()?,
+        audience: text(&settings.http_oidc_audience),
+        tenant_claim: text(&settings.http_oidc_tenant),
+        roles_claim: text(&settings.http_oidc_roles),
+        pace: Pace::default(),
+    })
+}
+
+/// The issuer, as the doctor asks it.
+struct IssuerProbe(Oidc);
+
+impl Probe for IssuerProbe {
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(self.0.check())
+    }
+}
+
 /// Returns the set-up of a hub with these settings.
 pub fn hub_config(settings: &Settings) -> HubConfig {
     HubConfig {
@@ -134,8 +160,18 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
         java_homes: settings.java_homes.0.clone(),
+        probes: probes(settings),
         ..HubConfig::new(settings.store.clone())
     }
+}
+
+/// Returns what the doctor asks beside the hub itself.
+fn probes(settings: &Settings) -> BTreeMap<String, Arc<dyn Probe>> {
+    let issuer = settings.http_listen.0.and(oidc_config(settings));
+    issuer
+        .map(|config| ("issuer".to_owned(), Arc::new(IssuerProbe(Oidc::new(config))) as Arc<dyn Probe>))
+        .into_iter()
+        .collect()
 }
 
 fn policy(settings: &Settings) -> Policy {

@@ -8,6 +8,7 @@ mod stream;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use enact_dial::connect::Trust;
 use enact_dial::{Endpoint, excerpt, http};
@@ -60,7 +61,11 @@ impl Remote {
     /// No address; a token that cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, Failure> {
         let endpoint = settings.client_url.0.clone().ok_or(RemoteError::NoAddress)?;
-        let token = settings.client_token.0.as_ref().map(|secret| secret.read()).transpose();
+        let token = settings.client_token.0.clone().map(|secret| {
+            let vault = settings.vault().map(Arc::new);
+            secret.kept_in(vault.as_ref()).map_err(|invalid| invalid.reason)?.read()
+        });
+        let token = token.transpose();
         let trust = settings.client_ca.0.clone().map_or(Trust::System, Trust::File);
         Ok(Self { endpoint, trust, token: token.map_err(RemoteError::Token)? })
     }

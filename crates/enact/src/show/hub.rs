@@ -80,6 +80,16 @@ pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> 
             count => format!(", {count} artifacts"),
         };
         out.line(&format!("{} records from {} to {}{rows}{artifacts}", report.records, report.first, report.last))?;
+        match report.chained {
+            Some(first) if first > report.first => {
+                let before = format!("those before {first} are older than the chain, and have checksums only");
+                out.line(&Look::Open.paint(&before, out.colour))?;
+            }
+            _ => {}
+        }
+        if let Some(head) = &report.head {
+            out.line(&format!("head {head}"))?;
+        }
         for fault in &report.faults {
             out.line(&Look::Bad.paint(&format!("fault: {}", text::one_line(fault)), out.colour))?;
         }

@@ -2,7 +2,7 @@
 
 use enact_model::observation::{Reached, Seen};
 use enact_model::record::{Body, Record};
-use enact_runtime::api::Page;
+use enact_runtime::api::{AuditEntry, Deed, Page};
 
 use crate::failure::Failure;
 use crate::output::Output;
@@ -31,6 +31,37 @@ pub fn page(page: &Page<Record>, out: &mut Output) -> Result<(), Failure> {
     out.table(&table)?;
     super::more(page.next.as_ref(), "--before", out);
     Ok(())
+}
+
+/// Shows who did what to an execution, oldest first.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn audit(page: &Page<AuditEntry>, out: &mut Output) -> Result<(), Failure> {
+    if out.json {
+        return out.document(page);
+    }
+    let mut table = Table::new(&[">lsn", "time", "actor", "role", "deed", "reason"]);
+    for entry in &page.items {
+        let deed = entry.deed.word().replace('_', " ");
+        let deed = match &entry.deed {
+            Deed::Submitted { retry_of: Some(of), .. } => format!("{deed} again after {of}"),
+            Deed::Submitted { parent: Some(of), .. } => format!("{deed} to reconcile {of}"),
+            Deed::Repeated { by: of } | Deed::ReconciledBy { child: of } => format!("{deed} {of}"),
+            Deed::Redelivered { message, sink } => format!("{deed} {message} to {sink}"),
+            Deed::Settled { outcome } => format!("{deed}: {outcome}"),
+            _ => deed,
+        };
+        table.row([
+            entry.lsn.into(),
+            text::time(entry.time).into(),
+            entry.actor.as_str().into(),
+            entry.role.as_deref().unwrap_or_default().into(),
+            deed.into(),
+            text::one_line(entry.reason.as_deref().unwrap_or_default()).into(),
+        ]);
+    }
+    out.table(&table)
 }
 
 /// Shows the records of one execution as its life.

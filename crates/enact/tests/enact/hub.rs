@@ -305,6 +305,68 @@ fn a_damaged_log_is_verified_without_a_hub() {
     assert_eq!(store.run(&["status"]).status.code(), Some(13));
 }
 
+/// CRC-32 (IEEE) over the salt of a segment and what follows.
+fn crc32(parts: &[&[u8]]) -> [u8; 4] {
+    let bytes = parts.iter().copied().flatten();
+    let crc = bytes.fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 })
+    });
+    (!crc).to_le_bytes()
+}
+
+/// Changes a word in the first record that has it, and makes the checksums of its frame right again.
+fn forge(segment: &mut [u8], from: &[u8], to: &[u8]) -> usize {
+    let salt = segment[12..16].to_vec();
+    let mut at = 128;
+    while segment[at..at + 4] == *b"eFRM" {
+        let end = at + 48 + u32::from_le_bytes(segment[at + 8..at + 12].try_into().unwrap()) as usize;
+        if let Some(place) = segment[at..end].windows(from.len()).position(|window| window == from) {
+            segment[at + place..at + place + to.len()].copy_from_slice(to);
+            let body = crc32(&[&salt, &segment[at..at + 40], &segment[at + 48..end]]);
+            segment[at + 40..at + 44].copy_from_slice(&body);
+            let header = crc32(&[&salt, &segment[at..at + 44]]);
+            segment[at + 44..at + 48].copy_from_slice(&header);
+            return at;
+        }
+        at = end;
+    }
+    panic!("no record has it")
+}
+
+#[test]
+fn a_record_that_was_changed_under_a_right_checksum_is_named_by_the_verification() {
+    let store = Store::new();
+    store.run(&["run", "c.s.echo"]);
+    let verify = |more: &[&str]| {
+        let verified = store.run(&[&["wal", "verify"], more].concat());
+        (verified.status.code(), text(&verified.stdout) + &text(&verified.stderr))
+    };
+    let (status, said) = verify(&["--json"]);
+    let head = serde_json::from_str::<serde_json::Value>(&said).unwrap()["head"].as_str().unwrap().to_owned();
+    assert_eq!((status, verify(&["--expect-head", &head]).0), (Some(0), Some(0)));
+    assert!(verify(&[]).1.contains(&format!("head {head}")));
+    // The head is still there after more was written, and a hub that runs says the same as the folder.
+    store.run(&["run", "c.s.echo"]);
+    assert_eq!(verify(&["--expect-head", &head]).0, Some(0));
+    let hub = store.serve();
+    assert_eq!(verify(&["--expect-head", &head]).0, Some(0));
+    let other = format!("{}:{}", head.split(':').next().unwrap(), "0".repeat(64));
+    let (status, said) = verify(&["--expect-head", &other]);
+    assert!(status == Some(13) && said.contains("is not the one whose head was known"), "{said}");
+    drop(hub);
+    assert_eq!(verify(&["--expect-head", "17"]).0, Some(2));
+
+    let segment = std::fs::read_dir(store.path().join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|ext| ext == "log")).min().unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = forge(&mut bytes, b"c.s.echo", b"c.s.fake");
+    std::fs::write(&segment, bytes).unwrap();
+    let (status, said) = verify(&["--expect-head", &head]);
+    let name = segment.file_name().unwrap().to_str().unwrap();
+    let words = format!("fault: the frame at {name}:{at} does not follow from the one before it");
+    assert!(status == Some(13) && said.contains(&words) && said.contains("after record "), "{said}");
+}
+
 #[test]
 fn a_log_that_has_lost_what_the_tables_have_and_a_newer_store_do_not_pass_for_sound() {
     let store = Store::new();
@@ -320,10 +382,10 @@ fn a_log_that_has_lost_what_the_tables_have_and_a_newer_store_do_not_pass_for_so
     let (status, found) = verify();
     assert_eq!(status, Some(13), "{found}");
     assert!(found.contains("is known to have been durable; the first record lost is 1"), "{found}");
-    std::fs::write(store.path().join("FORMAT"), "enact store 2\n").unwrap();
+    std::fs::write(store.path().join("FORMAT"), "enact store 3\n").unwrap();
     let (status, found) = verify();
     assert_eq!(status, Some(13), "{found}");
-    assert!(found.contains("it has format 2") && found.contains("install the enact that wrote it"), "{found}");
+    assert!(found.contains("it has format 3") && found.contains("install the enact that wrote it"), "{found}");
 }
 
 #[test]

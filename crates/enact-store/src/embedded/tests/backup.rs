@@ -22,7 +22,8 @@ fn a_copy_opens_with_every_record_that_was_durable_and_no_other() {
         assert_eq!(copied.position, position);
         // What comes afterwards is not in it.
         commits(&mut store, &mut model, &mut dice, 3);
-        let report = crate::embedded::verify_log(&crate::io::DiskIo, &FjallStorage::new(&copy.store()), &copy.store());
+        let report =
+            crate::embedded::verify_log(&crate::io::DiskIo, &FjallStorage::new(&copy.store()), &copy.store(), None);
         let report = report.unwrap();
         assert_eq!((report.last, report.faults, report.torn), (position, Vec::new(), None));
         let copy = opened(&copy);

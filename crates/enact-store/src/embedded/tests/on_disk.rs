@@ -41,11 +41,11 @@ fn a_store_that_is_made_is_for_its_owner_only_and_one_that_is_there_is_left_as_i
 fn a_newer_store_is_refused_untouched() {
     let disk = Disk::new();
     fs::create_dir(disk.store()).unwrap();
-    fs::write(disk.store().join("FORMAT"), "enact store 2\n").unwrap();
+    fs::write(disk.store().join("FORMAT"), "enact store 3\n").unwrap();
     let text = error(disk.try_open());
-    assert!(text.contains("it has format 2, and this enact knows formats up to 1"), "{text}");
-    let refused = verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store()).unwrap_err();
-    assert!(refused.to_string().contains("it has format 2"), "{refused}");
+    assert!(text.contains("it has format 3, and this enact knows formats up to 2"), "{text}");
+    let refused = verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store(), None).unwrap_err();
+    assert!(refused.to_string().contains("it has format 3"), "{refused}");
     let left = fs::read_dir(disk.store()).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
     assert_eq!(left, ["FORMAT"]);
     fs::write(disk.store().join("FORMAT"), "something else").unwrap();
@@ -105,7 +105,7 @@ fn a_log_that_lost_what_the_tables_have_does_not_open() {
     let (mut store, _) = disk.try_open().unwrap();
     commits(&mut store, &mut model, &mut dice, 50);
     store.close().unwrap();
-    let verify = || verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store());
+    let verify = || verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store(), None);
     assert_eq!(verify().unwrap().faults, []);
     fs::remove_dir_all(disk.store().join("log")).unwrap();
     let text = verify().unwrap().faults[0].to_string();
@@ -167,4 +167,40 @@ fn tables_that_somebody_has_open_are_not_taken_for_damaged() {
     let (store, opened) = disk.try_open().unwrap();
     assert_eq!(opened.rebuilt, None);
     assert_eq!(rows(&store.view()), model.rows());
+}
+
+#[test]
+fn a_store_of_format_1_opens_with_all_of_its_records_and_is_raised() {
+    let disk = Disk::new();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format-1");
+    fs::create_dir_all(disk.store().join("log")).unwrap();
+    fs::copy(fixture.join("FORMAT"), disk.store().join("FORMAT")).unwrap();
+    for name in fs::read_dir(fixture.join("log")).unwrap().map(|entry| entry.unwrap().file_name()) {
+        fs::copy(fixture.join("log").join(&name), disk.store().join("log").join(&name)).unwrap();
+    }
+    let verify = || verify_log(&DiskIo, &FjallStorage::new(&disk.store()), &disk.store(), None).unwrap();
+    assert_eq!((verify().records, verify().faults), (92, vec![]));
+    assert_eq!(
+        fs::read_to_string(disk.store().join("FORMAT")).unwrap(),
+        "enact store 1\n",
+        "who looks changes nothing"
+    );
+    let (mut store, opened) = disk.try_open().unwrap();
+    assert_eq!((opened.position, opened.replayed), (Lsn(92), 92));
+    let records = store.view().read_log(Lsn(1)).collect::<Result<Vec<_>, _>>().unwrap();
+    let encoded = records.iter().flat_map(enact_model::record::Record::encode).collect::<Vec<_>>();
+    let digest = enact_model::digest::Digest::of(&encoded).to_string();
+    assert_eq!(
+        digest, "sha256:fbe1e35af9d60823b6ad425d2bbe1809c5e5a78be93b8c6ad999ee0ecd48d945",
+        "the records are those that the old release wrote"
+    );
+    // An older enact will not open what it does not know.
+    assert_eq!(fs::read_to_string(disk.store().join("FORMAT")).unwrap(), "enact store 2\n");
+    let mut record = records.last().unwrap().clone();
+    record.lsn = Lsn(93);
+    let batch = crate::contract::Batch { frames: vec![vec![record]], changes: Vec::new() };
+    store.commit(store.epoch(), Lsn(92), &batch).unwrap();
+    store.close().unwrap();
+    let report = verify();
+    assert_eq!((report.records, report.chained, report.faults), (93, Some(Lsn(93)), vec![]));
 }

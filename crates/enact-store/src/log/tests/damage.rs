@@ -3,7 +3,7 @@
 use super::*;
 
 /// Bytes of each segment of the disk, newest last.
-fn segments(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn segments(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
     let names = disk.list(&dir()).unwrap().into_iter().filter(|name| name.ends_with(".log"));
     names.map(|name| (dir().join(&name), disk.bytes(&dir().join(name)).unwrap())).collect()
 }
@@ -12,7 +12,7 @@ fn written(bytes: &[u8]) -> u64 {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at as u64 + 1)
 }
 
-fn write(disk: &SimDisk, path: &Path, at: u64, bytes: &[u8]) {
+pub(super) fn write(disk: &SimDisk, path: &Path, at: u64, bytes: &[u8]) {
     use crate::io::File;
     let file = disk.open(path).unwrap();
     file.write_at(bytes, at).unwrap();
@@ -42,7 +42,7 @@ fn a_torn_tail_is_cut_at_the_last_whole_frame() {
     }
 }
 
-fn copy(disk: &SimDisk) -> SimDisk {
+pub(super) fn copy(disk: &SimDisk) -> SimDisk {
     let other = SimDisk::new(99);
     for (path, bytes) in segments(disk) {
         other.create(&path, bytes.len() as u64).unwrap();
@@ -71,7 +71,7 @@ fn a_flipped_bit_is_reported_where_it_is_and_never_skipped() {
                 let report = report.unwrap_or_else(|error| panic!("{place}: {error}"));
                 let fault = report.faults.first().unwrap_or_else(|| panic!("{place} went unseen"));
                 assert!(path.ends_with(&fault.segment) && fault.offset <= at, "{place}: {fault}");
-                read_until_damage(&copy(&disk), &written_records, is_last || at < 64, &place);
+                read_until_damage(&copy(&disk), &written_records, is_last || at < 128, &place);
             }
             disk.flip_bit(path, at, (at % 8) as u8);
         }
@@ -99,7 +99,7 @@ fn read_until_damage(disk: &SimDisk, written: &[Vec<u8>], must_not_open: bool, p
 /// Where the frames of the last append begin in the last segment.
 fn disk_last_group(disk: &SimDisk) -> u64 {
     let (_, bytes) = segments(disk).pop().unwrap();
-    let (mut at, mut synced_to, mut begin) = (64, 0, 64);
+    let (mut at, mut synced_to, mut begin) = (128, 0, 128);
     while bytes[at..at + 4] == *b"eFRM" {
         let here = frame::u64_at(&bytes, at + 32);
         if here > synced_to {
@@ -145,7 +145,7 @@ fn a_newer_format_is_refused_untouched() {
     let (disk, _) = filled(3, 9);
     let (path, bytes) = segments(&disk).pop().unwrap();
     for (crc_at, salted, range, at, version) in
-        [(32, false, 0..32, 8, vec![2, 0, 0, 0]), (64 + 44, true, 64..64 + 44, 64 + 4, vec![2, 0])]
+        [(32, false, 0..32, 8, vec![3, 0, 0, 0]), (128 + 44, true, 128..128 + 44, 128 + 4, vec![3, 0])]
     {
         let disk = copy(&disk);
         let mut newer = bytes.clone();
@@ -154,7 +154,7 @@ fn a_newer_format_is_refused_untouched() {
         let crc = frame::checksum(salt, &[&newer[range]]);
         newer[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
         write(&disk, &path, 0, &newer);
-        assert!(matches!(Log::open(disk.clone(), &dir(), small()), Err(Error::Newer { found: 2, .. })));
+        assert!(matches!(Log::open(disk.clone(), &dir(), small()), Err(Error::Newer { found: 3, .. })));
         assert_eq!(disk.bytes(&path).unwrap(), newer);
     }
 }
@@ -164,18 +164,19 @@ fn a_frame_inside_a_payload_is_no_frame() {
     let disk = SimDisk::new(3);
     let (mut log, _) = Log::open(disk.clone(), &dir(), small()).unwrap();
     let mut image = Vec::new();
-    frame::encode(&mut image, 0, Lsn(u64::MAX), Epoch(9), Lsn(u64::MAX - 1), &[vec![1]]);
+    frame::encode(&mut image, 0, &chain::ORIGIN, (Lsn(u64::MAX), Lsn(u64::MAX - 1)), Epoch(9), &[vec![1]]);
     append(&mut log, 1, &[vec![image, vec![7; 900]]]).unwrap();
     drop(log);
     let (path, bytes) = segments(&disk).remove(0);
     disk.flip_bit(&path, written(&bytes) - 1, 1);
     let (_, found) = Log::open(disk, &dir(), small()).unwrap();
-    assert_eq!((found.last, found.cut.map(|cut| cut.at)), (Lsn(0), Some(64)));
+    assert_eq!((found.last, found.cut.map(|cut| cut.at)), (Lsn(0), Some(128)));
 }
 
 /// Verifies against what is known and returns the faults in words.
 fn faults(disk: &SimDisk, durable: u64, base: u64) -> Vec<String> {
-    let report = verify(disk, &dir(), Known { durable: Lsn(durable), base: Some(Lsn(base)) }).unwrap();
+    let report =
+        verify(disk, &dir(), Known { durable: Lsn(durable), base: Some(Lsn(base)), ..Known::default() }).unwrap();
     report.faults.iter().map(ToString::to_string).collect()
 }
 

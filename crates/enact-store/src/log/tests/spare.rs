@@ -15,7 +15,7 @@ fn large() -> LogConfig {
 fn fill(log: &mut Log<SimDisk>, bytes: u64) -> Result<(), Error> {
     for _ in 0..bytes / 500 {
         let next = log.last().0 + 1;
-        append(log, 1, &[vec![record(next, next, 1, 440)]])?;
+        append(log, 1, &[vec![record(next, next, 1, 408)]])?;
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ fn what_a_former_owner_has_prepared_is_used_when_it_is_whole_and_removed_when_it
 fn an_owner_that_appends_little_prepares_nothing() {
     let disk = SimDisk::new(4);
     let (mut log, _) = Log::open(disk.clone(), &dir(), large()).unwrap();
-    fill(&mut log, 2500).unwrap();
+    fill(&mut log, 2000).unwrap();
     disk.remove(&next()).unwrap();
     drop(log);
     let (mut log, _) = Log::open(disk.clone(), &dir(), large()).unwrap();

@@ -178,7 +178,7 @@ fn every_fault_of_a_sink_is_reported_and_no_secret_is_repeated() {
     let begins = [
         "/etc/e/enact.yaml:2: sinks.a.webhook: what stands there has credentials in it",
         "/etc/e/enact.yaml:3: sinks.b.webhook: what stands there is link-local",
-        "/etc/e/enact.yaml:4: sinks.c.password: what stands there does not say where the secret is | write env:NAME or file:PATH",
+        "/etc/e/enact.yaml:4: sinks.c.password: what stands there does not say where the secret is | write env:NAME, file:PATH or secret:NAME",
         "/etc/e/enact.yaml:5: sinks.d: it does not say where its messages go | add file, webhook, redis or nats",
         "/etc/e/enact.yaml:6: sinks.e: it goes to file and nats at once",
         "/etc/e/enact.yaml:7: sinks.f.max_length: no nats sink has this",
