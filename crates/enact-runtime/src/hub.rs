@@ -8,11 +8,13 @@ mod data;
 mod doctor;
 mod execution;
 mod log;
+mod metrics;
 mod open;
 mod outbox;
 mod refusal;
 mod session;
 mod submit;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +25,7 @@ use std::time::Duration;
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::policy::Policy;
 use enact_host::contract::Host;
-use enact_model::id::{ExecutionId, Lsn, SinkId};
-use enact_model::record::Record;
+use enact_model::id::{ExecutionId, SinkId};
 use enact_model::time::Timestamp;
 use enact_store::contract::View;
 use enact_store::embedded::{self, DiskStore};
@@ -32,13 +33,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::{Caller, Request, Response, Status};
-use crate::driver::{Decider, read_execution};
+use crate::driver::Decider;
 use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
 
 pub use artifact::{Bytes, Upload};
 pub use open::OpenError;
+pub use watch::Watch;
 
 /// How a hub is set up; every value is checked before it comes here.
 #[derive(Clone)]
@@ -89,6 +91,7 @@ pub struct Hub {
     /// Who asked the hub to end, and why.
     end_asked: watch::Sender<Option<String>>,
     denials: access::Denials,
+    dead_letters: metrics::DeadLetters,
     thread: Mutex<Option<std::thread::JoinHandle<DiskStore>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -109,7 +112,10 @@ impl Hub {
         use Request as R;
         self.admit(caller, &request)?;
         match request {
-            R::Submit { draft, wait_ms } => self.submit(caller, *draft, wait_ms).await,
+            R::Submit { draft, wait_ms } => {
+                let answer = self.submit(caller, *draft, wait_ms).await;
+                answer.inspect_err(|refusal| self.ring.witness().refused(&caller.tenant, refusal.conclusion.code))
+            }
             R::Intent { intent } => self.intent(caller, intent).await,
             R::IntentTypes { solution } => self.intent_types(solution.as_ref()),
             R::Execution { execution } => self.execution(caller, execution).await,
@@ -272,43 +278,6 @@ impl Hub {
             poisoned: self.ring.poisoned().map(|poisoned| poisoned.to_string()),
             draining: self.is_draining(),
         }
-    }
-
-    /// Follows the records of one execution from position `after` on, until it is settled or the receiver is dropped.
-    pub fn watch(&self, caller: &Caller, execution: ExecutionId, after: Lsn) -> tokio::sync::mpsc::Receiver<Record> {
-        let (sender, receiver) = tokio::sync::mpsc::channel(64);
-        let ring = Arc::clone(&self.ring);
-        let tenant = caller.tenant.clone();
-        let mut position = ring.position();
-        tokio::spawn(async move {
-            let mut last = after;
-            loop {
-                position.mark_unchanged();
-                let Ok(Some(row)) = read_execution(ring.view(), &tenant, execution) else { return };
-                // Every commit wakes every watcher, and few of them are about its execution: only then the log is read.
-                let newest = row.records.last().copied().unwrap_or(last);
-                let positions = if newest > last { log::positions_of(ring.view(), &row) } else { Ok(Vec::new()) };
-                let Ok(positions) = positions else { return };
-                for lsn in positions.into_iter().filter(|lsn| *lsn > last) {
-                    let Ok(Some(record)) = ring.view().record(lsn) else { continue };
-                    if sender.send(record).await.is_err() {
-                        return;
-                    }
-                }
-                last = last.max(newest);
-                if !row.is_open() {
-                    return;
-                }
-                let changed = tokio::select! {
-                    changed = position.changed() => changed.is_ok(),
-                    () = sender.closed() => false,
-                };
-                if !changed {
-                    return;
-                }
-            }
-        });
-        receiver
     }
 
     /// Ends the hub: new work is refused, what runs may finish within the grace, what does not waits durably for the next

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::{Peer, Rate, Tokens};
+use crate::figures::Figures;
 use crate::tls::{Tls, TlsError};
 use crate::{Config, route};
 
@@ -36,6 +37,7 @@ pub(crate) struct Door {
     pub config: Config,
     pub tokens: Tokens,
     pub rate: Rate,
+    pub figures: Arc<Figures>,
     /// True once the door closes: what streams ends then.
     pub end: watch::Receiver<bool>,
 }
@@ -88,10 +90,12 @@ impl Server {
     pub async fn serve(self, hub: Arc<Hub>, mut end: watch::Receiver<bool>) {
         let Self { listener, config, tls, address } = self;
         let slots = Arc::new(Semaphore::new(config.connections));
+        let figures = Arc::new(Figures::default());
         let door = Arc::new(Door {
             hub,
             tokens: Tokens::at(&config.tokens),
             rate: Rate::new(config.requests_per_second),
+            figures: Arc::clone(&figures),
             config: Config { listen: address, ..config },
             end: end.clone(),
         });
@@ -112,10 +116,11 @@ impl Server {
                 Ok((stream, peer)) => {
                     let (router, watcher) = (router.clone(), graceful.watcher());
                     let tls = tls.as_ref().map(|tls| tls.acceptor());
+                    let open = figures.connection();
                     tokio::spawn(async move {
                         // A caller that goes away is no news.
                         let _ = connection(stream, peer, tls, router, watcher).await;
-                        drop(slot);
+                        drop((slot, open));
                     });
                 }
                 Err(error) => {

@@ -139,6 +139,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             end_asked: watch::Sender::new(None),
             denials: super::access::Denials::default(),
+            dead_letters: super::metrics::DeadLetters::default(),
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),
         });

@@ -6,6 +6,7 @@ mod artifacts;
 mod bad_input;
 mod bed;
 mod http;
+mod metrics;
 mod pages;
 mod routes;
 mod secrets;

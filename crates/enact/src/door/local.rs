@@ -89,7 +89,23 @@ impl Answers for Local {
     async fn watch(&self, caller: Caller, execution: ExecutionId) -> Result<mpsc::Receiver<Record>, Box<Refusal>> {
         match self.hub.handle(&caller, Request::Execution { execution }).await {
             Response::Refused(refusal) => Err(refusal),
-            _ => Ok(self.hub.watch(&caller, execution, Lsn::ZERO)),
+            _ => {
+                let mut records = self.hub.watch(&caller, execution, Lsn::ZERO);
+                let (sender, receiver) = mpsc::channel(64);
+                tokio::spawn(async move {
+                    loop {
+                        let record = tokio::select! {
+                            record = records.recv() => record,
+                            () = sender.closed() => None,
+                        };
+                        let Some(record) = record else { return };
+                        if sender.send(record).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+                Ok(receiver)
+            }
         }
     }
 }
