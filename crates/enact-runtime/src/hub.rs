@@ -37,10 +37,14 @@ use crate::driver::Decider;
 use crate::performer::Performer;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
+use crate::trace::Traces;
 
 pub use artifact::{Bytes, Upload};
 pub use open::OpenError;
 pub use watch::Watch;
+
+/// How long a shutdown waits for the collector of spans.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a hub is set up; every value is checked before it comes here.
 #[derive(Clone)]
@@ -51,6 +55,8 @@ pub struct HubConfig {
     pub policy: Policy,
     /// Sinks by name.
     pub sinks: BTreeMap<SinkId, Arc<dyn Sink>>,
+    /// Where spans go; none makes none.
+    pub traces: Option<Traces>,
     /// How long settled executions are kept; none for ever.
     pub history_keep: Option<Duration>,
     /// How long a shutdown waits for what runs.
@@ -70,6 +76,7 @@ impl HubConfig {
             store: store.into(),
             policy: Policy::default(),
             sinks: BTreeMap::new(),
+            traces: None,
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
             java_homes: Vec::new(),
@@ -294,6 +301,11 @@ impl Hub {
         while self.performer.running() > 0 && tokio::time::Instant::now() < end {
             // Every commit and every passing tenth of a second is a reason to look again.
             let _ = tokio::time::timeout(Duration::from_millis(100), position.changed()).await;
+        }
+        if let Some(settled) = self.ring.witness().settled() {
+            // Once this is answered, everything that was committed before has been told.
+            let _ = self.ring.with_store(|_| ()).await;
+            settled.flush(FLUSH_LIMIT).await;
         }
         self.ring.end().await;
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));

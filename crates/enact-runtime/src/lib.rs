@@ -15,4 +15,5 @@ mod relay;
 mod retention;
 pub mod ring;
 pub mod sink;
+pub mod trace;
 mod witness;

@@ -4,7 +4,7 @@
 mod figures;
 mod watchers;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use enact_model::conclusion::DetailCode;
@@ -13,6 +13,7 @@ use enact_model::record::{Body, Record};
 use enact_store::contract::View;
 
 use crate::driver::read_execution;
+use crate::trace::Settled;
 pub(crate) use figures::{Figures, OTHER};
 pub(crate) use watchers::{Watched, Watchers, Woken};
 
@@ -21,11 +22,12 @@ pub struct Witness<V> {
     view: V,
     figures: Mutex<Figures>,
     watchers: Watchers,
+    settled: OnceLock<Settled>,
 }
 
 impl<V: View> Witness<V> {
     pub(crate) fn of(view: V) -> Self {
-        Self { view, figures: Mutex::default(), watchers: Watchers::default() }
+        Self { view, figures: Mutex::default(), watchers: Watchers::default(), settled: OnceLock::new() }
     }
 
     /// Takes in the records of a turn, which are durable and visible.
@@ -40,9 +42,25 @@ impl<V: View> Witness<V> {
             figures.record(record, |tenant, execution| read_execution(&self.view, tenant, execution).ok().flatten());
         }
         drop(figures);
+        if let Some(settled) = self.settled.get() {
+            for record in records() {
+                if let (Body::Settled { execution, .. }, Some(tenant)) = (&record.body, &record.tenant) {
+                    settled.tell(tenant, *execution);
+                }
+            }
+        }
         self.watchers.touch(records().filter_map(|record| touched(&record.body)));
     }
 
+    /// Lets somebody be told of what is settled from now on.
+    pub(crate) fn attach(&self, settled: Settled) {
+        // A hub has one exporter; a second one is ignored.
+        let _ = self.settled.set(settled);
+    }
+    /// Returns who is told of what is settled.
+    pub(crate) fn settled(&self) -> Option<&Settled> {
+        self.settled.get()
+    }
     /// Counts a question that was denied.
     pub(crate) fn denied(&self, tenant: &TenantId) {
         self.figures().denied(tenant);

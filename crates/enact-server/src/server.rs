@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use enact_runtime::hub::Hub;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -183,7 +184,12 @@ where
         .max_header_list_size(HEADERS_MAX_BYTES as u32)
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(HELLO_LIMIT);
-    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    // The router is shared as it is: a layer of its own for each connection would be a copy of every route.
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     watcher.watch(connection).await
 }

@@ -71,6 +71,7 @@ impl Hub {
         ] {
             samples.put(name, &[], value);
         }
+        self.traces_now(&mut samples);
         samples.put("enact_build_info", &[env!("CARGO_PKG_VERSION")], 1.0);
         process::gather(&mut samples);
         Ok(samples.sorted())
@@ -193,6 +194,20 @@ impl Hub {
         // It may be there by now, and then it is young.
         let first = view.record(view.flushed().plus(1)).ok().flatten();
         first.map_or(Duration::ZERO, |record| self.ring.now().since(record.time))
+    }
+
+    fn traces_now(&self, samples: &mut Samples) {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        let counts = self.ring.witness().settled().map(|settled| &settled.counts);
+        let read = |counter: Option<&AtomicU64>| counter.map_or(0.0, |counter| counter.load(Ordering::Relaxed) as f64);
+        samples.put("enact_traces_exported_total", &[], read(counts.map(|counts| &counts.exported)));
+        for (reason, counter) in [
+            ("queue_full", counts.map(|counts| &counts.queue_full)),
+            ("refused", counts.map(|counts| &counts.refused)),
+            ("unreachable", counts.map(|counts| &counts.unreachable)),
+        ] {
+            samples.put("enact_traces_dropped_total", &[reason], read(counter));
+        }
     }
 
     fn components_now(&self, samples: &mut Samples) {

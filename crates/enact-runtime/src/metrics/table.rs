@@ -53,6 +53,8 @@ metrics! {
         Counter "enact_artifact_bytes_total" "bytes" [] "Bytes of artifacts that were taken in, those that were there already included.";
         Gauge "enact_watchers" "" [] "Streams and other watchers of an execution that are open.";
         Counter "enact_watcher_looks_total" "" [] "How often a watcher looked at its execution: at its start, and when something happened to it.";
+        Counter "enact_traces_exported_total" "" [] "Executions whose spans the collector has taken.";
+        Counter "enact_traces_dropped_total" "" ["reason"] "Executions whose spans were let go of: `queue_full`, `refused` by the collector, or `unreachable` for too long.";
         Gauge "enact_draining" "" [] "1 while the hub takes no new work.";
         Gauge "enact_poisoned" "" [] "1 once the log has refused a write.";
         Gauge "enact_build_info" "" ["version"] "Always 1.";

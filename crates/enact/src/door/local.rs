@@ -9,6 +9,8 @@ use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::Record;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError};
+use enact_runtime::trace::Traces;
+use enact_sink::otlp::{OtlpSetup, OtlpSink};
 use enact_store::embedded::{self, FolderError};
 use enact_store::io::LockError;
 use tokio::sync::mpsc;
@@ -147,11 +149,19 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
     HubConfig {
         policy: policy(settings),
         sinks: settings.sinks.iter().map(|(name, setup)| (name.clone(), setup.build())).collect(),
+        traces: traces(settings),
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
         java_homes: settings.java_homes.0.clone(),
         ..HubConfig::new(settings.store.clone())
     }
+}
+
+fn traces(settings: &Settings) -> Option<Traces> {
+    let endpoint = OtlpSetup::endpoint(settings.otlp_endpoint.0.as_deref()?).ok()?;
+    let (headers, service_name) = (settings.otlp_headers.0.clone(), settings.service_name.0.clone());
+    let sink = OtlpSink::new(OtlpSetup { endpoint, headers, service_name });
+    Some(Traces { sink: Arc::new(sink), share: settings.sampling.share() })
 }
 
 fn policy(settings: &Settings) -> Policy {
