@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::policy::Policy;
-use enact_host::contract::Host;
+use enact_host::contract::{Host, HostState, HostStats};
 use enact_model::id::{ExecutionId, SinkId};
 use enact_model::time::Timestamp;
 use enact_store::contract::View;
@@ -45,6 +45,9 @@ pub use watch::Watch;
 
 /// How long a shutdown waits for the collector of spans.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// How far the tables may be behind the log before that is told.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// How a hub is set up; every value is checked before it comes here.
 #[derive(Clone)]
@@ -260,6 +263,21 @@ impl Hub {
             self.ring.poisoned().map(|poisoned| format!("writes are refused: {poisoned}")),
             self.is_draining().then(|| "the hub is shutting down".to_owned()),
             self.tables_trouble().map(|trouble| format!("tables: {trouble}")),
+        ];
+        reasons.into_iter().flatten().collect()
+    }
+
+    /// Returns what is wrong although work is taken, without names.
+    pub fn degraded(&self) -> Vec<String> {
+        let sinks = self.config.sinks.keys().filter(|sink| self.performer.lines().of(sink).is_down()).count();
+        let failed = |stats: &HostStats| matches!(stats.state, HostState::Failed(_));
+        let stats = self.performer.hosts().values().flat_map(|host| host.stats());
+        let circuits = stats.filter(failed).count();
+        let late = self.tables_behind();
+        let reasons = [
+            (sinks > 0).then(|| format!("sinks that take nothing: {sinks}")),
+            (circuits > 0).then(|| format!("component versions that take no calls: {circuits}")),
+            (late > BEHIND_MAX).then(|| format!("tables are {} s behind the log", late.as_secs())),
         ];
         reasons.into_iter().flatten().collect()
     }

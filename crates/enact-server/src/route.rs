@@ -100,7 +100,7 @@ routes! {
     POST "/v1/ask" ask::ask, "Any question of the command line, as it is asked over the socket; `enact client` uses it.";
     GET "/metrics" metrics::metrics, "Figures of the whole hub for Prometheus, as docs/metrics.md lists them: without a token on loopback, else with one of the role `metrics` or `admin`.";
     GET "/healthz" health::healthz, "200 while the hub runs; no credentials.";
-    GET "/readyz" health::readyz, "200 while it takes work, 503 with the reasons otherwise; no credentials.";
+    GET "/readyz" health::readyz, "200 while it takes work, with what is `degraded` all the same; 503 with the reasons otherwise; no credentials.";
 }
 
 /// Makes the router of a door.

@@ -228,3 +228,19 @@ fn skip(why: &str) {
         writeln!(file, "{test}\t{why}").unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_takes_nothing_makes_a_hub_degraded_and_not_unready() {
+    let bed = Bed::open().await;
+    assert_eq!(bed.get("/readyz").await.is(200).json(), json!({ "status": "ready" }));
+    // Where the sink would append, nothing can be appended to.
+    std::fs::create_dir(bed.gate().with_file_name("events.jsonl")).unwrap();
+    for _ in 0..6 {
+        bed.run("text.words.keep", json!({})).await;
+    }
+    let begun = std::time::Instant::now();
+    while bed.get("/readyz").await.is(200).json()["degraded"] != json!(["sinks that take nothing: 1"]) {
+        assert!(begun.elapsed() < crate::bed::LIMIT, "it is not degraded");
+    }
+    assert_eq!(scrape(&bed).await["enact_sink_down{sink=\"lines\"}"], 1.0);
+}
