@@ -7,6 +7,7 @@ pub(crate) mod component;
 mod data;
 mod doctor;
 mod execution;
+mod follow;
 mod log;
 mod metrics;
 mod open;
@@ -14,7 +15,6 @@ mod outbox;
 mod refusal;
 mod session;
 mod submit;
-mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -40,8 +40,8 @@ use crate::sink::Sink;
 use crate::trace::Traces;
 
 pub use artifact::{Bytes, Upload};
+pub use follow::Watch;
 pub use open::OpenError;
-pub use watch::Watch;
 
 /// How long a shutdown waits for the collector of spans.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);

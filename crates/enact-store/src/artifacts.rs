@@ -101,7 +101,7 @@ impl Artifacts {
     }
     /// Names a folder of artifacts that is only read, such as that of a backup; nothing of it is touched.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), taken_in: Arc::default() }
     }
     /// Stores bytes.
     ///
