@@ -1,4 +1,5 @@
-//! Packages that others wrote and that a test holds our messages against: a verifier of signatures, a reader of CloudEvents.
+//! Packages that others wrote and that a test holds our messages against: a verifier of signatures, a reader of CloudEvents, Prometheus' parser
+//! of figures, the messages of OpenTelemetry.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use crate::setup::{Here, Need};
 use crate::shell;
 
 /// What is asked for, pinned.
-const PACKAGES: [&str; 2] = ["standardwebhooks==1.1.0", "cloudevents==2.2.0"];
+const PACKAGES: [&str; 4] =
+    ["standardwebhooks==1.1.0", "cloudevents==2.2.0", "prometheus_client==0.26.0", "opentelemetry-proto==1.45.2"];
 
 fn folder() -> PathBuf {
     shell::root().join("target/readers").join(PACKAGES.join("-"))

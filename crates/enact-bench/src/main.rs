@@ -10,6 +10,7 @@ mod report;
 mod ring;
 mod round_trip;
 mod start;
+mod streams;
 mod world;
 
 use std::process::ExitCode;
@@ -29,8 +30,8 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
   --json         prints an array of rows {name, in_flight, value, unit, ratio}
   --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
-  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start or idle; may
-                 stand more than once
+  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle or
+                 streams; may stand more than once
   --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
   --full         starts with 1,000,000 settled executions instead of 100,000
   --dir FOLDER   where the stores are made: the disk that is measured (target)
@@ -73,6 +74,7 @@ fn bench(options: &Options) -> Result<Report, Failure> {
         ("jar-many", jar::many),
         ("start", start::measure),
         ("idle", idle::measure),
+        ("streams", streams::measure),
     ] {
         if options.wants(name) {
             report.say(name);

@@ -128,6 +128,13 @@ macro_rules! codes {
         )+
         /// Every conclusion that the engine draws by itself.
         pub const OWN_CODES: &[DetailCode] = &[$($name),+];
+        /// Returns the name of a conclusion that the engine draws by itself, such as `OVERLOADED`.
+        pub fn own_name(code: DetailCode) -> Option<&'static str> {
+            match code {
+                $($name => Some(stringify!($name)),)+
+                _ => None,
+            }
+        }
     };
 }
 

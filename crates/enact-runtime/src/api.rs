@@ -42,6 +42,8 @@ pub struct Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// Read the figures of the hub, and nothing else: what a scraper needs.
+    Metrics,
     /// See what there is, and call what a solution lets viewers call.
     Viewer,
     /// Call operations, and steer what runs.
@@ -52,11 +54,12 @@ pub enum Role {
 
 impl Role {
     /// Every role, the least first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Metrics, Self::Viewer, Self::Operator, Self::Admin];
 
     /// Returns its name.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Metrics => "metrics",
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Admin => "admin",
@@ -72,7 +75,7 @@ impl std::fmt::Display for Role {
 
 /// A text that is no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("failed to read a role from {0:?}: it is viewer, operator or admin")]
+#[error("failed to read a role from {0:?}: it is metrics, viewer, operator or admin")]
 pub struct ParseRoleError(String);
 
 impl std::str::FromStr for Role {

@@ -8,7 +8,9 @@ pub(crate) mod component;
 mod data;
 mod doctor;
 mod execution;
+mod follow;
 mod log;
+mod metrics;
 mod open;
 mod outbox;
 mod refusal;
@@ -23,9 +25,8 @@ use std::time::Duration;
 
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::policy::Policy;
-use enact_host::contract::Host;
-use enact_model::id::{ExecutionId, Lsn, SinkId};
-use enact_model::record::Record;
+use enact_host::contract::{Host, HostState, HostStats};
+use enact_model::id::{ExecutionId, SinkId};
 use enact_model::time::Timestamp;
 use enact_store::contract::View;
 use enact_store::embedded::{self, DiskStore};
@@ -33,14 +34,22 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::api::{Caller, Request, Response, Status};
-use crate::driver::{Decider, read_execution};
+use crate::driver::Decider;
 use crate::performer::Performer;
 use crate::probe::Probe;
 use crate::ring::{Ring, RingError};
 use crate::sink::Sink;
+use crate::trace::Traces;
 
 pub use artifact::{Bytes, Upload};
+pub use follow::Watch;
 pub use open::OpenError;
+
+/// How long a shutdown waits for the collector of spans.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// How far the tables may be behind the log before that is told.
+const BEHIND_MAX: Duration = Duration::from_secs(30);
 
 /// How a hub is set up; every value is checked before it comes here.
 #[derive(Clone)]
@@ -51,6 +60,8 @@ pub struct HubConfig {
     pub policy: Policy,
     /// Sinks by name.
     pub sinks: BTreeMap<SinkId, Arc<dyn Sink>>,
+    /// Where spans go; none makes none.
+    pub traces: Option<Traces>,
     /// How long settled executions are kept; none for ever.
     pub history_keep: Option<Duration>,
     /// How long a shutdown waits for what runs.
@@ -72,6 +83,7 @@ impl HubConfig {
             store: store.into(),
             policy: Policy::default(),
             sinks: BTreeMap::new(),
+            traces: None,
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
             java_homes: Vec::new(),
@@ -94,6 +106,7 @@ pub struct Hub {
     /// Who asked the hub to end, and why.
     end_asked: watch::Sender<Option<String>>,
     denials: access::Denials,
+    dead_letters: metrics::DeadLetters,
     thread: Mutex<Option<std::thread::JoinHandle<DiskStore>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -114,7 +127,10 @@ impl Hub {
         use Request as R;
         self.admit(caller, &request)?;
         match request {
-            R::Submit { draft, wait_ms } => self.submit(caller, *draft, wait_ms).await,
+            R::Submit { draft, wait_ms } => {
+                let answer = self.submit(caller, *draft, wait_ms).await;
+                answer.inspect_err(|refusal| self.ring.witness().refused(&caller.tenant, refusal.conclusion.code))
+            }
             R::Intent { intent } => self.intent(caller, intent).await,
             R::IntentTypes { solution } => self.intent_types(solution.as_ref()),
             R::Execution { execution } => self.execution(caller, execution).await,
@@ -267,6 +283,21 @@ impl Hub {
         reasons.into_iter().flatten().collect()
     }
 
+    /// Returns what is wrong although work is taken, without names.
+    pub fn degraded(&self) -> Vec<String> {
+        let sinks = self.config.sinks.keys().filter(|sink| self.performer.lines().of(sink).is_down()).count();
+        let failed = |stats: &HostStats| matches!(stats.state, HostState::Failed(_));
+        let stats = self.performer.hosts().values().flat_map(|host| host.stats());
+        let circuits = stats.filter(failed).count();
+        let late = self.tables_behind();
+        let reasons = [
+            (sinks > 0).then(|| format!("sinks that take nothing: {sinks}")),
+            (circuits > 0).then(|| format!("component versions that take no calls: {circuits}")),
+            (late > BEHIND_MAX).then(|| format!("tables are {} s behind the log", late.as_secs())),
+        ];
+        reasons.into_iter().flatten().collect()
+    }
+
     /// Returns how the hub is.
     pub fn status(&self) -> Status {
         let (open, queued, pending) = self.counts();
@@ -290,43 +321,6 @@ impl Hub {
         }
     }
 
-    /// Follows the records of one execution from position `after` on, until it is settled or the receiver is dropped.
-    pub fn watch(&self, caller: &Caller, execution: ExecutionId, after: Lsn) -> tokio::sync::mpsc::Receiver<Record> {
-        let (sender, receiver) = tokio::sync::mpsc::channel(64);
-        let ring = Arc::clone(&self.ring);
-        let tenant = caller.tenant.clone();
-        let mut position = ring.position();
-        tokio::spawn(async move {
-            let mut last = after;
-            loop {
-                position.mark_unchanged();
-                let Ok(Some(row)) = read_execution(ring.view(), &tenant, execution) else { return };
-                // Every commit wakes every watcher, and few of them are about its execution: only then the log is read.
-                let newest = row.records.last().copied().unwrap_or(last);
-                let positions = if newest > last { log::positions_of(ring.view(), &row) } else { Ok(Vec::new()) };
-                let Ok(positions) = positions else { return };
-                for lsn in positions.into_iter().filter(|lsn| *lsn > last) {
-                    let Ok(Some(record)) = ring.view().record(lsn) else { continue };
-                    if sender.send(record).await.is_err() {
-                        return;
-                    }
-                }
-                last = last.max(newest);
-                if !row.is_open() {
-                    return;
-                }
-                let changed = tokio::select! {
-                    changed = position.changed() => changed.is_ok(),
-                    () = sender.closed() => false,
-                };
-                if !changed {
-                    return;
-                }
-            }
-        });
-        receiver
-    }
-
     /// Ends the hub: new work is refused, what runs may finish within the grace, what does not waits durably for the next
     /// start, and the store is closed.
     ///
@@ -341,6 +335,11 @@ impl Hub {
         while self.performer.running() > 0 && tokio::time::Instant::now() < end {
             // Every commit and every passing tenth of a second is a reason to look again.
             let _ = tokio::time::timeout(Duration::from_millis(100), position.changed()).await;
+        }
+        if let Some(settled) = self.ring.witness().settled() {
+            // Once this is answered, everything that was committed before has been told.
+            let _ = self.ring.with_store(|_| ()).await;
+            settled.flush(FLUSH_LIMIT).await;
         }
         self.ring.end().await;
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));

@@ -36,6 +36,7 @@ use crate::driver::{describe, read_execution};
 use crate::port::Port;
 use crate::relay::Lines;
 use crate::ring::Ring;
+use crate::trace::TraceContext;
 
 /// Largest output that is held against its schema on a thread that must not block, in bytes.
 const JUDGED_HERE_MAX_BYTES: usize = 16 * 1024;
@@ -64,6 +65,8 @@ pub(crate) struct Performer<S: Store> {
     lines: Lines,
     runtime: tokio::runtime::Handle,
     actor: Arc<str>,
+    /// The share of traces that is sampled where the caller brought none.
+    share: f64,
 }
 
 impl<S: Store + 'static> Performer<S> {
@@ -72,9 +75,10 @@ impl<S: Store + 'static> Performer<S> {
         artifacts: Artifacts,
         lines: Lines,
         runtime: tokio::runtime::Handle,
+        share: f64,
     ) -> Arc<Self> {
         let (ring, running, tasks) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Arc::new(Self { ring, hosts, artifacts, running, tasks, lines, runtime, actor: "host".into() })
+        Arc::new(Self { ring, hosts, artifacts, running, tasks, lines, runtime, actor: "host".into(), share })
     }
 
     /// Gives the performer the ring that its reports go to; what is performed before has nowhere to report.
@@ -266,7 +270,7 @@ impl<S: Store + 'static> Performer<S> {
                 files.insert(pointer, ResolvedFile { digest, name, media_type, size });
             }
         }
-        let context = match context(execution, &catalog, budget) {
+        let context = match context(execution, &catalog, budget, self.share) {
             Ok(context) => context,
             Err(error) => return refused(FaultKind::HostPanicked.fault(error.to_string())),
         };
@@ -450,6 +454,7 @@ fn context(
     execution: &Execution,
     catalog: &enact_catalog::catalog::Catalog,
     budget: Duration,
+    share: f64,
 ) -> Result<ExecutionContext, enact_model::context::ContextMismatch> {
     let intent = &execution.intent;
     let ids = ContextIds {
@@ -465,19 +470,9 @@ fn context(
         attempt: execution.attempt,
         deadline_at: deadline(execution, timeout, execution.accepted_at),
         idempotency_token: execution.id.to_string(),
-        trace: trace(execution),
+        trace: TraceContext::of(execution, share).traceparent(execution.attempt),
     };
     ExecutionContext::new(execution.id, ids, intent, execution.selector.clone(), facts)
-}
-
-/// Returns the W3C trace context of an attempt: the caller's trace if it brought one, else one made of the execution's id.
-fn trace(execution: &Execution) -> String {
-    let brought = execution.intent.metadata.get("traceparent").and_then(|text| text.split('-').nth(1)).filter(|id| {
-        id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0')
-    });
-    let own = format!("{:032x}", execution.id.as_u128());
-    let span = execution.id.as_u128() as u64 ^ u64::from(execution.attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("00-{}-{:016x}-01", brought.unwrap_or(&own), span.max(1))
 }
 
 /// A future whose panic is an answer.

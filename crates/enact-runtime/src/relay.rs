@@ -42,6 +42,10 @@ impl Line {
     pub(crate) fn trouble(&self) -> Option<Trouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// Returns whether the sink is left in peace.
+    pub(crate) fn is_down(&self) -> bool {
+        self.trouble().is_some_and(|trouble| trouble.until.is_some())
+    }
 }
 
 /// The lines to every relay.

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::driver::{Decider, Driver, Poisoned};
+use crate::witness::Witness;
 use committing::{Committing, give_away};
 use deciding::Deciding;
 
@@ -75,6 +76,7 @@ impl Waiters {
 pub struct Ring<S: Store> {
     sender: mpsc::Sender<Input<S>>,
     waiters: Arc<Waiters>,
+    witness: Arc<Witness<S::View>>,
     position: watch::Receiver<Lsn>,
     catalog: Arc<Mutex<Arc<Catalog>>>,
     poisoned: Arc<Mutex<Option<Poisoned>>>,
@@ -108,10 +110,11 @@ where
         let view = decider.view().clone();
         let (publish, position) = watch::channel(view.position());
         let waiters = Arc::new(Waiters::default());
+        let witness = Arc::new(Witness::of(view.clone()));
         let catalog = Arc::new(Mutex::new(Arc::clone(decider.catalog())));
         let poisoned = Arc::new(Mutex::new(None));
         let (tell, told) = mpsc::channel(TOLD_MAX);
-        let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters)));
+        let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters), Arc::clone(&witness)));
         // No room in between: what arrives while a batch waits for the log becomes one batch, not several.
         let (commit, decided) = std::sync::mpsc::sync_channel(0);
         let committing = Committing {
@@ -142,7 +145,7 @@ where
             store
         })?;
         let (suppressed, seed, taken) = (Mutex::default(), random_seed()?, AtomicU64::new(0));
-        let ring = Self { sender, waiters, position, catalog, poisoned, clock, suppressed, seed, taken, view };
+        let ring = Self { sender, waiters, witness, position, catalog, poisoned, clock, suppressed, seed, taken, view };
         Ok((Arc::new(ring), thread))
     }
 
@@ -243,6 +246,10 @@ where
         }
     }
 
+    /// Returns who has seen everything that was committed.
+    pub(crate) fn witness(&self) -> &Arc<Witness<S::View>> {
+        &self.witness
+    }
     /// Returns the durable view.
     pub fn view(&self) -> &S::View {
         &self.view

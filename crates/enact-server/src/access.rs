@@ -31,6 +31,16 @@ pub(crate) struct Peer(pub SocketAddr);
 /// Who asks, known by credentials.
 pub(crate) struct Asker(pub Caller);
 
+/// Who a caller without credentials is in the log; a token is `token:` and its name.
+const ANONYMOUS: &str = "http:anonymous";
+
+impl Asker {
+    /// Returns whether there were no credentials, which is enough on loopback only.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.actor == ANONYMOUS
+    }
+}
+
 impl FromRequestParts<Arc<Door>> for Asker {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
@@ -92,7 +102,7 @@ fn anonymous(door: &Door, peer: Option<SocketAddr>) -> Result<(Caller, String), 
     match door.config.anonymous.filter(|_| near) {
         Some(role) => {
             let tenant = door.config.anonymous_tenant.clone();
-            Ok((Caller { tenant, actor: "http:anonymous".to_owned(), role }, "anonymous".to_owned()))
+            Ok((Caller { tenant, actor: ANONYMOUS.to_owned(), role }, "anonymous".to_owned()))
         }
         None => Err(unknown("there are no credentials")),
     }

@@ -4,6 +4,8 @@
 pub mod access;
 mod body;
 mod cursor;
+pub mod exposition;
+mod figures;
 mod guard;
 mod problem;
 pub mod route;

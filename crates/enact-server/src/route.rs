@@ -7,6 +7,7 @@ mod execution;
 mod health;
 mod intent;
 mod meta;
+mod metrics;
 mod outbox;
 mod record;
 mod reference;
@@ -31,7 +32,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::problem::Problem;
 use crate::server::Door;
-use crate::{cursor, guard};
+use crate::{cursor, figures, guard};
 
 /// One route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +99,9 @@ routes! {
     POST "/v1/artifacts" artifact::put, "Takes the body in as an artifact: `?name=`; its media type is the `Content-Type`.";
     GET "/v1/artifacts/{digest}" artifact::get, "The bytes of an artifact, by digest or reference; ranges and conditions as HTTP has them.";
     POST "/v1/ask" ask::ask, "Any question of the command line, as it is asked over the socket; `enact client` uses it.";
+    GET "/metrics" metrics::metrics, "Figures of the whole hub for Prometheus, as docs/metrics.md lists them: without a token on loopback, else with one of the role `metrics` or `admin`.";
     GET "/healthz" health::healthz, "200 while the hub runs; no credentials.";
-    GET "/readyz" health::readyz, "200 while it takes work, 503 with the reasons otherwise; no credentials.";
+    GET "/readyz" health::readyz, "200 while it takes work, with what is `degraded` all the same; 503 with the reasons otherwise; no credentials.";
 }
 
 /// Makes the router of a door.
@@ -112,6 +114,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), guard::guard))
         .layer(RequestDecompressionLayer::new())
         .layer(CompressionLayer::new())
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), figures::note))
         .with_state(door)
 }
 

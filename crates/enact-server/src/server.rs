@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use enact_runtime::hub::Hub;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -16,6 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::{Oidc, Peer, Rate, Tokens};
+use crate::figures::Figures;
 use crate::tls::{Tls, TlsError};
 use crate::{Config, route};
 
@@ -38,6 +40,7 @@ pub(crate) struct Door {
     pub rate: Rate,
     /// Whose signed tokens hold beside those of the hub.
     pub oidc: Option<Oidc>,
+    pub figures: Arc<Figures>,
     /// True once the door closes: what streams ends then.
     pub end: watch::Receiver<bool>,
 }
@@ -90,11 +93,13 @@ impl Server {
     pub async fn serve(self, hub: Arc<Hub>, mut end: watch::Receiver<bool>) {
         let Self { listener, config, tls, address } = self;
         let slots = Arc::new(Semaphore::new(config.connections));
+        let figures = Arc::new(Figures::default());
         let door = Arc::new(Door {
             hub,
             tokens: Tokens::at(&config.tokens),
             rate: Rate::new(config.requests_per_second),
             oidc: config.oidc.clone().map(Oidc::new),
+            figures: Arc::clone(&figures),
             config: Config { listen: address, ..config },
             end: end.clone(),
         });
@@ -115,10 +120,11 @@ impl Server {
                 Ok((stream, peer)) => {
                     let (router, watcher) = (router.clone(), graceful.watcher());
                     let tls = tls.as_ref().map(|tls| tls.acceptor());
+                    let open = figures.connection();
                     tokio::spawn(async move {
                         // A caller that goes away is no news.
                         let _ = connection(stream, peer, tls, router, watcher).await;
-                        drop(slot);
+                        drop((slot, open));
                     });
                 }
                 Err(error) => {
@@ -181,7 +187,12 @@ where
         .max_header_list_size(HEADERS_MAX_BYTES as u32)
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(HELLO_LIMIT);
-    let service = TowerToHyperService::new(router.layer(axum::Extension(Peer(peer))));
+    // The router is shared as it is: a layer of its own for each connection would be a copy of every route.
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.call(request)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     watcher.watch(connection).await
 }

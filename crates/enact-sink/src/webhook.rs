@@ -133,7 +133,7 @@ impl WebhookSink {
 }
 
 /// Reads the beginning of a body; tells whether that was all of it. One that goes on and on, or drips, is left alone.
-async fn beginning(mut body: Incoming) -> (Vec<u8>, bool) {
+pub(crate) async fn beginning(mut body: Incoming) -> (Vec<u8>, bool) {
     let mut said = Vec::new();
     let read = async {
         while let Some(frame) = body.frame().await {

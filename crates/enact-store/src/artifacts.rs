@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use enact_model::digest::Digest;
@@ -18,6 +20,7 @@ pub use staging::{Staging, Stored};
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     root: PathBuf,
+    taken_in: Arc<AtomicU64>,
 }
 
 /// Why an artifact could not be written or read.
@@ -85,7 +88,7 @@ impl Artifacts {
     /// # Errors
     /// When the folder cannot be made or listed.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let artifacts = Self { root: root.to_owned() };
+        let artifacts = Self { root: root.to_owned(), taken_in: Arc::default() };
         for dir in [artifacts.tmp(), artifacts.contents()] {
             fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         }
@@ -98,7 +101,7 @@ impl Artifacts {
     }
     /// Names a folder of artifacts that is only read, such as that of a backup; nothing of it is touched.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), taken_in: Arc::default() }
     }
     /// Stores bytes.
     ///
@@ -139,6 +142,10 @@ impl Artifacts {
                 Err(error) => return Err(Error::io("read", path)(error)),
             }
         }
+    }
+    /// Returns the bytes that were stored since the folder was opened, those that were there already included.
+    pub fn taken_in(&self) -> u64 {
+        self.taken_in.load(Ordering::Relaxed)
     }
     /// Begins to write an artifact of at most `limit` bytes whose digest is not known yet.
     ///
@@ -287,6 +294,7 @@ impl Artifacts {
         for dir in [self.path(&stored.digest).parent().unwrap_or(&contents), &contents] {
             fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))?;
         }
+        self.taken_in.fetch_add(stored.size, Ordering::Relaxed);
         Ok(stored)
     }
     fn contents(&self) -> PathBuf {

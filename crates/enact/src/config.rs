@@ -10,6 +10,7 @@ pub mod settings;
 pub mod settle;
 pub mod sink;
 pub mod source;
+pub mod telemetry;
 
 pub use fault::{ConfigFault, Faults};
 pub use settings::Settings;

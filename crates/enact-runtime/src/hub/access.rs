@@ -151,6 +151,19 @@ impl Hub {
         Err(self.deny(caller, execution, &format!("solution {solution} does not let the role {role} call {what}")))
     }
 
+    /// Refuses who may not see the figures of the whole hub: they are of all tenants, so they are no tenant's to see.
+    ///
+    /// # Errors
+    /// When the role is neither [`Role::Metrics`] nor [`Role::Admin`].
+    pub fn admit_to_figures(&self, caller: &Caller) -> Result<(), Box<Refusal>> {
+        if matches!(caller.role, Role::Metrics | Role::Admin) {
+            return Ok(());
+        }
+        let what =
+            format!("the figures of the hub take the role {} or {}, not {}", Role::Metrics, Role::Admin, caller.role);
+        Err(self.deny(caller, None, &what))
+    }
+
     /// Refuses a role below the one that something takes.
     pub(super) fn require(&self, caller: &Caller, least: Role, what: &str) -> refusal::Result<()> {
         if caller.role < least { Err(self.deny_role(caller, None, least, what)) } else { Ok(()) }
@@ -162,6 +175,7 @@ impl Hub {
 
     /// Logs that something was denied and returns the refusal.
     fn deny(&self, caller: &Caller, execution: Option<ExecutionId>, what: &str) -> Box<Refusal> {
+        self.ring.witness().denied(&caller.tenant);
         if self.denials.take(&caller.tenant, self.ring.now().0 / 60_000) {
             let (ring, actor) = (self.ring.clone(), caller.actor.as_str().into());
             let body = CommandBody::RefuseAccess { tenant: caller.tenant.clone(), execution, what: what.to_owned() };

@@ -100,6 +100,7 @@ impl Hub {
     /// # Errors
     /// No such reference, or bytes that are not what they were.
     pub async fn open_artifact(&self, caller: &Caller, name: ArtifactName) -> refusal::Result<Bytes> {
+        self.require(caller, Role::Viewer, "reading an artifact")?;
         let (digest, media_type) = self.find_artifact(&caller.tenant, name).await?;
         let artifacts = self.performer.artifacts().clone();
         let open = move || artifacts.open_verified(&digest).map_err(|error| ours(&error));

@@ -80,6 +80,7 @@ impl Hub {
         report.checks.insert("sinks".to_owned(), self.check_sinks().await);
         report.checks.extend(self.check_probes().await);
         report.checks.insert("disk".to_owned(), self.check_disk());
+        report.checks.extend(self.check_traces().await);
         Ok(Response::Doctor(Box::new(report)))
     }
 
@@ -275,6 +276,19 @@ impl Hub {
         report.looked_at =
             if looked_at.is_empty() { "none that can be reached".to_owned() } else { looked_at.join(", ") };
         report
+    }
+
+    /// Whether the collector of spans can be reached and takes them; none where there is no collector.
+    async fn check_traces(&self) -> Option<(String, CheckReport)> {
+        let traces = self.config.traces.as_ref()?;
+        let silence = |_| Err(format!("it does not answer within {} s", SINK_LIMIT.as_secs()));
+        let checked = tokio::time::timeout(SINK_LIMIT, traces.sink.check()).await.unwrap_or_else(silence);
+        let trouble = self.ring.witness().settled().and_then(|settled| settled.counts.trouble());
+        let way_out = "mend it or `telemetry.otlp.endpoint`; executions are not affected, their spans are let go of";
+        let problems = checked.as_ref().err().into_iter().chain(&trouble);
+        let problems = problems.map(|problem| format!("the collector of spans: {problem}; {way_out}")).collect();
+        let looked_at = checked.unwrap_or_else(|_| "a collector that cannot be reached".to_owned());
+        Some(("traces".to_owned(), CheckReport { looked_at, problems }))
     }
 
     fn check_disk(&self) -> CheckReport {

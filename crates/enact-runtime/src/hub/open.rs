@@ -26,6 +26,7 @@ use crate::performer::{Performer, Source};
 use crate::recover::{self, RecoverError};
 use crate::relay::{Lines, Relay};
 use crate::ring::{Ring, random_seed};
+use crate::trace::Exporter;
 
 /// Why a hub cannot be opened or closed.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +117,8 @@ impl Hub {
         let ground = ground.await.map_err(|_| OpenError::Panicked)??;
         let epoch = ground.driver.epoch().0;
         let lines = Lines::new(config.sinks.keys());
-        let performer = Performer::new(ground.hosts, ground.artifacts, lines, runtime.clone());
+        let share = config.traces.as_ref().map_or(1.0, |traces| traces.share);
+        let performer = Performer::new(ground.hosts, ground.artifacts, lines, runtime.clone(), share);
         let performing = Arc::clone(&performer);
         let perform = Box::new(move |effects| performing.perform(effects));
         let started_at = ground.clock.now();
@@ -124,6 +126,11 @@ impl Hub {
         performer.attach(Arc::clone(&ring));
         performer.perform(ground.effects.into_iter().collect());
         let mut tasks = Vec::new();
+        if let Some(traces) = config.traces.clone() {
+            let (exporter, settled) = Exporter::new(traces, ring.view().clone());
+            ring.witness().attach(settled);
+            tasks.push(tokio::spawn(exporter.run()));
+        }
         for (name, sink) in &config.sinks {
             let (line, sink, backoff) = (performer.lines().of(name), Arc::clone(sink), config.policy.delivery_backoff);
             let relay = Relay::new(Arc::clone(&ring), name.clone(), sink, line, backoff);
@@ -139,6 +146,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             end_asked: watch::Sender::new(None),
             denials: super::access::Denials::default(),
+            dead_letters: super::metrics::DeadLetters::default(),
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),
         });

@@ -2,17 +2,20 @@
 
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use enact_catalog::catalog::Catalog;
 use enact_engine::command::Answer;
 use enact_engine::effect::Effect;
 use enact_model::id::{ExecutionId, Lsn};
-use enact_store::contract::Store;
+use enact_model::record::Record;
+use enact_store::contract::{Store, View};
 use enact_store::crash;
 use tokio::sync::{mpsc, watch};
 
 use super::{Asker, Errand, Perform, Reply, Waiters};
 use crate::driver::{Decided, Poisoned, Turn, Writer};
+use crate::witness::Witness;
 
 /// What the ring's thread hands over.
 pub(super) enum Step<S> {
@@ -48,15 +51,17 @@ impl<S: Store> Committing<S> {
     }
 
     fn commit(&mut self, decided: Decided, askers: Vec<Asker>) -> Told {
+        let begun = Instant::now();
         match self.writer.commit(decided) {
-            Ok(Turn { answers, effects, settled, catalog, position, .. }) => {
+            Ok(Turn { answers, effects, settled, catalog, position, batch }) => {
+                let took = begun.elapsed();
                 if let Some(catalog) = catalog {
                     *self.catalog.lock().unwrap_or_else(PoisonError::into_inner) = catalog;
                 }
                 crash::point("ring-before-publish");
                 // Nobody watching is no reason to stop.
                 let _ = self.publish.send(position);
-                Told::Turn { effects, answers, askers, settled }
+                Told::Turn { effects, answers, askers, settled, frames: batch.frames, took }
             }
             Err(poisoned) => self.refuse(poisoned, askers),
         }
@@ -74,20 +79,37 @@ impl<S: Store> Committing<S> {
 
 /// What the log's thread has to tell.
 pub(super) enum Told {
-    Turn { effects: Vec<Effect>, answers: Vec<Answer>, askers: Vec<Asker>, settled: Vec<ExecutionId> },
-    Poisoned { poisoned: Poisoned, askers: Vec<Asker> },
+    Turn {
+        effects: Vec<Effect>,
+        answers: Vec<Answer>,
+        askers: Vec<Asker>,
+        settled: Vec<ExecutionId>,
+        frames: Vec<Vec<Record>>,
+        took: Duration,
+    },
+    Poisoned {
+        poisoned: Poisoned,
+        askers: Vec<Asker>,
+    },
     Errand(Reply),
 }
 
 /// Gives effects, answers and settlements away until the ring has ended.
-pub(super) async fn give_away(mut told: mpsc::Receiver<Told>, mut perform: Perform, waiters: Arc<Waiters>) {
+pub(super) async fn give_away<V: View>(
+    mut told: mpsc::Receiver<Told>,
+    mut perform: Perform,
+    waiters: Arc<Waiters>,
+    witness: Arc<Witness<V>>,
+) {
     while let Some(told) = told.recv().await {
         match told {
-            Told::Turn { effects, answers, askers, settled } => {
+            Told::Turn { effects, answers, askers, settled, frames, took } => {
                 crash::point("ring-before-effects");
                 if !effects.is_empty() {
                     perform(effects);
                 }
+                // Before the answers, so that no figure is older than what a caller knows.
+                witness.see(&frames, answers.len(), took);
                 crash::point("ring-before-answers");
                 for (asker, answer) in askers.into_iter().zip(answers) {
                     // A caller that went away needs no answer.
@@ -106,4 +128,5 @@ pub(super) async fn give_away(mut told: mpsc::Receiver<Told>, mut perform: Perfo
             Told::Errand(reply) => reply(),
         }
     }
+    witness.watchers().end();
 }

@@ -17,7 +17,10 @@ pub(super) async fn healthz() -> Response {
 pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
     let reasons = door.hub.unready();
     if reasons.is_empty() {
-        document(StatusCode::OK, &json!({ "status": "ready" }))
+        match door.hub.degraded() {
+            none if none.is_empty() => document(StatusCode::OK, &json!({ "status": "ready" })),
+            degraded => document(StatusCode::OK, &json!({ "status": "ready", "degraded": degraded })),
+        }
     } else {
         document(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "not ready", "reasons": reasons }))
     }

@@ -1,5 +1,6 @@
 //! The records of an execution as server-sent events: each has its position as its id, so that a connection that broke goes
-//! on after the last one it got, across restarts of the hub too. Commits of the ring feed it; nothing is polled.
+//! on after the last one it got, across restarts of the hub too. A commit
+//! wakes the streams of its own executions; nothing is polled.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -14,11 +15,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::{Body, Record};
 use enact_runtime::api::{Request, Response};
-use tokio::sync::mpsc;
+use enact_runtime::hub::Watch;
 
 use super::{Answer, unexpected};
 use crate::access::Asker;
 use crate::body::named;
+use crate::figures::Open;
 use crate::server::{Door, ended};
 
 /// How often a quiet stream shows that it is alive.
@@ -47,13 +49,15 @@ pub(super) async fn stream(
     }
     let mut end = door.end.clone();
     let records = door.hub.watch(&caller, execution, after);
-    let events = Events { records, end: Box::pin(async move { ended(&mut end).await }) };
+    let open = door.figures.stream();
+    let events = Events { records, _open: open, end: Box::pin(async move { ended(&mut end).await }) };
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
 /// Records as events, until the execution is settled or the door closes.
 struct Events {
-    records: mpsc::Receiver<Record>,
+    records: Watch,
+    _open: Open,
     end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod bed;
 mod http;
 mod issuer;
+mod metrics;
 mod oidc;
 mod pages;
 mod routes;

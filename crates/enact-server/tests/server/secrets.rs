@@ -1,4 +1,4 @@
-//! What is said to the hub does not stand in its own log (A5).
+//! What is said to the hub does not stand in its own log, nor in its figures (A5).
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ impl Write for Lines {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub() {
+async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub_or_in_its_figures() {
     let lines = Lines::default();
     let made = lines.clone();
     tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || made.clone()).init();
@@ -51,6 +51,12 @@ async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub() {
     bed.ask(ask("PUT", "/v1/state/default/k").json(&json!(PAYLOAD))).await;
     bed.ask(ask("POST", "/v1/artifacts?name=a").raw("text/plain", PAYLOAD)).await.is(201);
     bed.ask(Ask::new("GET", "/v1/executions").token(&format!("{secret}x"))).await.is(401);
+    bed.ask(ask("GET", &format!("/v1/executions/{PAYLOAD}"))).await.is(422);
+    // No figure has it in a label either: neither what was said, nor an id of what it became.
+    let figures = bed.get("/metrics").await.is(200).text();
+    for hidden in [PAYLOAD, secret.as_str(), "exe_", "int_", "msg_", "sha256"] {
+        assert!(!figures.contains(hidden), "{hidden} stands in\n{figures}");
+    }
     // That it is heard at all is shown by a line of the test's own.
     tracing::warn!("heard");
     let text = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();

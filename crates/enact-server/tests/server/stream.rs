@@ -1,11 +1,17 @@
 //! Server-sent events: every record once, in order, across reconnects and restarts.
 
+use std::task::{Context, Poll, Waker};
+
+use enact_model::id::ExecutionId;
+use enact_runtime::api::{Caller, Role};
+use enact_runtime::hub::Watch;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, LIMIT};
 use crate::http::{Ask, whole};
+use crate::metrics::samples;
 
 /// Events as they come.
 struct Stream {
@@ -145,5 +151,64 @@ async fn streams_that_wait_do_not_keep_the_hub_from_ending() {
     tokio::time::timeout(LIMIT, bed.stop()).await.expect("the hub ends");
     for stream in open {
         whole(stream).await;
+    }
+}
+
+/// Takes what a watcher has to tell until it sleeps; returns how much that was, and whether it is over.
+fn drain(watch: &mut Watch) -> (usize, bool) {
+    let mut context = Context::from_waker(Waker::noop());
+    let mut told = 0;
+    loop {
+        match watch.poll_recv(&mut context) {
+            Poll::Ready(Some(_)) => told += 1,
+            Poll::Ready(None) => return (told, true),
+            Poll::Pending => return (told, false),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_watchers_of_another_execution_do_not_look_when_an_intent_is_settled() {
+    let bed = Bed::open().await;
+    let execution: ExecutionId = bed.begin("text.words.gate", json!({})).await.parse().unwrap();
+    let caller = Caller { tenant: "default".parse().unwrap(), actor: "test".to_owned(), role: Role::Viewer };
+    let mut watchers: Vec<Watch> =
+        (0..1_000).map(|_| bed.hub().watch(&caller, execution, enact_model::id::Lsn::ZERO)).collect();
+    for watch in &mut watchers {
+        assert_eq!(drain(watch), (2, false));
+    }
+    let figure = async |name: &str| samples(&bed.get("/metrics").await.is(200).text())[name];
+    assert_eq!((figure("enact_watchers").await, figure("enact_watcher_looks_total").await), (1_000.0, 1_000.0));
+    for _ in 0..5 {
+        bed.run("text.words.keep", json!({ "n": 1 })).await;
+    }
+    assert!(watchers.iter_mut().all(|watch| drain(watch) == (0, false)));
+    assert_eq!(figure("enact_watcher_looks_total").await, 1_000.0);
+    std::fs::write(bed.gate(), "").unwrap();
+    bed.get(&format!("/v1/executions/{execution}?wait=30s")).await.is(200);
+    assert!(watchers.iter_mut().all(|watch| drain(watch) == (2, true)));
+    drop(watchers);
+    assert_eq!((figure("enact_watchers").await, figure("enact_watcher_looks_total").await), (0.0, 2_000.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_wake_up_is_lost_between_the_registration_and_the_look() {
+    let bed = Bed::open().await;
+    let caller = Caller { tenant: "default".parse().unwrap(), actor: "test".to_owned(), role: Role::Viewer };
+    let mut watching = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let execution: ExecutionId = bed.begin("text.words.echo", json!({})).await.parse().unwrap();
+        let mut watch = bed.hub().watch(&caller, execution, enact_model::id::Lsn::ZERO);
+        watching.spawn(async move {
+            let mut kinds = Vec::new();
+            while let Some(record) = watch.recv().await {
+                kinds.push(record.body.kind());
+            }
+            kinds
+        });
+    }
+    let all = tokio::time::timeout(LIMIT, watching.join_all()).await.expect("every watcher sees the end");
+    for kinds in all {
+        assert_eq!(kinds, ["IntentAccepted", "AttemptStarted", "AttemptObserved", "Settled"]);
     }
 }

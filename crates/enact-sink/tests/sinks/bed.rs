@@ -44,6 +44,15 @@ pub fn tested() -> SinkId {
 impl Bed {
     /// Opens a hub that sends everything to the sink under test, and to a file.
     pub async fn open(sink: Arc<dyn Sink>, attempts: u32) -> Self {
+        Self::open_with(sink, attempts, SPEAKER, |_| ()).await
+    }
+    /// Opens a hub with another component, and set up in other ways too.
+    pub async fn open_with(
+        sink: Arc<dyn Sink>,
+        attempts: u32,
+        component_yaml: &str,
+        set: impl FnOnce(&mut HubConfig),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = HubConfig::new(folder.path().join("store"));
         let healthy: SinkId = "healthy".parse().unwrap();
@@ -52,11 +61,12 @@ impl Bed {
         config.policy.default_sinks = vec![tested(), healthy];
         config.policy.delivery_backoff = (Duration::from_millis(20), Duration::from_millis(200));
         config.policy.delivery_attempts = attempts;
+        set(&mut config);
         let hub = Some(Hub::open(config.clone()).await.unwrap());
         let bed = Self { folder, config, hub };
         let component = bed.path("component");
         std::fs::create_dir(&component).unwrap();
-        std::fs::write(component.join("component.yaml"), SPEAKER).unwrap();
+        std::fs::write(component.join("component.yaml"), component_yaml).unwrap();
         let added = bed.ask("default", Request::ComponentAdd { path: component.display().to_string() }).await;
         assert!(matches!(added, Response::Done { .. }), "{added:?}");
         bed
@@ -72,6 +82,15 @@ impl Bed {
         self.close().await;
         self.config.sinks.insert(tested(), sink);
         self.hub = Some(Hub::open(self.config.clone()).await.unwrap());
+    }
+    /// Ends the hub and starts it again, set up in another way.
+    pub async fn restart_with(&mut self, set: impl FnOnce(&mut HubConfig)) {
+        self.close().await;
+        set(&mut self.config);
+        self.hub = Some(Hub::open(self.config.clone()).await.unwrap());
+    }
+    pub fn hub(&self) -> &Arc<Hub> {
+        self.hub.as_ref().unwrap()
     }
     pub async fn ask(&self, tenant: &str, request: Request) -> Response {
         let tenant: TenantId = tenant.parse().unwrap();

@@ -9,3 +9,4 @@ mod endpoint;
 mod outside;
 mod rig;
 mod server;
+mod traces;

@@ -40,6 +40,14 @@ impl<I: Io, S: ColdStorage> EmbeddedView<I, S> {
     pub fn behind(&self) -> u64 {
         self.shared.tables.position().0.saturating_sub(self.shared.tables.flushed().0)
     }
+    /// Returns the position up to which the tables on disk have everything.
+    pub fn flushed(&self) -> Lsn {
+        self.shared.tables.flushed()
+    }
+    /// Returns how many segments of the log are kept, and their bytes.
+    pub fn log_size(&self) -> (usize, u64) {
+        self.shared.reader.size()
+    }
     /// Returns why the tables are not written behind, if they are not; the log takes work all the same until memory is full.
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.tables.trouble()

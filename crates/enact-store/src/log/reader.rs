@@ -106,6 +106,11 @@ impl<I: Io> LogReader<I> {
     pub fn first(&self) -> Lsn {
         self.shared.first()
     }
+    /// Returns how many segments are kept, and the bytes that were written to them.
+    pub fn size(&self) -> (usize, u64) {
+        let segments = self.shared.read();
+        (segments.len(), segments.iter().map(|segment| segment.end()).sum())
+    }
     /// Returns the first position of the segment that holds `lsn`: what a drop of everything before `lsn` would keep.
     pub fn boundary_before(&self, lsn: Lsn) -> Lsn {
         self.shared.boundary_before(lsn)

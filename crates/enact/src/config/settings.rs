@@ -10,6 +10,7 @@ use super::door::{HostNames, Issuer, Listen, MaybePath, MaybeRole, MaybeSecret, 
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
+use super::telemetry::{Collector, Headers, Label, Share};
 
 macro_rules! settings {
     ($($field:ident: $type:ty = $name:literal, $default:literal, $meaning:literal;)+) => {
@@ -110,6 +111,14 @@ settings! {
         "An encrypted file of secrets, which sinks name as `secret:NAME`; `enact secret` sets them.";
     secrets_key_file: MaybePath = "secrets.key_file", "",
         "The key of that file, readable for its owner alone; `ENACT_SECRETS_KEY` comes before it and has the key itself.";
+    otlp_endpoint: Collector = "telemetry.otlp.endpoint", "",
+        "A collector of spans by OTLP over HTTP, such as `http://127.0.0.1:4318`; they go to `/v1/traces` below it.";
+    otlp_headers: Headers = "telemetry.otlp.headers", "",
+        "Headers that it wants, as `NAME=env:VARIABLE` or `NAME=file:PATH`; in the variable with commas between.";
+    service_name: Label = "telemetry.service_name", "enact",
+        "What the hub is called there.";
+    sampling: Share = "telemetry.sampling", "1",
+        "The share of traces that is exported where the caller brought none; a `traceparent` decides for itself.";
     java_homes: Paths = "java.homes", "",
         "Java runtimes, or folders of them, that come before `JAVA_HOME`, `PATH` and the usual folders; in the variable with commas between.";
     shutdown_grace: Millis = "shutdown.grace", "10s",

@@ -11,7 +11,9 @@ use enact_model::record::Record;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError};
 use enact_runtime::probe::{BoxFuture, Probe};
+use enact_runtime::trace::Traces;
 use enact_server::access::{Oidc, OidcConfig, Pace};
+use enact_sink::otlp::{OtlpSetup, OtlpSink};
 use enact_store::embedded::{self, FolderError};
 use enact_store::io::LockError;
 use tokio::sync::mpsc;
@@ -93,7 +95,23 @@ impl Answers for Local {
     async fn watch(&self, caller: Caller, execution: ExecutionId) -> Result<mpsc::Receiver<Record>, Box<Refusal>> {
         match self.hub.handle(&caller, Request::Execution { execution }).await {
             Response::Refused(refusal) => Err(refusal),
-            _ => Ok(self.hub.watch(&caller, execution, Lsn::ZERO)),
+            _ => {
+                let mut records = self.hub.watch(&caller, execution, Lsn::ZERO);
+                let (sender, receiver) = mpsc::channel(64);
+                tokio::spawn(async move {
+                    loop {
+                        let record = tokio::select! {
+                            record = records.recv() => record,
+                            () = sender.closed() => None,
+                        };
+                        let Some(record) = record else { return };
+                        if sender.send(record).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+                Ok(receiver)
+            }
         }
     }
 }
@@ -157,6 +175,7 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
     HubConfig {
         policy: policy(settings),
         sinks: settings.sinks.iter().map(|(name, setup)| (name.clone(), setup.build())).collect(),
+        traces: traces(settings),
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),
         java_homes: settings.java_homes.0.clone(),
@@ -172,6 +191,13 @@ fn probes(settings: &Settings) -> BTreeMap<String, Arc<dyn Probe>> {
         .map(|config| ("issuer".to_owned(), Arc::new(IssuerProbe(Oidc::new(config))) as Arc<dyn Probe>))
         .into_iter()
         .collect()
+}
+
+fn traces(settings: &Settings) -> Option<Traces> {
+    let endpoint = OtlpSetup::endpoint(settings.otlp_endpoint.0.as_deref()?).ok()?;
+    let (headers, service_name) = (settings.otlp_headers.0.clone(), settings.service_name.0.clone());
+    let sink = OtlpSink::new(OtlpSetup { endpoint, headers, service_name });
+    Some(Traces { sink: Arc::new(sink), share: settings.sampling.share() })
 }
 
 fn policy(settings: &Settings) -> Policy {
