@@ -53,11 +53,11 @@ impl FromRequestParts<Arc<Door>> for Asker {
             Ok(known) => known,
             Err(problem) => {
                 // Who guesses is slowed down by where they guess from.
-                door.rate.take(&peer.map(|peer| peer.ip().to_string()).unwrap_or_default())?;
+                door.take_rate(&peer.map(|peer| peer.ip().to_string()).unwrap_or_default())?;
                 return Err(problem);
             }
         };
-        door.rate.take(&who)?;
+        door.take_rate(&who)?;
         Ok(Self(caller))
     }
 }
@@ -99,7 +99,7 @@ fn of_issuer(refused: &Refused) -> Problem {
 
 fn anonymous(door: &Door, peer: Option<SocketAddr>) -> Result<(Caller, String), Problem> {
     let near = door.config.listen.ip().is_loopback() && peer.is_some_and(|peer| peer.ip().is_loopback());
-    match door.config.anonymous.filter(|_| near) {
+    match door.live.borrow().anonymous.filter(|_| near) {
         Some(role) => {
             let tenant = door.config.anonymous_tenant.clone();
             Ok((Caller { tenant, actor: ANONYMOUS.to_owned(), role }, "anonymous".to_owned()))

@@ -21,16 +21,14 @@ pub(crate) async fn guard(State(door): State<Arc<Door>>, request: Request, next:
 }
 
 fn check(door: &Door, request: &Request) -> Result<(), Problem> {
+    let live = door.live.borrow();
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let host = authority.or_else(|| text(request.headers(), header::HOST.as_str())).unwrap_or_default();
     let name = name_of(&host);
-    let known = door.config.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let known = live.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
     let of_loopback = matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]");
-    let passes = if door.config.listen.ip().is_loopback() {
-        known || of_loopback
-    } else {
-        known || door.config.hosts.is_empty()
-    };
+    let passes =
+        if door.config.listen.ip().is_loopback() { known || of_loopback } else { known || live.hosts.is_empty() };
     if !passes {
         let problem = Problem::new(code::ACCESS_DENIED, format!("the host {host:?} is not a name of this hub"));
         return Err(problem.hint("ask for 127.0.0.1 or localhost, or add the name to `http.hosts`"));
@@ -44,8 +42,7 @@ fn check(door: &Door, request: &Request) -> Result<(), Problem> {
     };
     let scheme = if door.config.tls.is_some() { "https" } else { "http" };
     let own = format!("{scheme}://{host}");
-    if origin.eq_ignore_ascii_case(&own) || door.config.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin))
-    {
+    if origin.eq_ignore_ascii_case(&own) || live.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin)) {
         return Ok(());
     }
     Err(foreign(&origin))

@@ -34,16 +34,10 @@ pub struct Config {
     pub oidc: Option<OidcConfig>,
     /// The folder in which tokens are kept.
     pub tokens: PathBuf,
-    /// What a caller without credentials may ask, over loopback only; none wants credentials there too.
-    pub anonymous: Option<Role>,
+    /// What may change while it serves.
+    pub live: Live,
     /// The tenant of such a caller.
     pub anonymous_tenant: TenantId,
-    /// Names under which the door is reached, beside those of loopback; none lets every name pass off loopback.
-    pub hosts: Vec<String>,
-    /// Origins of pages that may ask, such as `https://console.example.org`.
-    pub origins: Vec<String>,
-    /// Most questions of one caller in a second; none for no limit.
-    pub requests_per_second: Option<u32>,
     /// Most connections at once.
     pub connections: usize,
 }
@@ -56,13 +50,29 @@ impl Config {
             tls: None,
             oidc: None,
             tokens: tokens.into(),
-            anonymous: Some(Role::Operator),
+            live: Live::default(),
             anonymous_tenant: TenantId::default_tenant(),
-            hosts: Vec::new(),
-            origins: Vec::new(),
-            requests_per_second: None,
             connections: 16_384,
         }
+    }
+}
+
+/// What may change while a door serves, see [`Server::live`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// What a caller without credentials may ask, over loopback only; none wants credentials there too.
+    pub anonymous: Option<Role>,
+    /// Names under which the door is reached, beside those of loopback; none lets every name pass off loopback.
+    pub hosts: Vec<String>,
+    /// Origins of pages that may ask, such as `https://console.example.org`.
+    pub origins: Vec<String>,
+    /// Most questions of one caller in a second; none for no limit.
+    pub requests_per_second: Option<u32>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { anonymous: Some(Role::Operator), hosts: Vec::new(), origins: Vec::new(), requests_per_second: None }
     }
 }
 

@@ -18,8 +18,9 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::access::{Oidc, Peer, Rate, Tokens};
 use crate::figures::Figures;
+use crate::problem::Problem;
 use crate::tls::{Tls, TlsError};
-use crate::{Config, route};
+use crate::{Config, Live, route};
 
 /// How long a handshake may take, and the headers of a request.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
@@ -36,6 +37,8 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 pub(crate) struct Door {
     pub hub: Arc<Hub>,
     pub config: Config,
+    /// What may change; in `config` it is what it was at the start.
+    pub live: watch::Receiver<Live>,
     pub tokens: Tokens,
     pub rate: Rate,
     /// Whose signed tokens hold beside those of the hub.
@@ -43,6 +46,14 @@ pub(crate) struct Door {
     pub figures: Arc<Figures>,
     /// True once the door closes: what streams ends then.
     pub end: watch::Receiver<bool>,
+}
+
+impl Door {
+    /// Takes one question out of what a caller may ask in a second.
+    pub fn take_rate(&self, caller: &str) -> Result<(), Problem> {
+        let per_second = self.live.borrow().requests_per_second;
+        self.rate.take(caller, per_second)
+    }
 }
 
 /// Why a door could not be opened.
@@ -63,6 +74,7 @@ pub struct Server {
     address: SocketAddr,
     config: Config,
     tls: Option<Arc<Tls>>,
+    live: watch::Sender<Live>,
 }
 
 impl Server {
@@ -76,7 +88,8 @@ impl Server {
         let listen = |source| BindError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        Ok(Self { listener, address, config, tls })
+        let live = watch::Sender::new(config.live.clone());
+        Ok(Self { listener, address, config, tls, live })
     }
 
     /// Returns where it listens.
@@ -89,15 +102,21 @@ impl Server {
         format!("{}://{}", if self.tls.is_some() { "https" } else { "http" }, self.address)
     }
 
+    /// Returns what changes the values that may change while it serves.
+    pub fn live(&self) -> watch::Sender<Live> {
+        self.live.clone()
+    }
+
     /// Serves until `end` is true, then waits a moment for answers that are on their way.
     pub async fn serve(self, hub: Arc<Hub>, mut end: watch::Receiver<bool>) {
-        let Self { listener, config, tls, address } = self;
+        let Self { listener, config, tls, address, live } = self;
         let slots = Arc::new(Semaphore::new(config.connections));
         let figures = Arc::new(Figures::default());
         let door = Arc::new(Door {
             hub,
             tokens: Tokens::at(&config.tokens),
-            rate: Rate::new(config.requests_per_second),
+            rate: Rate::default(),
+            live: live.subscribe(),
             oidc: config.oidc.clone().map(Oidc::new),
             figures: Arc::clone(&figures),
             config: Config { listen: address, ..config },

@@ -15,6 +15,7 @@ pub mod intent;
 pub mod meta;
 pub mod outbox;
 pub mod reference;
+pub mod reload;
 pub mod run;
 pub mod secret;
 pub mod serve;

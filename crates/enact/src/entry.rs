@@ -8,6 +8,7 @@ use enact_model::exit_status;
 
 use crate::cli::{Cli, Command};
 use crate::command::desk::Desk;
+use crate::command::reload::Again;
 use crate::command::{self};
 use crate::config::{Sources, settle};
 use crate::failure::{Failure, report};
@@ -35,11 +36,13 @@ pub fn enter() -> ExitCode {
     if let Command::Client(client) = &cli.command {
         flags.extend(client.flags());
     }
-    let sheet = match Sources::read(cli.global.config.as_deref(), flags).and_then(|from| settle::settle(&from)) {
+    let again = Again { config: cli.global.config.clone(), flags };
+    let sheet = match Sources::read(again.config.as_deref(), again.flags.clone()).and_then(|from| settle::settle(&from))
+    {
         Ok(sheet) => sheet,
         Err(faults) => return ExitCode::from(report::report(&Failure::Config(faults), &mut out)),
     };
-    logging::begin(&sheet, matches!(cli.command, Command::Serve(_)));
+    let level = logging::begin(&sheet, matches!(cli.command, Command::Serve(_)));
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(source) => {
@@ -48,6 +51,7 @@ pub fn enter() -> ExitCode {
         }
     };
     let mut desk = Desk::new(sheet, out);
+    desk.again = Some((again, level));
     let result = runtime.block_on(async {
         let result = command::carry_out(cli.command, &mut desk).await;
         desk.close().await;

@@ -12,26 +12,21 @@ use crate::problem::Problem;
 const CALLERS_MAX: usize = 10_000;
 
 /// The buckets of all callers.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Rate {
-    per_second: Option<f64>,
     buckets: Mutex<HashMap<String, (f64, Instant)>>,
 }
 
 impl Rate {
-    pub fn new(per_second: Option<u32>) -> Self {
-        Self { per_second: per_second.map(f64::from), buckets: Mutex::default() }
-    }
-
-    /// Takes one question out of a caller's bucket, which holds those of one second.
-    pub fn take(&self, caller: &str) -> Result<(), Problem> {
-        let Some(wait_ms) = self.wait_ms(caller) else { return Ok(()) };
-        let text = format!("more than {} questions a second", self.per_second.unwrap_or_default());
+    /// Takes one question out of a caller's bucket, which holds those of one second; without a limit there is none.
+    pub fn take(&self, caller: &str, per_second: Option<u32>) -> Result<(), Problem> {
+        let Some(limit) = per_second else { return Ok(()) };
+        let Some(wait_ms) = self.wait_ms(caller, f64::from(limit)) else { return Ok(()) };
+        let text = format!("more than {limit} questions a second");
         Err(Problem::new(code::RATE_LIMITED, text).retry_after_ms(wait_ms))
     }
 
-    fn wait_ms(&self, caller: &str) -> Option<u64> {
-        let limit = self.per_second?;
+    fn wait_ms(&self, caller: &str, limit: f64) -> Option<u64> {
         let now = Instant::now();
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= CALLERS_MAX && !buckets.contains_key(caller) {
@@ -54,11 +49,11 @@ mod tests {
 
     #[test]
     fn a_caller_that_asks_too_often_waits_and_another_does_not() {
-        let rate = Rate::new(Some(2));
-        assert!(rate.take("a").is_ok() && rate.take("a").is_ok());
-        assert!(rate.take("a").is_err());
-        assert!(rate.take("b").is_ok());
-        assert!((1..=500).contains(&rate.wait_ms("a").unwrap()));
-        assert!(Rate::new(None).take("a").is_ok());
+        let rate = Rate::default();
+        assert!(rate.take("a", Some(2)).is_ok() && rate.take("a", Some(2)).is_ok());
+        assert!(rate.take("a", Some(2)).is_err());
+        assert!(rate.take("b", Some(2)).is_ok());
+        assert!((1..=500).contains(&rate.wait_ms("a", 2.0).unwrap()));
+        assert!(rate.take("a", None).is_ok());
     }
 }

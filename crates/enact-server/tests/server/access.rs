@@ -17,7 +17,7 @@ fn submit(intent_type: &str, solution: &str) -> Ask {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_nobody_is_anonymous_only_a_token_that_holds_is_answered() {
-    let bed = Bed::with(|config| config.anonymous = None).await;
+    let bed = Bed::with(|config| config.live.anonymous = None).await;
     let missing = bed.get("/v1/executions").await.is(401);
     assert_eq!(missing.header("www-authenticate"), "Bearer");
     let secret = bed.token("default", Role::Operator);
@@ -98,7 +98,7 @@ async fn a_solution_says_which_role_calls_what() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_too_often_is_told_when_to_come_back() {
-    let bed = Bed::with(|config| config.requests_per_second = Some(3)).await;
+    let bed = Bed::with(|config| config.live.requests_per_second = Some(3)).await;
     let mut refused = None;
     for _ in 0..50 {
         let answer = bed.get("/v1/executions").await;

@@ -114,7 +114,7 @@ async fn what_is_queued_is_looked_up_when_it_is_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_roles_metrics_and_admin_see_the_figures_and_metrics_sees_nothing_else() {
-    let bed = Bed::with(|config| config.anonymous = None).await;
+    let bed = Bed::with(|config| config.live.anonymous = None).await;
     bed.get("/metrics").await.is(401);
     let [viewer, own, of_acme, admin] =
         [Role::Viewer, Role::Operator, Role::Metrics, Role::Admin].map(|role| bed.token("acme", role));

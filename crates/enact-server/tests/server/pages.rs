@@ -47,8 +47,8 @@ async fn a_name_that_was_made_to_point_here_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn names_and_origins_that_the_configuration_knows_may_ask() {
     let bed = Bed::with(|config| {
-        config.hosts = vec!["hub.example.org".to_owned()];
-        config.origins = vec!["https://console.example.org".to_owned()];
+        config.live.hosts = vec!["hub.example.org".to_owned()];
+        config.live.origins = vec!["https://console.example.org".to_owned()];
     })
     .await;
     bed.ask(submit().with("host", "hub.example.org:8443")).await.is(202);

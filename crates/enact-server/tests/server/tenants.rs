@@ -118,7 +118,7 @@ fn requests(route: &enact_server::route::Route, belongings: &[(&'static str, Str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
-    let bed = Bed::with(|config| config.anonymous = None).await;
+    let bed = Bed::with(|config| config.live.anonymous = None).await;
     let victim = bed.token("victim", Role::Operator);
     let belongings = belongings(&bed, &victim).await;
     let seen_by_victim = bed.ask(Ask::new("GET", "/v1/records?limit=1000").token(&victim)).await.is(200);
@@ -152,7 +152,7 @@ async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_no_route_but_those_of_health_is_answered() {
-    let bed = Bed::with(|config| config.anonymous = None).await;
+    let bed = Bed::with(|config| config.live.anonymous = None).await;
     for route in ROUTES.iter().filter(|route| !route.path.ends_with('z')) {
         for ask in requests(route, &[]) {
             let answer = bed.ask(ask).await;

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use enact_runtime::api::{Caller, Request, Response, Role};
 
+use super::reload::Again;
 use crate::config::{Settings, Sheet};
 use crate::door::remote::Remote;
 use crate::door::{Door, Need};
 use crate::failure::Failure;
+use crate::logging::Level;
 use crate::output::Output;
 use crate::show;
 
@@ -17,13 +19,15 @@ pub struct Desk {
     pub sheet: Sheet,
     /// Where it writes.
     pub out: Output,
+    /// Where the configuration came from, and how much is logged, for whoever reads it again.
+    pub again: Option<(Again, Level)>,
     door: Option<Door>,
 }
 
 impl Desk {
     /// Sets a desk up; nothing is opened yet.
     pub fn new(sheet: Sheet, out: Output) -> Self {
-        Self { sheet, out, door: None }
+        Self { sheet, out, again: None, door: None }
     }
 
     /// Goes to the hub on another machine from now on.

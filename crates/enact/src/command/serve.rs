@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::desk::Desk;
-use super::signal::Ends;
+use super::reload::Reload;
+use super::signal::{Ends, HangUps};
 use crate::door::local::{Local, http_config, hub_config};
 use crate::failure::Failure;
 use crate::socket::protocol::RELEASE;
@@ -15,8 +16,8 @@ use crate::socket::server::Server;
 
 /// Run a hub that listens on the socket of its store, until it is told to end.
 ///
-/// When it is ready it prints one line with where it listens: the socket, and the address of `http.listen`. SIGTERM, SIGINT, SIGHUP or `enact stop` ends it: what was
-/// acknowledged is finished within `shutdown.grace` or waits durably, and new work is refused; a second signal ends it at once.
+/// When it is ready it prints one line with where it listens: the socket, and the address of `http.listen`. SIGTERM, SIGINT or `enact stop` ends it: what was
+/// acknowledged is finished within `shutdown.grace` or waits durably, and new work is refused; a second signal ends it at once. SIGHUP reads the configuration again; on a terminal it ends the hub.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  enact serve\n  enact serve --store /var/lib/enact --json")]
 pub struct ServeArgs {}
@@ -27,7 +28,7 @@ impl ServeArgs {
     /// # Errors
     /// A store that is held or cannot be opened, a socket or an address that cannot be bound, a second signal.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
-        let mut ends = Ends::listen()?;
+        let (mut ends, mut reloads) = (Ends::of_service()?, HangUps::listen()?);
         let hub = Arc::new(Local::open(hub_config(desk.settings())).await?);
         let (server, http) = match bind(desk).await {
             Ok(doors) => doors,
@@ -37,6 +38,8 @@ impl ServeArgs {
             }
         };
         let url = http.as_ref().map(enact_server::Server::url);
+        let (again, level) = desk.again.take().ok_or(Failure::Unexpected)?;
+        let reload = Reload::new(again, level, http.as_ref().map(enact_server::Server::live));
         let path = server.path().to_owned();
         let (stop, mut stops) = mpsc::channel(1);
         let (end, ended) = watch::channel(false);
@@ -57,10 +60,13 @@ impl ServeArgs {
             tracing::warn!(%failure, "failed to say that the hub is ready");
         }
         let asked = hub.hub();
-        let reason = tokio::select! {
-            signal = ends.next() => signal.to_owned(),
-            Some(stop) = stops.recv() => format!("{}: {}", stop.actor, stop.reason),
-            reason = asked.asked_to_end() => reason,
+        let reason = loop {
+            tokio::select! {
+                signal = ends.next() => break signal.to_owned(),
+                Some(stop) = stops.recv() => break format!("{}: {}", stop.actor, stop.reason),
+                reason = asked.asked_to_end() => break reason,
+                () = reloads.next() => desk.sheet = reload.carry_out(&desk.sheet),
+            }
         };
         desk.out
             .note(&format!("ending ({reason}): new work is refused, what runs has {}", desk.sheet.settings.grace()));

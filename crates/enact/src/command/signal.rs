@@ -26,6 +26,16 @@ impl Ends {
         })
     }
 
+    /// Begins to listen as a service does: without a terminal there is none that could be closed, and `SIGHUP` asks for
+    /// something else.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn of_service() -> Result<Self, Failure> {
+        let ends = Self::listen()?;
+        Ok(if on_terminal() { ends } else { Self { hang_up: None, ..ends } })
+    }
+
     /// Waits for the next one and returns its name.
     ///
     /// # Cancel safety
@@ -37,6 +47,36 @@ impl Ends {
             Some(_) = next_of(self.hang_up.as_mut()) => "SIGHUP",
         }
     }
+}
+
+/// `SIGHUP` of a process without a terminal.
+pub struct HangUps(Option<Signal>);
+
+impl HangUps {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn listen() -> Result<Self, Failure> {
+        let listen = || signal(SignalKind::hangup());
+        let signal = (!on_terminal() && !ignores_hang_up()).then(listen).transpose();
+        signal.map(Self).map_err(|source| Failure::System { what: "listen for signals", source })
+    }
+
+    /// Waits for the next one; on a terminal none comes.
+    ///
+    /// # Cancel safety
+    /// No signal is lost.
+    pub async fn next(&mut self) {
+        if next_of(self.0.as_mut()).await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn on_terminal() -> bool {
+    use std::io::IsTerminal;
+    std::io::stdin().is_terminal() || std::io::stderr().is_terminal()
 }
 
 async fn next_of(signal: Option<&mut Signal>) -> Option<()> {

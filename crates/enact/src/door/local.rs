@@ -139,14 +139,21 @@ pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
     Some(enact_server::Config {
         tls,
         oidc: oidc_config(settings),
-        anonymous: settings.http_anonymous.0,
+        live: live(settings),
         anonymous_tenant: settings.tenant.clone(),
-        hosts: settings.http_hosts.0.clone(),
-        origins: settings.http_origins.0.clone(),
-        requests_per_second: settings.http_requests.0,
         connections: settings.http_connections.0 as usize,
         ..enact_server::Config::new(listen, super::tokens_folder(&settings.store))
     })
+}
+
+/// Returns what may change while that door serves.
+pub fn live(settings: &Settings) -> enact_server::Live {
+    enact_server::Live {
+        anonymous: settings.http_anonymous.0,
+        hosts: settings.http_hosts.0.clone(),
+        origins: settings.http_origins.0.clone(),
+        requests_per_second: settings.http_requests.0,
+    }
 }
 
 /// Returns the issuer whose tokens hold, if there is one.

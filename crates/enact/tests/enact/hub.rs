@@ -401,3 +401,40 @@ fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
     assert_eq!(store.run(&["stop"]).status.code(), Some(0));
     assert_eq!(hub.0.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing() {
+    let store = Store::new();
+    let file = store.path().join("enact.yaml");
+    std::fs::write(&file, "http: { anonymous: operator }\n").unwrap();
+    let log = store.path().join("log.txt");
+    let mut command = store.command(&["serve", "--json", "--config", "enact.yaml"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+    let mut hub = Hub(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let url = ready["http"].as_str().unwrap().to_owned();
+    let answered = || store.run(&["client", "--url", &url, "execution", "list"]).status.code() == Some(0);
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "{what}: {}", std::fs::read_to_string(&log).unwrap());
+        }
+    };
+    let said = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
+    assert!(answered());
+    std::fs::write(&file, "http: { anonymous: none }\nlimits: { running: 7 }\n").unwrap();
+    hub.signal(Signal::HUP);
+    until("nobody is anonymous", &|| !answered());
+    until("what waits is told", &|| said("limits.running"));
+    std::fs::write(&file, "http: { anonymous: king }\n").unwrap();
+    hub.signal(Signal::HUP);
+    until("the fault is told", &|| said("king"));
+    assert!(!answered(), "the former configuration goes on");
+    std::fs::write(&file, "http: { anonymous: viewer }\nlog: { level: error }\n").unwrap();
+    hub.signal(Signal::HUP);
+    until("viewers are anonymous", &answered);
+    hub.signal(Signal::TERM);
+    assert!(hub.0.wait().unwrap().success());
+}

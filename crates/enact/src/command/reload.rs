@@ -1,0 +1,91 @@
+//! What `enact serve` does on SIGHUP: the configuration is read again, as a whole; what can change while a hub runs does.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use enact_server::Live;
+use tokio::sync::watch;
+
+use crate::config::settle::{self, Entry};
+use crate::config::{Sheet, Sources};
+use crate::door::local::live;
+use crate::logging::Level;
+
+/// Keys whose new value holds at once.
+const AT_ONCE: [&str; 5] =
+    ["log.level", "http.anonymous", "http.hosts", "http.origins", "http.requests_per_second"];
+
+/// Where the configuration came from, to be read again.
+#[derive(Debug, Clone, Default)]
+pub struct Again {
+    /// The file that the command line names.
+    pub config: Option<PathBuf>,
+    /// What the command line sets.
+    pub flags: BTreeMap<&'static str, String>,
+}
+
+/// What changes while a hub runs.
+pub struct Reload {
+    again: Again,
+    level: Level,
+    http: Option<watch::Sender<Live>>,
+}
+
+impl Reload {
+    /// Knows where the configuration came from and where its values go.
+    pub fn new(again: Again, level: Level, http: Option<watch::Sender<Live>>) -> Self {
+        Self { again, level, http }
+    }
+
+    /// Reads the configuration again. With a fault in it nothing changes. Returns the sheet that holds from now on.
+    pub fn carry_out(&self, running: &Sheet) -> Sheet {
+        let read = Sources::read(self.again.config.as_deref(), self.again.flags.clone());
+        let sheet = match read.and_then(|sources| settle::settle(&sources)) {
+            Ok(sheet) => sheet,
+            Err(faults) => {
+                tracing::warn!(%faults, "the configuration has faults, and the former one goes on");
+                return running.clone();
+            }
+        };
+        let (held, waiting) = changed(running, &sheet);
+        self.level.set(sheet.settings.log_level);
+        if let Some(http) = &self.http {
+            http.send_replace(live(&sheet.settings));
+        }
+        if !waiting.is_empty() {
+            tracing::warn!(keys = %waiting.join(", "), "these keys changed and want a restart of the hub");
+        }
+        tracing::info!(keys = %held.join(", "), "the configuration was read again");
+        merged(running, sheet)
+    }
+}
+
+/// Returns the keys that changed: those that hold at once, and those that want a restart.
+fn changed<'a>(running: &'a Sheet, sheet: &'a Sheet) -> (Vec<&'a str>, Vec<&'a str>) {
+    let text = |sheet: &'a Sheet, key: &str| -> Option<&'a Entry> { sheet.entries.iter().find(|entry| entry.key == key) };
+    let keys = running.entries.iter().chain(&sheet.entries).map(|entry| entry.key.as_str());
+    let mut keys: Vec<&str> = keys
+        .filter(|key| text(running, key).map(|entry| &entry.value) != text(sheet, key).map(|entry| &entry.value))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().partition(|key| AT_ONCE.contains(key))
+}
+
+/// Lays the values that hold at once over those of the hub that runs.
+fn merged(running: &Sheet, new: Sheet) -> Sheet {
+    let mut sheet = running.clone();
+    let entries = sheet.entries.iter_mut().filter(|entry| AT_ONCE.contains(&entry.key.as_str()));
+    for entry in entries {
+        if let Some(found) = new.entries.iter().find(|found| found.key == entry.key) {
+            *entry = found.clone();
+        }
+    }
+    let (settings, new) = (&mut sheet.settings, new.settings);
+    settings.log_level = new.log_level;
+    settings.http_anonymous = new.http_anonymous;
+    settings.http_hosts = new.http_hosts;
+    settings.http_origins = new.http_origins;
+    settings.http_requests = new.http_requests;
+    sheet
+}
