@@ -63,6 +63,10 @@ impl Bed {
     }
 
     pub async fn with(set: impl FnOnce(&mut Config)) -> Self {
+        Self::with_hub(|_| (), set).await
+    }
+
+    pub async fn with_hub(set_hub: impl FnOnce(&mut HubConfig), set: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("store");
         let mut hub_config = HubConfig::new(&store);
@@ -71,6 +75,7 @@ impl Bed {
         let sink: enact_model::id::SinkId = "lines".parse().unwrap();
         hub_config.sinks.insert(sink.clone(), Arc::new(FileSink::new(&folder.path().join("events.jsonl"))));
         hub_config.policy.default_sinks = vec![sink];
+        set_hub(&mut hub_config);
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), store.join("access"));
         set(&mut config);
         let address = config.listen;

@@ -10,6 +10,7 @@ mod http;
 mod issuer;
 mod metrics;
 mod oidc;
+mod overload;
 mod pages;
 mod routes;
 mod secrets;

@@ -12,8 +12,7 @@ use crate::door::local::live;
 use crate::logging::Level;
 
 /// Keys whose new value holds at once.
-const AT_ONCE: [&str; 5] =
-    ["log.level", "http.anonymous", "http.hosts", "http.origins", "http.requests_per_second"];
+const AT_ONCE: [&str; 5] = ["log.level", "http.anonymous", "http.hosts", "http.origins", "http.requests_per_second"];
 
 /// Where the configuration came from, to be read again.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +61,8 @@ impl Reload {
 
 /// Returns the keys that changed: those that hold at once, and those that want a restart.
 fn changed<'a>(running: &'a Sheet, sheet: &'a Sheet) -> (Vec<&'a str>, Vec<&'a str>) {
-    let text = |sheet: &'a Sheet, key: &str| -> Option<&'a Entry> { sheet.entries.iter().find(|entry| entry.key == key) };
+    let text =
+        |sheet: &'a Sheet, key: &str| -> Option<&'a Entry> { sheet.entries.iter().find(|entry| entry.key == key) };
     let keys = running.entries.iter().chain(&sheet.entries).map(|entry| entry.key.as_str());
     let mut keys: Vec<&str> = keys
         .filter(|key| text(running, key).map(|entry| &entry.value) != text(sheet, key).map(|entry| &entry.value))
