@@ -123,22 +123,30 @@ impl<S: Store + 'static> Performer<S> {
     }
 
     /// Begins attempts one after the other, and reports together those whose hosts answer at once; each of the others goes on
-    /// in a task of its own.
+    /// in a task of its own, and the last one in this.
     async fn begin(self: Arc<Self>, ring: Arc<Ring<S>>, attempts: Vec<Attempt>) {
         let mut reports = Vec::with_capacity(attempts.len());
-        for attempt in attempts {
+        let mut last = None;
+        let mut attempts = attempts.into_iter();
+        while let Some(attempt) = attempts.next() {
             let name = (attempt.execution, attempt.number);
             let (performer, of) = (Arc::clone(&self), Arc::clone(&ring));
             let mut answer = Box::pin(async move { performer.attempt(&of, attempt).await });
             match std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
                 Poll::Ready(report) => reports.push((name, report)),
+                Poll::Pending if attempts.len() == 0 => last = Some((name, answer)),
                 Poll::Pending => {
                     let (performer, ring) = (Arc::clone(&self), Arc::clone(&ring));
                     self.spawn(async move { performer.report(&ring, vec![(name, answer.await)]).await });
                 }
             }
         }
-        self.report(&ring, reports).await;
+        if !reports.is_empty() {
+            self.report(&ring, reports).await;
+        }
+        if let Some((name, answer)) = last {
+            self.report(&ring, vec![(name, answer.await)]).await;
+        }
     }
 
     /// Tells the ring what was seen of attempts.

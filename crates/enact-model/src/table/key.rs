@@ -54,6 +54,7 @@ impl Parts {
     fn of(table: Table) -> Self {
         Self { few: [0; FEW], len: 0, many: Vec::new() }.byte(table as u8)
     }
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         match self.few.get_mut(self.len..self.len + bytes.len()) {
             Some(room) if self.many.is_empty() => {
@@ -70,7 +71,8 @@ impl Parts {
     }
     /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
     fn text(mut self, text: &str) -> Self {
-        if !text.as_bytes().contains(&0) {
+        // Names are short: to look at each byte is quicker than to look for one.
+        if text.bytes().all(|byte| byte != 0) {
             self.push(text.as_bytes());
             self.push(&[0, 0]);
             return self;
@@ -84,6 +86,7 @@ impl Parts {
         self.push(&[0, 0]);
         self
     }
+    #[inline]
     fn id(mut self, id: u128) -> Self {
         self.push(&id.to_be_bytes());
         self
@@ -96,6 +99,7 @@ impl Parts {
         self.push(&[byte]);
         self
     }
+    #[inline]
     fn key(self) -> Key {
         Key(if self.many.is_empty() { Bytes::from_buf_and_len(self.few, self.len) } else { self.many.into() })
     }

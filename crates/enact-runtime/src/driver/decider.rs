@@ -101,7 +101,7 @@ impl<V: View> Decider<V> {
     }
 
     fn answer(&mut self, commands: &[Command]) -> Result<Turn, ReadError> {
-        let mut working = Working::new(&self.view, &self.undurable);
+        let mut working = Working::new(&self.view, &self.undurable, commands.len());
         let mut turn = Turn { answers: Vec::with_capacity(commands.len()), ..Turn::default() };
         for command in commands {
             let mut command = Cow::Borrowed(command);

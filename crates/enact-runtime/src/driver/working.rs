@@ -1,7 +1,8 @@
 //! The working view: what the turn at hand has decided so far, over what was decided before it and may not be durable yet,
 //! over what is durable.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::collections::hash_map::{Entry, HashMap};
 
 use enact_engine::scratch::first_of;
 use enact_engine::view::{Need, View as EngineView};
@@ -13,6 +14,9 @@ use super::Durable;
 
 /// Rows read from the disk that are kept from one command to the next.
 const LOADED_MAX: usize = 10_000;
+
+/// Rows of its own that a command changes, most of the time: room is made for so many.
+const ROWS_OF_A_COMMAND: usize = 2;
 
 /// Rows by key; they are never gone through, for they have no order.
 type Rows = HashMap<Key, Option<Row>, foldhash::fast::RandomState>;
@@ -26,15 +30,15 @@ struct Changed {
 
 impl Changed {
     fn put(&mut self, change: Change) {
-        let Change { key, row } = change;
-        if let Some(held) = self.rows.get_mut(&key) {
-            *held = row;
-            return;
+        match self.rows.entry(change.key) {
+            Entry::Occupied(mut held) => drop(held.insert(change.row)),
+            Entry::Vacant(place) => {
+                if place.key().resident() {
+                    self.resident.insert(place.key().clone());
+                }
+                place.insert(change.row);
+            }
         }
-        if key.resident() {
-            self.resident.insert(key.clone());
-        }
-        self.rows.insert(key, row);
     }
     fn extend(&mut self, mut later: Self) {
         if self.rows.is_empty() {
@@ -119,8 +123,12 @@ pub(super) struct Working<'a, V: View> {
 }
 
 impl<'a, V: View> Working<'a, V> {
-    pub(super) fn new(view: &'a V, undurable: &'a Undurable) -> Self {
-        Self { view, undurable, changed: Changed::default(), changes: Vec::new(), loaded: Rows::default() }
+    /// Begins a turn of so many commands.
+    pub(super) fn new(view: &'a V, undurable: &'a Undurable, commands: usize) -> Self {
+        let mut changed = Changed::default();
+        changed.rows.reserve(commands * ROWS_OF_A_COMMAND);
+        let changes = Vec::with_capacity(commands * ROWS_OF_A_COMMAND);
+        Self { view, undurable, changed, changes, loaded: Rows::default() }
     }
     /// Takes in what a command has changed.
     pub(super) fn take(&mut self, changes: Vec<Change>) {
