@@ -92,6 +92,21 @@ impl CompiledOperation {
     }
 }
 
+/// The proof that somebody has held an output against the schema of an operation, and that it fits.
+#[derive(Debug, Clone)]
+pub struct Fits(Arc<CompiledOperation>);
+
+impl Fits {
+    /// Judges an output.
+    pub fn judge(operation: &Arc<CompiledOperation>, output: &Value) -> Option<Self> {
+        operation.validate_output(output).is_empty().then(|| Self(Arc::clone(operation)))
+    }
+    /// Returns whether it was this operation's schema, and not that of another version or of another time.
+    pub fn is_of(&self, operation: &Arc<CompiledOperation>) -> bool {
+        Arc::ptr_eq(&self.0, operation)
+    }
+}
+
 #[derive(Debug)]
 struct Compiled {
     schema: Option<Json>,

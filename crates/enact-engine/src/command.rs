@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use enact_catalog::schema::Fits;
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::{Component, Solution};
 use enact_model::digest::Digest;
@@ -57,7 +58,7 @@ pub enum CommandBody {
         suppressed: u64,
     },
     /// What a host saw. `output` and `input` are the values where record and execution carry them by reference; `raw` is
-    /// output that will not do, already in the artifact store.
+    /// output that will not do, already in the artifact store. `fits` spares the rules to judge a plain output once more.
     Observe {
         tenant: TenantId,
         execution: ExecutionId,
@@ -66,6 +67,7 @@ pub enum CommandBody {
         output: Option<Json>,
         input: Option<Json>,
         raw: Option<StoredArtifact>,
+        fits: Option<Fits>,
     },
     /// Time has passed.
     Tick,

@@ -66,6 +66,9 @@ pub(crate) fn start(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Ex
 
 /// Gives freed slots to those that wait: first those of the gate, then those of the hub.
 pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option<&Gate>) -> Result<(), Need> {
+    if nobody_waits(scratch)? {
+        return Ok(());
+    }
     if let Some(gate) = gate {
         // Versions of one operation share a gate and may differ in their limits: that of the one who waits counts.
         while let Some(execution) = next(scratch, &gate.name)?
@@ -80,6 +83,12 @@ pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option
         start(scratch, world, &execution)?;
     }
     Ok(())
+}
+
+/// Tells at once what is true nearly always: everything that is open has a slot of the hub, so no queue has anybody in it.
+fn nobody_waits(scratch: &Scratch<'_>) -> Result<bool, Need> {
+    let open = scratch.tally_row(&Key::tally_all())?.map_or(0, |row| row.open);
+    Ok(open == u64::from(taken(scratch, HUB_QUEUE)?))
 }
 
 /// Starts what is called for, if it waits for nothing but a slot of the hub.

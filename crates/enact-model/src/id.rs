@@ -1,8 +1,9 @@
 //! Ids and names: newtypes with a printable prefix, parsed at the door and carried as proof.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
@@ -137,7 +138,7 @@ macro_rules! name {
         impl FromStr for $name {
             type Err = ParseIdError;
             fn from_str(text: &str) -> Result<Self, ParseIdError> {
-                $check(text).map(|text| Self(text.into())).map_err(|reason| ParseIdError::new(stringify!($name), text, reason))
+                $check(text).map(|text| Self((&*text).into())).map_err(|reason| ParseIdError::new(stringify!($name), text, reason))
             }
         }
         text_serde!($name);
@@ -147,7 +148,7 @@ macro_rules! name {
 /// Longest name, in bytes: it stands in keys, paths and URLs.
 pub const NAME_MAX: usize = 128;
 
-fn label(text: &str) -> Result<String, &'static str> {
+fn label(text: &str) -> Result<Cow<'_, str>, &'static str> {
     if text.trim().is_empty() {
         return Err("it is blank");
     }
@@ -157,12 +158,25 @@ fn label(text: &str) -> Result<String, &'static str> {
     if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-:@".contains(&b)) {
         return Err("only letters, digits and . _ - : @ may stand in it");
     }
-    Ok(text.to_owned())
+    Ok(Cow::Borrowed(text))
+}
+
+/// Returns whether a name is in its canonical form, as nearly every one is.
+fn is_kebab(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.len() <= NAME_MAX
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(plain)
+        && !text.ends_with('-')
+        && !text.contains("--")
 }
 
 /// `createItem`, `create_item` and `create-item` are one name; kebab-case is the canonical one.
-fn kebab(text: &str) -> Result<String, &'static str> {
-    let text = label(text)?;
+fn kebab(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    if is_kebab(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    label(text)?;
     let mut out = String::with_capacity(text.len() + 4);
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
@@ -191,15 +205,18 @@ fn kebab(text: &str) -> Result<String, &'static str> {
     if out.ends_with('-') {
         return Err("it must not end with - or _");
     }
-    Ok(out)
+    Ok(Cow::Owned(out))
 }
 
-fn dotted(text: &str) -> Result<String, &'static str> {
+fn dotted(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    if text.len() < NAME_MAX && text.split('.').all(is_kebab) {
+        return Ok(Cow::Borrowed(text));
+    }
     let parts = text.split('.').map(kebab).collect::<Result<Vec<_>, _>>()?;
-    if parts.iter().map(String::len).sum::<usize>() + parts.len() > NAME_MAX * 3 {
+    if parts.iter().map(|part| part.len()).sum::<usize>() + parts.len() > NAME_MAX * 3 {
         return Err("it is too long");
     }
-    Ok(parts.join("."))
+    Ok(Cow::Owned(parts.join(".")))
 }
 
 name!(/// Names a tenant.
@@ -215,16 +232,22 @@ name!(/// Names a sink of the outbox.
 name!(/// Names what an intent asks for: a selector or a type that a component or a solution binds, in kebab-case.
     IntentType, dotted);
 
+/// The name of the tenant, the session and the solution that are meant where none is named: one text for all of them.
+fn default_name() -> Arc<str> {
+    static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+    Arc::clone(&DEFAULT)
+}
+
 impl TenantId {
     /// The tenant of a door that knows no credentials.
     pub fn default_tenant() -> Self {
-        Self("default".into())
+        Self(default_name())
     }
 }
 impl SessionId {
     /// The session of an intent that names none.
     pub fn default_session() -> Self {
-        Self("default".into())
+        Self(default_name())
     }
     /// Returns whether it is that session.
     pub fn is_default(&self) -> bool {
@@ -234,7 +257,7 @@ impl SessionId {
 impl SolutionId {
     /// The solution of an intent that names none.
     pub fn default_solution() -> Self {
-        Self("default".into())
+        Self(default_name())
     }
 }
 

@@ -55,7 +55,11 @@ pub enum JsonFault {
 
 /// A JSON value as canonical text; cloning is cheap, equality is equality of the text.
 #[derive(Clone)]
-pub struct Json(Arc<RawValue>);
+pub struct Json {
+    text: Arc<RawValue>,
+    /// Whether this process has made or judged it; what was read back may come from somebody who has not.
+    canonical: bool,
+}
 
 impl Json {
     /// Parses a text within the default limits.
@@ -97,7 +101,8 @@ impl Json {
     }
 
     fn trusted(text: String) -> Self {
-        Self(RawValue::from_string(text).expect("the canonical writer writes JSON").into())
+        let text = RawValue::from_string(text).expect("the canonical writer writes JSON").into();
+        Self { text, canonical: true }
     }
 
     /// The value `null`.
@@ -107,7 +112,15 @@ impl Json {
 
     /// Returns the canonical text.
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        self.text.get()
+    }
+
+    /// Brings a text that was read back, and that nobody may have judged, to canonical form.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub fn judged(self) -> Result<Self, JsonError> {
+        if self.canonical { Ok(self) } else { Self::parse(self.as_str()) }
     }
 
     /// Returns the parsed value; its numbers keep every digit, and an exponent gets its sign.
@@ -147,13 +160,13 @@ impl fmt::Display for Json {
 }
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        self.text.serialize(serializer)
     }
 }
 impl<'de> Deserialize<'de> for Json {
     /// Reads what this crate wrote; text from outside goes through [`Json::parse`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(Box::<RawValue>::deserialize(deserializer)?.into()))
+        Ok(Self { text: Box::<RawValue>::deserialize(deserializer)?.into(), canonical: false })
     }
 }
 

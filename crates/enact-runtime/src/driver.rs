@@ -16,6 +16,7 @@ use enact_model::table::{ComponentState, IntentRow, Key, KeyRange, Row, Table};
 use enact_store::contract::{Batch, Order, ReadError, Store, View};
 
 mod decider;
+mod working;
 
 pub use decider::{Decided, Decider};
 
@@ -40,8 +41,8 @@ pub struct Turn {
     pub answers: Vec<Answer>,
     /// What is to be done now, in order.
     pub effects: Vec<Effect>,
-    /// Executions that were settled.
-    pub settled: Vec<ExecutionId>,
+    /// Executions that were settled, as they are now.
+    pub settled: Vec<Arc<Execution>>,
     /// The records that were made.
     pub batch: Batch,
     /// The catalog, if it changed.

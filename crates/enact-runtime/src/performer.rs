@@ -1,6 +1,6 @@
 //! The performer: hands attempts to hosts, brings their bytes to safety, and reports what was seen to the ring.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use enact_catalog::catalog::Entry;
 use enact_catalog::effects;
-use enact_catalog::schema::CompiledOperation;
+use enact_catalog::schema::{CompiledOperation, Fits};
 use enact_engine::command::CommandBody;
 use enact_engine::effect::Effect;
 use enact_engine::reconcile::{Finding, finding};
@@ -19,6 +20,7 @@ use enact_host::contract::{
     ResolvedFile, Stop, StopKind,
 };
 use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
+use enact_model::descriptor::Operation;
 use enact_model::execution::{Execution, StopCause};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::json::{Json, JsonLimits};
@@ -41,6 +43,17 @@ use crate::trace::TraceContext;
 /// Largest output that is held against its schema on a thread that must not block, in bytes.
 const JUDGED_HERE_MAX_BYTES: usize = 16 * 1024;
 
+/// Attempts that one task begins: few enough that all threads of the runtime have a part in them.
+const TOGETHER_MAX: usize = 16;
+
+/// An attempt that is to be made.
+struct Attempt {
+    tenant: TenantId,
+    execution: ExecutionId,
+    number: u32,
+    cancel: CancelToken,
+}
+
 /// The artifact store as hosts see it.
 #[derive(Clone)]
 pub(crate) struct Source(pub(crate) Artifacts);
@@ -60,7 +73,7 @@ pub(crate) struct Performer<S: Store> {
     ring: OnceLock<Arc<Ring<S>>>,
     hosts: BTreeMap<&'static str, Arc<dyn Host>>,
     artifacts: Artifacts,
-    running: Mutex<BTreeMap<ExecutionId, (u32, CancelSource)>>,
+    running: Mutex<HashMap<ExecutionId, (u32, CancelSource)>>,
     tasks: Mutex<JoinSet<()>>,
     lines: Lines,
     runtime: tokio::runtime::Handle,
@@ -89,19 +102,84 @@ impl<S: Store + 'static> Performer<S> {
 
     /// Performs effects in their order; it never blocks.
     pub(crate) fn perform(self: &Arc<Self>, effects: Vec<Effect>) {
+        let Some(ring) = self.ring.get() else { return };
+        let mut attempts = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Invoke { tenant, execution, attempt } => self.invoke(tenant, execution, attempt),
+                Effect::Invoke { tenant, execution, attempt } => {
+                    let (source, cancel) = CancelSource::new();
+                    self.lock().insert(execution, (attempt, source));
+                    attempts.push(Attempt { tenant, execution, number: attempt, cancel });
+                }
                 Effect::Stop { tenant, execution, .. } => self.stop(&tenant, execution),
                 Effect::Publish { sink, .. } => self.lines.poke(&sink),
             }
         }
+        while !attempts.is_empty() {
+            let rest = attempts.split_off(attempts.len().min(TOGETHER_MAX));
+            let together = std::mem::replace(&mut attempts, rest);
+            self.spawn(Arc::clone(self).begin(Arc::clone(ring), together));
+        }
+    }
+
+    /// Begins attempts one after the other, and reports together those whose hosts answer at once; each of the others goes on
+    /// in a task of its own, and the last one in this.
+    async fn begin(self: Arc<Self>, ring: Arc<Ring<S>>, attempts: Vec<Attempt>) {
+        let mut reports = Vec::with_capacity(attempts.len());
+        let mut last = None;
+        let mut attempts = attempts.into_iter();
+        while let Some(attempt) = attempts.next() {
+            let name = (attempt.execution, attempt.number);
+            let (performer, of) = (Arc::clone(&self), Arc::clone(&ring));
+            let mut answer = Box::pin(async move { performer.attempt(&of, attempt).await });
+            match std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+                Poll::Ready(report) => reports.push((name, report)),
+                Poll::Pending if attempts.len() == 0 => last = Some((name, answer)),
+                Poll::Pending => {
+                    let (performer, ring) = (Arc::clone(&self), Arc::clone(&ring));
+                    self.spawn(async move { performer.report(&ring, vec![(name, answer.await)]).await });
+                }
+            }
+        }
+        if !reports.is_empty() {
+            self.report(&ring, reports).await;
+        }
+        if let Some((name, answer)) = last {
+            self.report(&ring, vec![(name, answer.await)]).await;
+        }
+    }
+
+    /// Tells the ring what was seen of attempts.
+    async fn report(&self, ring: &Ring<S>, reports: Vec<((ExecutionId, u32), Option<CommandBody>)>) {
+        let (attempts, reports): (Vec<_>, Vec<_>) = reports.into_iter().unzip();
+        crash::point("host-before-report");
+        // A ring that has ended finds the attempts unanswered when it starts again.
+        let _ = ring.tell_all(&self.actor, reports.into_iter().flatten().collect()).await;
+        // Only now: a shutdown waits for what runs, and an answer on its way must not come after its end.
+        let mut running = self.lock();
+        for (execution, attempt) in attempts {
+            if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
+                running.remove(&execution);
+            }
+        }
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(task, &self.runtime);
     }
 
     /// Gives up what is still at a host, and returns when nothing of it holds the ring or the store any more.
     pub(crate) async fn end(&self) {
-        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        tasks.shutdown().await;
+        loop {
+            let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            if tasks.is_empty() {
+                return;
+            }
+            // What was just begun may have given itself a task meanwhile.
+            tasks.shutdown().await;
+        }
     }
 
     /// Returns whether a host has an attempt of this execution now, or its answer is on its way to the ring.
@@ -125,7 +203,7 @@ impl<S: Store + 'static> Performer<S> {
         &self.lines
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ExecutionId, (u32, CancelSource)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ExecutionId, (u32, CancelSource)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -141,32 +219,16 @@ impl<S: Store + 'static> Performer<S> {
         }
     }
 
-    fn invoke(self: &Arc<Self>, tenant: TenantId, execution: ExecutionId, attempt: u32) {
-        let Some(ring) = self.ring.get().cloned() else { return };
-        let (source, token) = CancelSource::new();
-        self.lock().insert(execution, (attempt, source));
-        let performer = Arc::clone(self);
-        let task = async move {
-            if let Some(report) = performer.attempt(&ring, &tenant, execution, attempt, token).await {
-                let Report { observation, output, input, raw } = report;
-                let observation = Box::new(observation);
-                let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
-                crash::point("host-before-report");
-                // A ring that has ended finds the attempt unanswered when it starts again.
-                let _ = ring.tell(&performer.actor, body).await;
-            }
-            // Only now: a shutdown waits for what runs, and an answer on its way must not come after its end.
-            let mut running = performer.lock();
-            if running.get(&execution).is_some_and(|(held, _)| *held == attempt) {
-                running.remove(&execution);
-            }
-        };
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(task, &self.runtime);
+    /// Makes an attempt; returns what is to be told of it, if it was still to be made.
+    async fn attempt(&self, ring: &Arc<Ring<S>>, attempt: Attempt) -> Option<CommandBody> {
+        let Attempt { tenant, execution, number, cancel } = attempt;
+        let Report { observation, output, input, raw, fits } =
+            self.seen_of(ring, &tenant, execution, number, cancel).await?;
+        let observation = Box::new(observation);
+        Some(CommandBody::Observe { tenant, execution, attempt: number, observation, output, input, raw, fits })
     }
 
-    async fn attempt(
+    async fn seen_of(
         &self,
         ring: &Arc<Ring<S>>,
         tenant: &TenantId,
@@ -183,7 +245,10 @@ impl<S: Store + 'static> Performer<S> {
                 return Some(Report::fault(fault, started_at, started_at, None));
             }
         };
-        let Some(operation) = ring.catalog().operation(&execution.selector, &execution.pin.version).cloned() else {
+        let catalog = ring.catalog();
+        let entry = catalog.entry(&execution.pin.name, &execution.pin.version);
+        let Some((entry, operation)) = entry.and_then(|entry| Some((entry, entry.operation(&execution.selector)?)))
+        else {
             let fault = FaultKind::HostGone
                 .fault(format!("component {} {} is not known", execution.pin.name, execution.pin.version));
             return Some(Report::fault(fault, started_at, ring.now(), None));
@@ -193,10 +258,10 @@ impl<S: Store + 'static> Performer<S> {
             Err(fault) => return Some(Report::fault(fault, started_at, ring.now(), None)),
         };
         let brought = execution.intent.parameters.inline().is_none().then(|| input.clone());
-        let budget = budget(&execution, &operation, started_at);
+        let budget = budget(&execution, operation, started_at);
         // The host keeps the deadline; the guard is for a host that does not.
         let limit = budget + STOP_LIMIT;
-        let call = self.call(ring, &execution, input, budget, cancel);
+        let call = self.call(ring, &execution, (entry, operation), input, budget, cancel);
         crash::point("host-before-attempt");
         let seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
             Ok(Some(seen)) => seen,
@@ -211,7 +276,7 @@ impl<S: Store + 'static> Performer<S> {
         };
         crash::point("host-after-attempt");
         let answers_parent = execution.parent.is_some();
-        Some(self.keep(seen, &operation, brought, answers_parent).await)
+        Some(self.keep(seen, operation, brought, answers_parent).await)
     }
 
     /// Loads the input, from its record or from the artifact store.
@@ -233,27 +298,20 @@ impl<S: Store + 'static> Performer<S> {
         &self,
         ring: &Arc<Ring<S>>,
         execution: &Arc<Execution>,
+        (entry, operation): (&Entry, &CompiledOperation),
         argument: Json,
         budget: Duration,
         cancel: CancelToken,
     ) -> HostObservation {
         let started_at = ring.now();
         let refused = |fault: Fault| HostObservation::fault(fault, started_at, ring.now());
-        let catalog = ring.catalog();
-        let entry = catalog.entry(&execution.pin.name, &execution.pin.version).cloned();
-        let Some((entry, host)) = entry.and_then(|entry| {
-            let host = self.hosts.get(entry.component().shape.key()).cloned()?;
-            Some((entry, host))
-        }) else {
+        let (component, operation) = (entry.component(), operation.operation());
+        let Some(host) = self.hosts.get(component.shape.key()) else {
             return refused(FaultKind::HostGone.fault(format!("no host runs component {}", execution.pin.name)));
         };
-        let component = Arc::clone(entry.component());
-        if let Err(fault) = host.start(Arc::clone(&component), entry.digest()).await {
+        if let Err(fault) = host.start(Arc::clone(component), entry.digest()).await {
             return refused(fault);
         }
-        let Some(operation) = component.operation(&execution.selector.service, &execution.selector.operation) else {
-            return refused(FaultKind::UnknownOperation.fault(format!("{} has no such operation", execution.selector)));
-        };
         let mut files = BTreeMap::new();
         let referenced = match effects::look_for_references(operation) {
             true => effects::referenced(operation, &argument.to_value()),
@@ -270,13 +328,13 @@ impl<S: Store + 'static> Performer<S> {
                 files.insert(pointer, ResolvedFile { digest, name, media_type, size });
             }
         }
-        let context = match context(execution, &catalog, budget, self.share) {
+        let context = match context(execution, operation, self.share) {
             Ok(context) => context,
             Err(error) => return refused(FaultKind::HostPanicked.fault(error.to_string())),
         };
         let call = Call {
             context,
-            component: Arc::clone(&component),
+            component: Arc::clone(component),
             digest: entry.digest(),
             service: execution.selector.service.clone(),
             operation_name: execution.selector.operation.clone(),
@@ -302,17 +360,19 @@ impl<S: Store + 'static> Performer<S> {
         let artifacts = self.artifacts.clone();
         let operation = Arc::clone(operation);
         // Most replies are small and fit: to judge them here costs less than a thread that may block.
-        let refused = match &taken {
+        let judged = match &taken {
             HostSeen::Replied(reply) if reply.output.as_str().len() <= JUDGED_HERE_MAX_BYTES => {
-                Some(is_refused(&operation, &reply.output))
+                Some(judge(&operation, &reply.output))
             }
             _ => None,
         };
         let cheap = match &taken {
             HostSeen::Fault(_) => raw_output.is_none(),
-            HostSeen::Replied(reply) => reply.produced.is_empty() && refused == Some(false),
+            HostSeen::Replied(reply) => {
+                reply.produced.is_empty() && judged.as_ref().is_some_and(|judged| !judged.is_refused())
+            }
         };
-        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output, refused, answers_parent);
+        let keep = move || keep_bytes(&artifacts, &operation, taken, raw_output, judged, answers_parent);
         let kept = if cheap {
             keep()
         } else {
@@ -326,7 +386,7 @@ impl<S: Store + 'static> Performer<S> {
         // The scratch folder goes with the host's observation, now that its bytes are safe.
         drop(seen);
         let observation = Observation { seen: kept.seen, started_at, ended_at, instance };
-        Report { observation, output: kept.output, input, raw: kept.raw }
+        Report { observation, output: kept.output, input, raw: kept.raw, fits: kept.fits }
     }
 }
 
@@ -336,12 +396,13 @@ struct Report {
     output: Option<Json>,
     input: Option<Json>,
     raw: Option<StoredArtifact>,
+    fits: Option<Fits>,
 }
 
 impl Report {
     fn fault(fault: Fault, started_at: Timestamp, ended_at: Timestamp, input: Option<Json>) -> Self {
         let observation = Observation { seen: Seen::Fault(fault), started_at, ended_at, instance: None };
-        Self { observation, output: None, input, raw: None }
+        Self { observation, output: None, input, raw: None, fits: None }
     }
 }
 
@@ -349,26 +410,45 @@ struct Kept {
     seen: Seen,
     output: Option<Json>,
     raw: Option<StoredArtifact>,
+    fits: Option<Fits>,
 }
 
 impl Kept {
     fn fault(fault: Fault) -> Self {
-        Self { seen: Seen::Fault(fault), output: None, raw: None }
+        Self { seen: Seen::Fault(fault), output: None, raw: None, fits: None }
     }
 }
 
-/// Tells whether the rules will refuse an output for its schema.
-fn is_refused(operation: &CompiledOperation, output: &Json) -> bool {
-    let judged = operation.operation().output.is_some() && operation.operation().result.is_none();
-    judged && !operation.validate_output(&output.to_value()).is_empty()
+/// What an output is by its schema.
+enum Judged {
+    Fits(Fits),
+    /// The rules will refuse it.
+    Refused,
+    /// Another output is made of it, and that one is judged.
+    Later,
+}
+
+impl Judged {
+    fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused)
+    }
+}
+
+fn judge(operation: &Arc<CompiledOperation>, output: &Json) -> Judged {
+    if operation.operation().result.is_some() {
+        return Judged::Later;
+    }
+    // Without a schema there is nothing to look at.
+    let output = operation.operation().output.as_ref().map_or(serde_json::Value::Null, |_| output.to_value());
+    Fits::judge(operation, &output).map_or(Judged::Refused, Judged::Fits)
 }
 
 fn keep_bytes(
     artifacts: &Artifacts,
-    operation: &CompiledOperation,
+    operation: &Arc<CompiledOperation>,
     seen: HostSeen,
     raw_output: Option<ProducedFile>,
-    refused: Option<bool>,
+    judged: Option<Judged>,
     answers_parent: bool,
 ) -> Kept {
     let raw = raw_output.and_then(|file| store(artifacts, file).ok());
@@ -399,8 +479,8 @@ fn keep_bytes(
                 return Kept::fault(FaultKind::StoreUnavailable.fault(describe(&error)));
             }
             // An output that will be refused is kept as it was, before the refusal is logged.
-            let refused = refused.unwrap_or_else(|| is_refused(operation, &reply.output));
-            let raw = match (raw, refused) {
+            let judged = judged.unwrap_or_else(|| judge(operation, &reply.output));
+            let raw = match (raw, judged.is_refused()) {
                 (None, true) => artifacts.put_bytes(text.as_bytes()).ok().map(|kept| StoredArtifact {
                     name: "raw-output.json".to_owned(),
                     media_type: "application/json".to_owned(),
@@ -411,7 +491,8 @@ fn keep_bytes(
             };
             let full = matches!(output, Payload::Stored { .. }).then(|| reply.output.clone());
             let seen = Seen::Replied(Reply { output, envelope: reply.envelope, artifacts: stored });
-            Kept { seen, output: full, raw }
+            let fits = if let Judged::Fits(fits) = judged { Some(fits) } else { None };
+            Kept { seen, output: full, raw, fits }
         }
     }
 }
@@ -452,8 +533,7 @@ fn budget(execution: &Execution, operation: &CompiledOperation, now: Timestamp) 
 
 fn context(
     execution: &Execution,
-    catalog: &enact_catalog::catalog::Catalog,
-    budget: Duration,
+    operation: &Operation,
     share: f64,
 ) -> Result<ExecutionContext, enact_model::context::ContextMismatch> {
     let intent = &execution.intent;
@@ -463,12 +543,9 @@ fn context(
         session_id: intent.session_id.clone(),
         solution_id: intent.solution_id.clone(),
     };
-    let timeout = catalog
-        .operation(&execution.selector, &execution.pin.version)
-        .map_or(budget, |operation| operation.operation().timeout());
     let facts = AttemptFacts {
         attempt: execution.attempt,
-        deadline_at: deadline(execution, timeout, execution.accepted_at),
+        deadline_at: deadline(execution, operation.timeout(), execution.accepted_at),
         idempotency_token: execution.id.to_string(),
         trace: TraceContext::of(execution, share).traceparent(execution.attempt),
     };

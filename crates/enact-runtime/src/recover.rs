@@ -62,7 +62,7 @@ pub(crate) fn answer_for_former<S: Store>(
         let seen = Seen::Fault(lost(execution, reaped));
         let observation = Box::new(Observation { seen, started_at: now, ended_at: now, instance: None });
         let (output, input, raw) = (None, None, None);
-        let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
+        let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw, fits: None };
         let seed = seed.wrapping_add(1 + commands.len() as u128);
         commands.push(Command { time: now, seed, actor: Arc::clone(&actor), body });
     }

@@ -4,16 +4,19 @@
 mod committing;
 mod deciding;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use enact_catalog::catalog::Catalog;
 use enact_engine::command::{Answer, CommandBody};
 use enact_engine::effect::Effect;
+use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Store, View as _};
+use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
@@ -43,13 +46,24 @@ pub enum RingError {
 /// Something that only the owner of a `T` may do with it, between two turns; what it returns tells the caller.
 type Errand<T> = Box<dyn FnOnce(&mut T) -> Reply + Send>;
 type Reply = Box<dyn FnOnce() + Send>;
-type Asker = Option<oneshot::Sender<Result<Answer, RingError>>>;
+type Asker = Option<Asking>;
+
+/// Who asked for a command.
+struct Asking {
+    answer: oneshot::Sender<Result<Answer, RingError>>,
+    /// Gets the execution that the command began, once it is settled; it is let go if there is none.
+    settled: Option<oneshot::Sender<Arc<Execution>>>,
+}
 
 enum Input<S: Store> {
     Command {
         actor: Arc<str>,
         body: CommandBody,
         reply: Asker,
+    },
+    Commands {
+        actor: Arc<str>,
+        bodies: Vec<CommandBody>,
     },
     /// For the one who decides.
     Rule(Errand<Decider<S::View>>),
@@ -60,14 +74,36 @@ enum Input<S: Store> {
 
 /// Who is told that an execution is settled.
 #[derive(Debug, Default)]
-struct Waiters(Mutex<BTreeMap<ExecutionId, Vec<oneshot::Sender<()>>>>);
+struct Waiters(Mutex<HashMap<ExecutionId, Waiting>>);
+
+/// Nearly always one.
+type Waiting = SmallVec<[oneshot::Sender<Arc<Execution>>; 1]>;
 
 impl Waiters {
-    fn tell(&self, settled: Vec<ExecutionId>) {
-        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for waiting in settled.into_iter().filter_map(|execution| waiters.remove(&execution)).flatten() {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Answers commands, and keeps who waits until the execution that a command began is settled.
+    fn answer(&self, askers: Vec<Asker>, answers: Vec<Answer>) {
+        let mut waiters = self.lock();
+        for (asker, answer) in askers.into_iter().zip(answers) {
+            let Some(Asking { answer: reply, settled }) = asker else { continue };
+            let begun = if let Answer::Accepted(execution) = &answer { Some(*execution) } else { None };
             // A caller that went away needs no answer.
-            let _ = waiting.send(());
+            if reply.send(Ok(answer)).is_ok()
+                && let (Some(execution), Some(settled)) = (begun, settled)
+            {
+                waiters.entry(execution).or_default().push(settled);
+            }
+        }
+    }
+    fn tell(&self, settled: Vec<Arc<Execution>>) {
+        let mut waiters = self.lock();
+        for execution in settled {
+            for waiting in waiters.remove(&execution.id).into_iter().flatten() {
+                // A caller that went away needs no answer.
+                let _ = waiting.send(Arc::clone(&execution));
+            }
         }
     }
 }
@@ -158,9 +194,37 @@ where
     /// A command that was sent is carried out even if nobody waits for its answer.
     pub async fn ask(&self, actor: &Arc<str>, body: CommandBody) -> Result<Answer, RingError> {
         let (reply, answer) = oneshot::channel();
-        let input = Input::Command { actor: Arc::clone(actor), body, reply: Some(reply) };
+        let reply = Some(Asking { answer: reply, settled: None });
+        let input = Input::Command { actor: Arc::clone(actor), body, reply };
         self.sender.send(input).await.map_err(|_| RingError::Ended)?;
         answer.await.map_err(|_| RingError::Ended)?
+    }
+
+    /// Sends a command that may begin an execution, and waits until that is settled, at most so long. Returns what the command
+    /// came to, and the execution if it has settled: whoever waits for it is woken once, not for each of the two.
+    ///
+    /// # Errors
+    /// As [`Ring::ask`].
+    ///
+    /// # Cancel safety
+    /// As [`Ring::ask`].
+    pub async fn ask_to_settle(
+        &self,
+        actor: &Arc<str>,
+        body: CommandBody,
+        limit: Duration,
+    ) -> Result<(Answer, Option<Arc<Execution>>), RingError> {
+        let (reply, answer) = oneshot::channel();
+        let (settle, settled) = oneshot::channel();
+        let reply = Some(Asking { answer: reply, settled: Some(settle) });
+        let input = Input::Command { actor: Arc::clone(actor), body, reply };
+        self.sender.send(input).await.map_err(|_| RingError::Ended)?;
+        let settled = tokio::time::timeout(limit, settled).await.ok().and_then(Result::ok);
+        let answer = answer.await.map_err(|_| RingError::Ended)??;
+        if let (Answer::Accepted(execution), None) = (&answer, &settled) {
+            self.forget(*execution);
+        }
+        Ok((answer, settled))
     }
 
     /// Sends a command whose answer nobody needs.
@@ -169,6 +233,18 @@ where
     /// When the ring has ended.
     pub async fn tell(&self, actor: &Arc<str>, body: CommandBody) -> Result<(), RingError> {
         let input = Input::Command { actor: Arc::clone(actor), body, reply: None };
+        self.sender.send(input).await.map_err(|_| RingError::Ended)
+    }
+
+    /// Sends commands whose answers nobody needs; they are decided one after the other in one turn.
+    ///
+    /// # Errors
+    /// When the ring has ended.
+    pub async fn tell_all(&self, actor: &Arc<str>, bodies: Vec<CommandBody>) -> Result<(), RingError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let input = Input::Commands { actor: Arc::clone(actor), bodies };
         self.sender.send(input).await.map_err(|_| RingError::Ended)
     }
 
@@ -227,9 +303,9 @@ where
     }
 
     /// Returns a receiver that resolves when the execution settles; register first, then look whether it has.
-    pub fn settlement(&self, execution: ExecutionId) -> oneshot::Receiver<()> {
+    pub fn settlement(&self, execution: ExecutionId) -> oneshot::Receiver<Arc<Execution>> {
         let (sender, receiver) = oneshot::channel();
-        let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = self.waiters.lock();
         let waiting = waiters.entry(execution).or_default();
         waiting.retain(|sender| !sender.is_closed());
         waiting.push(sender);
@@ -237,7 +313,7 @@ where
     }
     /// Forgets those who no longer wait for an execution.
     pub fn forget(&self, execution: ExecutionId) {
-        let mut waiters = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiters = self.waiters.lock();
         if let Some(waiting) = waiters.get_mut(&execution) {
             waiting.retain(|sender| !sender.is_closed());
             if waiting.is_empty() {

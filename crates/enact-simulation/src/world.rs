@@ -194,7 +194,7 @@ impl World {
                 let input = self.oracle.life(execution).filter(|life| life.intent.parameters.inline().is_none());
                 let input = input.map(|life| life.input.clone());
                 let Report { output, raw, .. } = report;
-                CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw }
+                CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw, fits: None }
             }
         }
     }

@@ -57,7 +57,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let LogConfig { segment_bytes, first_segment_bytes, background, .. } = LogConfig::default();
-        let flush_every = Duration::from_millis(100);
+        let flush_every = Duration::from_millis(250);
         Self { segment_bytes, first_segment_bytes, background, flush_every, dirty_max: 32 * 1024 }
     }
 }

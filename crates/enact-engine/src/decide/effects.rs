@@ -1,9 +1,11 @@
 //! What a handler returned and what its operation declares become records, all of it or nothing.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use enact_catalog::effects;
+use enact_catalog::schema::Fits;
 use enact_model::conclusion::Conclusion;
 use enact_model::envelope::{EventAsked, ReferenceAsked, StateChange, StateScope};
 use enact_model::execution::Execution;
@@ -47,20 +49,22 @@ struct Plan {
     names: BTreeMap<String, ReferenceId>,
 }
 
-/// Checks a reply and records its effects.
+/// Checks a reply and records its effects. The output is looked into only if something is declared over it, or nobody has
+/// judged it yet.
 pub(super) fn complete(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
     command: &Command,
     execution: &Execution,
     reply: &Reply,
-    output: &Value,
+    (output, fits): (&impl Deref<Target = Value>, Option<&Fits>),
 ) -> Result<Completion, Need> {
     let Some(compiled) = world.operation(execution) else {
         return Ok(Completion::Refused(Box::new(FaultKind::HostGone.fault("the operation is no longer known"))));
     };
     let operation = compiled.operation();
-    let input = if effects::are_declared(operation) { command.input(execution) } else { Value::Null };
+    let are_declared = effects::are_declared(operation);
+    let input = if are_declared { command.input(execution) } else { Value::Null };
     let mut plan = Plan::default();
     let mut ids = Ids::after(command, scratch);
 
@@ -69,12 +73,15 @@ pub(super) fn complete(
         let reference = plan.artifact(scratch, &mut ids, execution, artifact)?;
         artifacts.push(reference.to_json().to_value());
     }
-    let declared = match effects::evaluate(operation, &input, output, &artifacts) {
-        Ok(declared) => declared,
+    let declared = match are_declared.then(|| effects::evaluate(operation, &input, output, &artifacts)).transpose() {
+        Ok(declared) => declared.unwrap_or_default(),
         Err(fault) => return Ok(Completion::Refused(Box::new(FaultKind::EffectUnfit.fault(fault.to_string())))),
     };
     let made = declared.output.as_ref().map(Json::to_value);
-    let faults = compiled.validate_output(made.as_ref().unwrap_or(output));
+    let faults = match fits.filter(|fits| made.is_none() && fits.is_of(&compiled)) {
+        Some(_) => Vec::new(),
+        None => compiled.validate_output(made.as_ref().unwrap_or_else(|| output)),
+    };
     if !faults.is_empty() {
         let list: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let fault = FaultKind::OutputInvalid.fault(format!("the output violates its schema: {}", list.join("; ")));

@@ -1,7 +1,10 @@
 //! Observe: what a host saw becomes an outcome, another attempt, a question to the reconciler, or a late note.
 
+use std::cell::LazyCell;
+use std::ops::Deref;
 use std::sync::Arc;
 
+use enact_catalog::schema::Fits;
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::{Operation, Retry, RetryOn};
 use enact_model::execution::{Execution, Phase, StopCause, Wake};
@@ -35,7 +38,8 @@ const DEFAULT_RETRY: Retry =
     Retry { attempts: 3, backoff_min_ms: 200, backoff_max_ms: 30_000, on: RetryOn::NotReached };
 
 pub(super) fn observe(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Result<Answer, Need> {
-    let CommandBody::Observe { tenant, execution: id, attempt, observation, output, raw, .. } = &command.body else {
+    let CommandBody::Observe { tenant, execution: id, attempt, observation, output, raw, fits, .. } = &command.body
+    else {
         return Ok(Answer::Noted);
     };
     let Some(before) = scratch.execution(tenant, *id)? else { return Ok(Answer::Noted) };
@@ -57,7 +61,8 @@ pub(super) fn observe(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Co
     match &observation.seen {
         Seen::Replied(reply) => {
             let seen = output.as_ref().or(reply.output.inline());
-            finish(scratch, world, command, &execution, reply, seen.map(Json::to_value), raw.clone())?;
+            let seen = seen.map(|json| LazyCell::new(|| json.to_value()));
+            finish(scratch, world, command, &execution, reply, (seen, fits.as_ref()), raw.clone())?;
         }
         Seen::Fault(_) if execution.phase == Phase::Stopping => {
             settle_stopped(scratch, world, command, &execution, execution.may_have_run)?;
@@ -78,11 +83,11 @@ fn finish(
     command: &Command,
     execution: &Execution,
     reply: &Reply,
-    output: Option<Value>,
+    (output, fits): (Option<impl Deref<Target = Value>>, Option<&Fits>),
     raw: Option<enact_model::observation::StoredArtifact>,
 ) -> Result<(), Need> {
     let completion = match &output {
-        Some(output) => complete(scratch, world, command, execution, reply, output)?,
+        Some(output) => complete(scratch, world, command, execution, reply, (output, fits))?,
         None => Completion::Refused(Box::new(FaultKind::StoreUnavailable.fault("the stored output could not be read"))),
     };
     match completion {
@@ -237,7 +242,7 @@ pub(super) fn reconciled(
     match finding(&answer) {
         Finding::Completed(output) => {
             let reply = Reply { output: Payload::of(Json::from(output)), envelope: None, artifacts: Vec::new() };
-            finish(scratch, world, command, parent, &reply, Some(output.clone()), None)
+            finish(scratch, world, command, parent, &reply, (Some(output), None), None)
         }
         Finding::NotRun => {
             let fault = FaultKind::ReconciledNotRun.fault("the reconciler says that it did not run");

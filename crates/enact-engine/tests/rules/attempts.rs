@@ -285,7 +285,16 @@ fn malformed_output_is_a_failure_whose_effects_are_dropped_and_whose_raw_output_
     let tenant = hub.execution(id).tenant().clone();
     let raw_output = Some(raw.clone());
     let (output, input) = (None, None);
-    hub.give(CommandBody::Observe { tenant, execution: id, attempt: 1, observation, output, input, raw: raw_output });
+    hub.give(CommandBody::Observe {
+        tenant,
+        execution: id,
+        attempt: 1,
+        observation,
+        output,
+        input,
+        raw: raw_output,
+        fits: None,
+    });
     match &*hub.outcome(id) {
         Outcome::Failed { conclusion, raw_output } => {
             assert_eq!(conclusion.kind, Some(FaultKind::OutputInvalid));
@@ -326,7 +335,8 @@ fn an_observation_of_an_execution_nobody_knows_is_noted_and_leaves_nothing() {
     let execution = ExecutionId::from_u128(1);
     let tenant = crate::hub::tenant("acme");
     let (output, input, raw) = (None, None, None);
-    let answer = hub.give(CommandBody::Observe { tenant, execution, attempt: 1, observation, output, input, raw });
+    let answer =
+        hub.give(CommandBody::Observe { tenant, execution, attempt: 1, observation, output, input, raw, fits: None });
     assert_eq!(answer, Answer::Noted);
     assert!(hub.last.is_empty());
 }

@@ -371,7 +371,7 @@ impl Hub {
         let observation = Box::new(Observation { seen, started_at: self.now, ended_at: self.now, instance: None });
         let tenant = self.execution(id).tenant().clone();
         let (output, input, raw) = (None, None, None);
-        self.give(CommandBody::Observe { tenant, execution: id, attempt, observation, output, input, raw })
+        self.give(CommandBody::Observe { tenant, execution: id, attempt, observation, output, input, raw, fits: None })
     }
     /// Observes an output that its record carries by reference, and the command by value.
     pub fn observe_large(&mut self, id: ExecutionId, output: Json) -> Answer {
@@ -381,7 +381,7 @@ impl Hub {
         let execution = self.execution(id);
         let (tenant, attempt) = (execution.tenant().clone(), execution.attempt);
         let (output, input, raw) = (Some(output), None, None);
-        self.give(CommandBody::Observe { tenant, execution: id, attempt, observation, output, input, raw })
+        self.give(CommandBody::Observe { tenant, execution: id, attempt, observation, output, input, raw, fits: None })
     }
     pub fn reply(&mut self, id: ExecutionId, output: &str) -> Answer {
         self.observe(id, replied(output, None))

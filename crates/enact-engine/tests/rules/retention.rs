@@ -83,7 +83,7 @@ fn an_observation_of_what_was_dropped_is_noted_and_leaves_nothing() {
     let observation =
         Box::new(Observation { seen: replied("1", None), started_at: hub.now, ended_at: hub.now, instance: None });
     let (tenant, output, input, raw) = (before.tenant().clone(), None, None, None);
-    hub.give(CommandBody::Observe { tenant, execution: id, attempt: 1, observation, output, input, raw });
+    hub.give(CommandBody::Observe { tenant, execution: id, attempt: 1, observation, output, input, raw, fits: None });
     assert!(hub.last.is_empty());
     hub.replay();
 }

@@ -1,8 +1,9 @@
 //! Stopping an attempt from outside: one token for each attempt, one stop at most, with its kind and its grace.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// Why an attempt is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +25,31 @@ pub struct Stop {
 
 /// The side that stops; the first stop counts.
 #[derive(Debug)]
-pub struct CancelSource(watch::Sender<Option<Stop>>);
+pub struct CancelSource(Arc<Shared>);
 
 /// The side that is stopped.
 #[derive(Debug, Clone)]
-pub struct CancelToken(watch::Receiver<Option<Stop>>);
+pub struct CancelToken(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    stop: OnceLock<Stop>,
+    stopped: Notify,
+}
 
 impl CancelSource {
     /// Makes a source and its token. A source that is dropped without a stop never stops anything.
     pub fn new() -> (Self, CancelToken) {
-        let (sender, receiver) = watch::channel(None);
-        (Self(sender), CancelToken(receiver))
+        let shared = Arc::new(Shared::default());
+        (Self(Arc::clone(&shared)), CancelToken(shared))
     }
     /// Asks for a stop; returns whether it was the first.
     pub fn stop(&self, stop: Stop) -> bool {
-        self.0.send_if_modified(|held| {
-            let first = held.is_none();
-            if first {
-                *held = Some(stop);
-            }
-            first
-        })
+        let first = self.0.stop.set(stop).is_ok();
+        if first {
+            self.0.stopped.notify_waiters();
+        }
+        first
     }
 }
 
@@ -55,21 +60,20 @@ impl CancelToken {
     }
     /// Returns the stop, if there was one.
     pub fn stopped(&self) -> Option<Stop> {
-        *self.0.borrow()
+        self.0.stop.get().copied()
     }
     /// Waits for a stop; forever if none comes.
     ///
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn wait(&self) -> Stop {
-        let mut receiver = self.0.clone();
         loop {
-            if let Some(stop) = *receiver.borrow_and_update() {
+            // Before it is looked at: a stop in between is not missed.
+            let stopped = self.0.stopped.notified();
+            if let Some(stop) = self.stopped() {
                 return stop;
             }
-            if receiver.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            stopped.await;
         }
     }
 }

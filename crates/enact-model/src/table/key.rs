@@ -29,44 +29,79 @@ pub enum DueKind {
 
 /// The bytes of a key. Most keys have two ids and a short name at most, and need no memory of their own: maps of them are
 /// searched without following pointers.
-type Bytes = SmallVec<[u8; 40]>;
+type Bytes = SmallVec<[u8; FEW]>;
+const FEW: usize = 40;
 
 /// A key: the table's byte and parts whose order as bytes is their order as values.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Bytes);
 
-/// Builds the bytes of a key.
-struct Parts(Bytes);
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        // At once, where a clone of the bytes would take them one by one.
+        Self(Bytes::from_slice(&self.0))
+    }
+}
+
+/// Builds the bytes of a key, in place as long as they are few.
+struct Parts {
+    few: [u8; FEW],
+    len: usize,
+    many: Vec<u8>,
+}
 
 impl Parts {
     fn of(table: Table) -> Self {
-        Self(Bytes::from_slice(&[table as u8]))
+        Self { few: [0; FEW], len: 0, many: Vec::new() }.byte(table as u8)
+    }
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        match self.few.get_mut(self.len..self.len + bytes.len()) {
+            Some(room) if self.many.is_empty() => {
+                room.copy_from_slice(bytes);
+                self.len += bytes.len();
+            }
+            _ => {
+                if self.many.is_empty() {
+                    self.many.extend_from_slice(&self.few[..self.len]);
+                }
+                self.many.extend_from_slice(bytes);
+            }
+        }
     }
     /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
     fn text(mut self, text: &str) -> Self {
+        // Names are short: to look at each byte is quicker than to look for one.
+        if text.bytes().all(|byte| byte != 0) {
+            self.push(text.as_bytes());
+            self.push(&[0, 0]);
+            return self;
+        }
         for (at, part) in text.as_bytes().split(|byte| *byte == 0).enumerate() {
             if at > 0 {
-                self.0.extend_from_slice(&[0, 0xff]);
+                self.push(&[0, 0xff]);
             }
-            self.0.extend_from_slice(part);
+            self.push(part);
         }
-        self.0.extend_from_slice(&[0, 0]);
+        self.push(&[0, 0]);
         self
     }
+    #[inline]
     fn id(mut self, id: u128) -> Self {
-        self.0.extend_from_slice(&id.to_be_bytes());
+        self.push(&id.to_be_bytes());
         self
     }
     fn number(mut self, number: u64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.push(&number.to_be_bytes());
         self
     }
     fn byte(mut self, byte: u8) -> Self {
-        self.0.push(byte);
+        self.push(&[byte]);
         self
     }
+    #[inline]
     fn key(self) -> Key {
-        Key(self.0)
+        Key(if self.many.is_empty() { Bytes::from_buf_and_len(self.few, self.len) } else { self.many.into() })
     }
 }
 
@@ -92,14 +127,15 @@ impl KeyRange {
         Self { from, to: self.to.clone() }
     }
     fn prefix(parts: Parts) -> Self {
-        let mut end = parts.0.clone();
+        let from = parts.key();
+        let mut end = from.0.clone();
         while let Some(last) = end.pop() {
             if last < 0xff {
                 end.push(last + 1);
                 break;
             }
         }
-        Self { from: parts.key(), to: Key(end) }
+        Self { from, to: Key(end) }
     }
     /// The whole of a table.
     pub fn table(table: Table) -> Self {

@@ -1,7 +1,6 @@
 //! Decides commands over the working view: what is durable, and over it what was decided and may not be durable yet.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use enact_catalog::catalog::Catalog;
@@ -9,18 +8,15 @@ use enact_engine::command::Command;
 use enact_engine::decide::{World, decide};
 use enact_engine::effect::asked_by;
 use enact_engine::policy::Policy;
-use enact_engine::scratch::{Over, Overlay};
-use enact_engine::view::{Need, View as EngineView};
+use enact_engine::view::View as EngineView;
 use enact_model::id::{Epoch, ExecutionId, Lsn};
 use enact_model::record::Body;
-use enact_model::table::{Key, KeyRange, Row, Table};
+use enact_model::table::{KeyRange, Row, Table};
 use enact_model::time::Timestamp;
-use enact_store::contract::{Cached, ReadError, View};
+use enact_store::contract::{ReadError, View};
 
+use super::working::{Undurable, Working};
 use super::{Durable, Poisoned, Turn, catalog_of};
-
-/// Rows read from the disk that are kept from one command to the next.
-const LOADED_MAX: usize = 10_000;
 
 /// What commands that were decided together come to; nobody may know of it before it is committed.
 #[derive(Debug)]
@@ -105,21 +101,14 @@ impl<V: View> Decider<V> {
     }
 
     fn answer(&mut self, commands: &[Command]) -> Result<Turn, ReadError> {
-        let mut working = Working {
-            view: &self.view,
-            undurable: &self.undurable,
-            overlay: Overlay::default(),
-            loaded: BTreeMap::new(),
-        };
+        let mut working = Working::new(&self.view, &self.undurable, commands.len());
         let mut turn = Turn { answers: Vec::with_capacity(commands.len()), ..Turn::default() };
         for command in commands {
             let mut command = Cow::Borrowed(command);
             if command.time < self.last_time {
                 command.to_mut().time = self.last_time;
             }
-            if working.loaded.len() > LOADED_MAX {
-                working.loaded.clear();
-            }
+            working.tidy();
             let world = World { policy: &self.policy, catalog: &self.catalog };
             let decision = loop {
                 match decide(&working, &world, self.next, self.epoch, &command) {
@@ -131,20 +120,20 @@ impl<V: View> Decider<V> {
             turn.answers.push(decision.answer);
             let Some(last) = decision.records.last() else { continue };
             (self.next, self.last_time) = (last.lsn.plus(1), last.time);
-            decision.changes.into_iter().for_each(|change| working.overlay.put(change));
             turn.effects.extend(decision.records.iter().flat_map(asked_by));
-            turn.settled.extend(decision.records.iter().filter_map(|record| match &record.body {
-                Body::Settled { execution, .. } => Some(*execution),
+            turn.settled.extend(decision.changes.iter().filter_map(|change| match &change.row {
+                Some(Row::Execution(execution)) if !execution.is_open() => Some(Arc::clone(execution)),
                 _ => None,
             }));
+            working.take(decision.changes);
             if decision.records.iter().any(|record| changes_catalog(&record.body)) {
                 self.catalog = Arc::new(catalog_of(&working));
                 turn.catalog = Some(Arc::clone(&self.catalog));
             }
             turn.batch.frames.push(decision.records);
         }
-        let decided = working.overlay;
-        turn.batch.changes = decided.changes().collect();
+        let (changes, decided) = working.finish();
+        turn.batch.changes = changes;
         turn.position = Lsn(self.next.0 - 1);
         self.undurable.add(decided, turn.position);
         Ok(turn)
@@ -159,80 +148,4 @@ fn changes_catalog(body: &Body) -> bool {
             | Body::ComponentRemoved { .. }
             | Body::SolutionBound { .. }
     )
-}
-
-/// What was decided and may not be durable yet, in two generations: while one grows the other becomes durable and is let go
-/// as a whole.
-#[derive(Default)]
-struct Undurable {
-    older: Generation,
-    newer: Generation,
-}
-
-#[derive(Default)]
-struct Generation {
-    changes: Overlay,
-    /// The position of its last record.
-    until: Lsn,
-}
-
-impl Undurable {
-    fn add(&mut self, decided: Overlay, until: Lsn) {
-        self.newer.changes.extend(decided);
-        self.newer.until = until;
-    }
-    fn settle(&mut self, durable: Lsn) {
-        if self.newer.until <= durable {
-            *self = Self::default();
-        } else if self.older.until <= durable {
-            self.older = std::mem::take(&mut self.newer);
-        }
-    }
-    fn get(&self, key: &Key) -> Option<&Option<Row>> {
-        self.newer.changes.get(key).or_else(|| self.older.changes.get(key))
-    }
-    fn over<B: EngineView>(&self, base: B) -> impl EngineView {
-        Over(&self.newer.changes, Over(&self.older.changes, base))
-    }
-}
-
-/// The working view: what the commands at hand have decided so far, over what was decided before.
-struct Working<'a, V: View> {
-    view: &'a V,
-    undurable: &'a Undurable,
-    overlay: Overlay,
-    /// Rows that were read from the disk; only this owner writes, so they cannot have changed since.
-    loaded: BTreeMap<Key, Option<Row>>,
-}
-
-impl<V: View> Working<'_, V> {
-    /// Loads those of the keys that are on disk alone.
-    fn load(&mut self, keys: impl Iterator<Item = Key>) -> Result<(), ReadError> {
-        for key in keys {
-            if self.get(&key).is_err() {
-                let row = self.view.get(&key)?;
-                self.loaded.insert(key, row);
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<V: View> EngineView for Working<'_, V> {
-    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        if let Some(row) = self.overlay.get(key).or_else(|| self.undurable.get(key)) {
-            return Ok(row.clone());
-        }
-        match self.view.cached(key) {
-            Cached::Row(row) => Ok(Some(row)),
-            Cached::Absent => Ok(None),
-            Cached::Unknown => match self.loaded.get(key) {
-                Some(row) => Ok(row.clone()),
-                None => Err(Need::key(key.clone())),
-            },
-        }
-    }
-    fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
-        self.overlay.first(&self.undurable.over(Durable(self.view)), range)
-    }
 }

@@ -1,5 +1,6 @@
 //! Executions and intents as the doors see them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use enact_engine::view::rows;
@@ -58,7 +59,7 @@ impl Hub {
     }
 
     /// Reads an execution of the caller's tenant.
-    pub(super) fn row(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<std::sync::Arc<Execution>> {
+    pub(super) fn row(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<Arc<Execution>> {
         read_execution(self.ring.view(), &caller.tenant, id).map_err(refusal::of_read)?.ok_or_else(|| {
             let message = format!("tenant {} has no execution {id}", caller.tenant);
             let conclusion = Conclusion::new(code::EXECUTION_UNKNOWN, message);
@@ -67,7 +68,11 @@ impl Hub {
     }
 
     pub(super) async fn view_of(&self, caller: &Caller, id: ExecutionId) -> refusal::Result<ExecutionView> {
-        let execution = self.row(caller, id)?;
+        self.shown(self.row(caller, id)?).await
+    }
+
+    /// Shows an execution, with its output if that is not large.
+    pub(super) async fn shown(&self, execution: Arc<Execution>) -> refusal::Result<ExecutionView> {
         let output = match execution.outcome.as_deref() {
             Some(Outcome::Completed { output: Payload::Inline(json), .. }) => Some(json.clone()),
             Some(Outcome::Completed { output: Payload::Stored { digest, size }, .. }) if *size <= OUTPUT_SHOWN_MAX => {

@@ -7,7 +7,7 @@ use enact_engine::command::{Answer, CommandBody};
 use enact_model::id::{IntentId, SessionId, SolutionId};
 use enact_model::intent::{InputFault, Intent, IntentDraft, LeftOut};
 use enact_model::json::Json;
-use enact_model::limits::INLINE_MAX_BYTES;
+use enact_model::limits::{self, INLINE_MAX_BYTES};
 
 use super::{Hub, refusal};
 use crate::api::{Caller, Response};
@@ -48,25 +48,33 @@ impl Hub {
                 suppressed,
             },
         };
-        let answer = self.ask(caller, body).await;
+        let actor: Arc<str> = caller.actor.as_str().into();
+        let limit = Duration::from_millis(wait_ms).min(limits::DEADLINE_MAX);
+        let asked = match wait_ms {
+            0 => self.ring.ask(&actor, body).await.map(|answer| (answer, None)),
+            _ => self.ring.ask_to_settle(&actor, body, limit).await,
+        };
+        let answer = asked.map_err(refusal::of_ring);
         let limited =
-            matches!(&answer, Ok(Answer::Refused(refused)) if refused.conclusion.code == code::REJECTIONS_LIMITED);
-        if !matches!(&answer, Ok(Answer::Rejected(rejection)) if rejection.suppressed == suppressed) {
+            matches!(&answer, Ok((Answer::Refused(refused), _)) if refused.conclusion.code == code::REJECTIONS_LIMITED);
+        if !matches!(&answer, Ok((Answer::Rejected(rejection), _)) if rejection.suppressed == suppressed) {
             // No record took the count: the next rejection that is logged carries it.
             self.ring.count_suppressed(tenant.as_str(), suppressed + u64::from(limited));
         }
-        let (execution, repeated) = match answer? {
-            Answer::Accepted(execution) => (execution, false),
-            Answer::Repeated(execution) => (execution, true),
-            Answer::Rejected(rejection) => return Ok(Response::Rejected(rejection)),
-            Answer::Refused(refused) => return Err(refusal::from(*refused)),
-            other => return Err(refusal::internal(&format!("a submit was answered with {other:?}"))),
+        let (row, repeated) = match answer? {
+            (Answer::Accepted(_), Some(settled)) => (settled, false),
+            (Answer::Accepted(execution), None) => (self.row(caller, execution)?, false),
+            (Answer::Repeated(execution), _) => {
+                if wait_ms > 0 {
+                    self.wait_settled(caller, execution, limit).await?;
+                }
+                (self.row(caller, execution)?, true)
+            }
+            (Answer::Rejected(rejection), _) => return Ok(Response::Rejected(rejection)),
+            (Answer::Refused(refused), _) => return Err(refusal::from(*refused)),
+            (other, _) => return Err(refusal::internal(&format!("a submit was answered with {other:?}"))),
         };
-        if wait_ms > 0 {
-            self.wait_settled(caller, execution, Duration::from_millis(wait_ms)).await?;
-        }
-        let execution = Box::new(self.view_of(caller, execution).await?);
-        Ok(Response::Accepted { execution, repeated })
+        Ok(Response::Accepted { execution: Box::new(self.shown(row).await?), repeated })
     }
 
     fn left_out(&self, caller: &Caller) -> LeftOut {
@@ -96,8 +104,7 @@ impl Hub {
 
 /// Brings parameters to canonical form: a door may have passed on what it never parsed.
 fn canonical(draft: &mut IntentDraft) -> Option<InputFault> {
-    let parsed = Json::parse(draft.parameters.as_ref()?.as_str());
-    match parsed {
+    match draft.parameters.clone()?.judged() {
         Ok(parameters) => {
             draft.parameters = Some(parameters);
             None

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use enact_catalog::catalog::Catalog;
 use enact_engine::command::Answer;
 use enact_engine::effect::Effect;
-use enact_model::id::{ExecutionId, Lsn};
+use enact_model::execution::Execution;
+use enact_model::id::Lsn;
 use enact_model::record::Record;
 use enact_store::contract::{Store, View};
 use enact_store::crash;
@@ -83,7 +84,7 @@ pub(super) enum Told {
         effects: Vec<Effect>,
         answers: Vec<Answer>,
         askers: Vec<Asker>,
-        settled: Vec<ExecutionId>,
+        settled: Vec<Arc<Execution>>,
         frames: Vec<Vec<Record>>,
         took: Duration,
     },
@@ -111,10 +112,7 @@ pub(super) async fn give_away<V: View>(
                 // Before the answers, so that no figure is older than what a caller knows.
                 witness.see(&frames, answers.len(), took);
                 crash::point("ring-before-answers");
-                for (asker, answer) in askers.into_iter().zip(answers) {
-                    // A caller that went away needs no answer.
-                    asker.map(|asker| asker.send(Ok(answer)));
-                }
+                waiters.answer(askers, answers);
                 if !settled.is_empty() {
                     waiters.tell(settled);
                 }
@@ -122,7 +120,7 @@ pub(super) async fn give_away<V: View>(
             Told::Poisoned { poisoned, askers } => {
                 for asker in askers.into_iter().flatten() {
                     // A caller that went away needs no answer.
-                    let _ = asker.send(Err(poisoned.clone().into()));
+                    let _ = asker.answer.send(Err(poisoned.clone().into()));
                 }
             }
             Told::Errand(reply) => reply(),

@@ -98,6 +98,9 @@ impl<S: Store> Deciding<S> {
     fn take(&mut self, turn: &mut Turn<S>, input: Input<S>) {
         match input {
             Input::Command { actor, body, reply } => self.push(turn, &actor, body, reply),
+            Input::Commands { actor, bodies } => {
+                bodies.into_iter().for_each(|body| self.push(turn, &actor, body, None));
+            }
             Input::Rule(errand) => turn.last = Some(Last::Rule(errand)),
             Input::Store(errand) => turn.last = Some(Last::Store(errand)),
             Input::End => turn.last = Some(Last::End),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use enact_model::id::IntentId;
+use enact_model::intent::IntentDraft;
 use enact_model::record::Body;
 use enact_runtime::api::{IntentView, Request, Response};
 use serde_json::json;
@@ -181,6 +182,19 @@ services:
     let got = bed.ask(Request::ArtifactGet { reference, target }).await;
     assert!(matches!(got, Response::Done { .. }), "{got:?}");
     assert_eq!(std::fs::read_to_string(kept).unwrap().trim(), r#"{"m":1}"#);
+    bed.is_well().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_whose_wait_is_over_tells_what_is_open_and_the_same_again_waits_for_its_end() {
+    let (bed, puppet) = Bed::with_puppet().await;
+    puppet.shut();
+    let keyed = || IntentDraft { idempotency_key: Some("k".to_owned()), ..draft("puppet.play.echo", json!({})) };
+    let open = accepted(bed.submit_as("default", keyed(), Duration::from_millis(1)).await);
+    assert!(open.outcome().is_none(), "{open:?}");
+    puppet.open();
+    let settled = bed.run_draft(keyed()).await;
+    assert_eq!(settled.execution.id, open.execution.id);
     bed.is_well().await;
 }
 

@@ -101,6 +101,8 @@ async fn a_sink_that_is_down_loses_nothing_slows_nothing_and_gets_everything_in_
         bed.hub().outbox_lag().into_iter().map(|lag| (lag.sink.to_string(), lag)).collect::<BTreeMap<_, _>>()
     };
     eventually("the hub says that the sink is down", async || lag(&bed)["lines"].trouble.is_some()).await;
+    // A sink has a message a little before the log has that it has it.
+    eventually("the healthy sink's marks are durable", async || lag(&bed)["healthy"].pending == 0).await;
     let told = lag(&bed);
     assert!(
         (told["lines"].pending, told["healthy"].pending) == (30, 0) && told["healthy"].trouble.is_none(),

@@ -180,7 +180,7 @@ impl World {
             let input = self.oracle.life(execution).filter(|life| life.intent.parameters.inline().is_none());
             let input = input.map(|life| life.input.clone());
             let (output, raw) = (None, None);
-            let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw };
+            let body = CommandBody::Observe { tenant, execution, attempt, observation, output, input, raw, fits: None };
             answers.push(self.command(body));
         }
         let mut commands = vec![open];

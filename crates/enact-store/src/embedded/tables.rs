@@ -1,6 +1,5 @@
 //! The tables: what is open or not yet written behind is in memory, the rest on the cold side.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::SystemTime;
@@ -10,11 +9,13 @@ use enact_model::table::{Change, Key, KeyRange, Row};
 
 use crate::contract::{Cached, Entry, Order, ReadError, ReplayView};
 
-use super::cold::{Cold, ColdError, ColdSnapshot, Put};
+use super::cold::{Cold, ColdError, ColdSnapshot};
 use super::open::with_sources;
 
+mod memory;
 mod merge;
 
+use memory::{Memory, Slot, Taken};
 pub(super) use merge::{Frozen, Merge};
 
 /// First byte of the cold keys that hold rows.
@@ -43,66 +44,23 @@ pub struct Trouble {
     pub reason: String,
 }
 
-#[derive(Default)]
-struct Memory {
-    position: Lsn,
-    flushed: Lsn,
-    stamp: u64,
-    rows: BTreeMap<Key, Slot>,
-    dirty: Vec<Key>,
-}
-
-struct Slot {
-    row: Option<Row>,
-    /// When it was changed; zero when the cold side has it as it is here.
-    stamp: u64,
-    /// Whether the cold side says that it is open.
-    marked: bool,
-    /// Whether the cold side may have a row of the key.
-    cold: bool,
-}
-
-impl Memory {
-    /// Lets go of a row that was written behind, unless it has changed since or belongs into memory.
-    fn settle(&mut self, taken: Taken) {
-        let marked = taken.open();
-        let Some(slot) = self.rows.get_mut(&taken.key) else { return };
-        (slot.marked, slot.cold) = (marked, taken.row.is_some());
-        if slot.stamp != taken.stamp {
-            self.dirty.push(taken.key);
-        } else if slot.row.is_some() && (marked || taken.key.resident()) {
-            slot.stamp = 0;
-        } else {
-            self.rows.remove(&taken.key);
-        }
-    }
-}
-
-struct Taken {
-    key: Key,
-    row: Option<Row>,
-    stamp: u64,
-    marked: bool,
-    cold: bool,
-}
-
 impl<C: Cold> Tables<C> {
     /// Loads the rows that belong into memory.
     pub(super) fn open(cold: C) -> Result<Self, ReadError> {
         let position = cold.position().map_err(|error| ReadError::new("the tables", error))?;
-        let mut memory = Memory { position, flushed: position, ..Memory::default() };
+        let mut memory = Memory::at(position);
         let snapshot = cold.snapshot();
         let resident = KeyRange::resident();
         let (from, to) = (area(ROWS, &resident.from), area(ROWS, &resident.to));
         for pair in snapshot.range(&from, &to, Order::Ascending) {
             let (key, row) = decode(pair)?;
-            memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: false, cold: true });
+            memory.slots.insert(key, Slot::written(row, false));
         }
         for pair in snapshot.range(&[OPEN], &[OPEN + 1], Order::Ascending) {
             let (bytes, _) = pair.map_err(|error| ReadError::new("the open rows", error))?;
             let key = Key::from_bytes(bytes.get(1..).unwrap_or_default());
             if let Some(row) = read_cold(&cold, &key)? {
-                memory.rows.insert(key, Slot { row: Some(row), stamp: 0, marked: true, cold: true });
+                memory.slots.insert(key, Slot::written(row, true));
             }
         }
         Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()), trouble: Mutex::default() })
@@ -115,23 +73,12 @@ impl<C: Cold> Tables<C> {
     }
     /// Returns how many rows are not written behind yet.
     pub(super) fn dirty(&self) -> usize {
-        self.read().dirty.len()
+        self.read().dirty()
     }
     /// Makes changes visible, all at once.
     pub(super) fn publish<'a>(&self, changes: impl IntoIterator<Item = &'a Change>, position: Lsn) {
         let mut memory = self.write();
-        memory.stamp += 1;
-        let stamp = memory.stamp;
-        for change in changes {
-            // Of the resident tables all rows are in memory: what is not here is not there.
-            let cold = !change.key.resident();
-            let slot = memory.rows.entry(change.key.clone());
-            let slot = slot.or_insert(Slot { row: None, stamp: 0, marked: false, cold });
-            slot.row.clone_from(&change.row);
-            if std::mem::replace(&mut slot.stamp, stamp) == 0 {
-                memory.dirty.push(change.key.clone());
-            }
-        }
+        changes.into_iter().for_each(|change| memory.change(change));
         memory.position = position;
     }
     /// Writes what is dirty behind, as one batch with its position, and lets go of what need not stay in memory.
@@ -166,7 +113,7 @@ impl<C: Cold> Tables<C> {
         let written = self.cold.write(taken.iter().flat_map(Taken::puts).collect(), position);
         let mut memory = self.write();
         if written.is_err() {
-            memory.dirty.extend(taken.into_iter().map(|taken| taken.key));
+            memory.give_back(taken);
             return written;
         }
         memory.flushed = position;
@@ -187,7 +134,7 @@ impl<C: Cold> Tables<C> {
         self.cold.close()
     }
     pub(super) fn cached(&self, key: &Key) -> Cached {
-        match self.read().rows.get(key) {
+        match self.read().slots.get(key) {
             Some(Slot { row: Some(row), .. }) => Cached::Row(row.clone()),
             Some(Slot { row: None, .. }) => Cached::Absent,
             None if key.resident() => Cached::Absent,
@@ -195,10 +142,7 @@ impl<C: Cold> Tables<C> {
         }
     }
     pub(super) fn visit(&self, range: &KeyRange, each: &mut dyn FnMut(&Key, &Row) -> ControlFlow<()>) {
-        if range.from >= range.to {
-            return;
-        }
-        for (key, slot) in self.read().rows.range(range.from.clone()..range.to.clone()) {
+        for (key, slot) in self.read().slots.range(range) {
             if let Some(row) = &slot.row
                 && each(key, row).is_break()
             {
@@ -216,13 +160,12 @@ impl<C: Cold> Tables<C> {
             live += usize::from(slot.row.is_some());
             live < limit
         };
-        if range.from < range.to {
-            let mut slots = memory.rows.range(range.from.clone()..range.to.clone());
-            match order {
-                Order::Ascending => while slots.next().is_some_and(&mut take) {},
-                Order::Descending => while slots.next_back().is_some_and(&mut take) {},
-            }
+        let mut slots = memory.slots.range(range);
+        match order {
+            Order::Ascending => while slots.next().is_some_and(&mut take) {},
+            Order::Descending => while slots.next_back().is_some_and(&mut take) {},
         }
+        drop(slots);
         // All rows of the resident tables are in memory.
         let cold = (range.to > KeyRange::resident().to).then(|| self.cold.snapshot());
         Frozen { position: memory.position, rows, cold, range: range.clone(), order }
@@ -230,16 +173,10 @@ impl<C: Cold> Tables<C> {
 
     fn take_dirty(&self) -> Option<(Vec<Taken>, Lsn)> {
         let mut memory = self.write();
-        if memory.dirty.is_empty() && memory.position == memory.flushed {
+        if memory.dirty() == 0 && memory.position == memory.flushed {
             return None;
         }
-        let mut keys = std::mem::take(&mut memory.dirty);
-        keys.sort();
-        let take = |key: Key| {
-            let slot = memory.rows.get(&key)?;
-            Some(Taken { row: slot.row.clone(), stamp: slot.stamp, marked: slot.marked, cold: slot.cold, key })
-        };
-        Some((keys.into_iter().filter_map(take).collect(), memory.position))
+        Some((memory.take_dirty(), memory.position))
     }
     fn read(&self) -> RwLockReadGuard<'_, Memory> {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)
@@ -259,23 +196,6 @@ impl<C: Cold> ReplayView for Tables<C> {
     }
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Entry>, ReadError> {
         self.freeze(range, order, limit).entries().take(limit).collect()
-    }
-}
-
-impl Taken {
-    fn open(&self) -> bool {
-        !self.key.resident() && self.row.as_ref().is_some_and(Row::open)
-    }
-    fn puts(&self) -> impl Iterator<Item = Put> {
-        // A row that came and went between two writes was never there.
-        let row =
-            (self.row.is_some() || self.cold).then(|| (area(ROWS, &self.key), self.row.as_ref().map(Row::encode)));
-        let mark = match (self.marked, self.open()) {
-            (false, true) => Some((area(OPEN, &self.key), Some(Vec::new()))),
-            (true, false) => Some((area(OPEN, &self.key), None)),
-            _ => None,
-        };
-        row.into_iter().chain(mark)
     }
 }
 

@@ -58,3 +58,35 @@ fn a_row_that_changes_while_it_is_written_behind_stays_dirty() {
     tables.flush().unwrap();
     assert_eq!((tables.get(&second.key).unwrap(), tables.dirty()), (second.row, 0));
 }
+
+fn gate(count: Option<u32>) -> Change {
+    Change { key: Key::gate("g"), row: count.map(|count| Row::Gate(count.into())) }
+}
+
+#[test]
+fn a_row_that_goes_while_it_is_written_behind_goes_behind_too() {
+    let cold = MemoryCold::default();
+    let tables = Tables::open(cold.clone()).unwrap();
+    tables.publish([&gate(Some(1))], Lsn(1));
+    let (taken, position) = tables.take_dirty().unwrap();
+    tables.publish([&gate(None)], Lsn(2));
+    cold.write(taken.iter().flat_map(Taken::puts).collect(), position).unwrap();
+    taken.into_iter().for_each(|taken| tables.write().settle(taken));
+    tables.flush().unwrap();
+    assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), None);
+}
+
+#[test]
+fn a_row_that_comes_and_goes_between_two_writes_leaves_nothing_and_may_come_again() {
+    let cold = MemoryCold::default();
+    let tables = Tables::open(cold.clone()).unwrap();
+    for count in [Some(1), None, Some(2), None] {
+        tables.publish([&gate(count)], Lsn(1));
+        assert_eq!(tables.dirty(), usize::from(count.is_some()));
+    }
+    assert_eq!(tables.cached(&gate(None).key), Cached::Absent);
+    tables.publish([&gate(Some(3))], Lsn(2));
+    tables.flush().unwrap();
+    assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), gate(Some(3)).row);
+    assert_eq!(tables.dirty(), 0);
+}
