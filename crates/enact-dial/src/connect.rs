@@ -46,7 +46,17 @@ pub async fn connect(endpoint: &Endpoint, trust: &Trust) -> Result<(Box<dyn Stre
     let connector = TlsConnector::from(tls(trust).await?);
     match connector.connect(name, tcp).await {
         Ok(stream) => Ok((Box::new(stream), address)),
-        Err(error) => Err(format!("{endpoint} is not trusted: {error}")),
+        Err(error) => Err(format!("{endpoint} is not trusted: {}", untrusted(&error))),
+    }
+}
+
+/// Says why a certificate does not pass; what `openssl req -x509` makes by itself is one of an authority, which surprises.
+fn untrusted(error: &std::io::Error) -> String {
+    match error.to_string() {
+        text if text.contains("CaUsedAsEndEntity") => {
+            "its certificate is one of an authority (CA:TRUE), not one of a server; make it with basicConstraints=CA:FALSE".to_owned()
+        }
+        text => text,
     }
 }
 

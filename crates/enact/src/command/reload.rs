@@ -42,7 +42,10 @@ impl Reload {
         let sheet = match read.and_then(|sources| settle::settle(&sources)) {
             Ok(sheet) => sheet,
             Err(faults) => {
-                tracing::warn!(%faults, "the configuration has faults, and the former one goes on");
+                for fault in &faults.0 {
+                    tracing::warn!(%fault, "the configuration has a fault");
+                }
+                tracing::warn!("the former configuration goes on");
                 return running.clone();
             }
         };

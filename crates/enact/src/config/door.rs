@@ -60,14 +60,14 @@ impl Readable for Listen {
 }
 
 impl Readable for MaybeRole {
-    const TYPE: &'static str = "viewer, operator, admin or none";
+    const TYPE: &'static str = "metrics, viewer, operator, admin or none";
     fn read(text: &str) -> Result<Self, Unreadable> {
         match text.trim() {
             "none" => Ok(Self(None)),
             text => text
                 .parse()
                 .map(|role| Self(Some(role)))
-                .map_err(|_| Unreadable::new("is no role", "write viewer, operator, admin or none")),
+                .map_err(|_| Unreadable::new("is no role", "write metrics, viewer, operator, admin or none")),
         }
     }
     fn to_value(&self) -> Value {
