@@ -47,7 +47,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     let ours = ours.into_iter().collect::<Result<Vec<_>, _>>()?;
     let mut rows: Vec<Row> =
         LOADS.iter().zip(&ours).flat_map(|(load, seen)| told("enact", *load, seen, None)).collect();
-    let peers = Peers::open()?;
+    let peers = Peers::open(&options.dir)?;
     let mut skipped = 0;
     let mut skip = |what: String, why: Failure| {
         skipped += 1;

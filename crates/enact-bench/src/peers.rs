@@ -59,9 +59,9 @@ impl Drop for Peer {
 }
 
 impl Peers {
-    /// Makes the folder; it is gone with this.
-    pub fn open() -> Result<Self, Failure> {
-        Ok(Self { folder: tempfile::tempdir()? })
+    /// Makes the folder, on the disk that is measured; it is gone with this.
+    pub fn open(dir: &Path) -> Result<Self, Failure> {
+        Ok(Self { folder: tempfile::tempdir_in(dir)? })
     }
 
     /// Fetches a peer and starts it.
