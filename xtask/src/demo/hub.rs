@@ -1,5 +1,6 @@
 //! The private hub of the demo, and the command line as a user types it against it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,10 @@ pub struct Hub {
     binary: PathBuf,
     folder: PathBuf,
     child: Option<Child>,
+    /// Where it listens for HTTP.
+    listen: String,
+    /// What the lines of a shell find in their environment.
+    variables: BTreeMap<String, String>,
 }
 
 /// How a command ended.
@@ -39,9 +44,60 @@ impl Hub {
     /// # Errors
     /// It does not start or does not answer in time; the end of its log is in the text.
     pub fn start(binary: &Path, folder: &Path) -> Outcome<Self> {
-        let mut hub = Self { binary: binary.to_path_buf(), folder: folder.to_path_buf(), child: None };
+        let mut hub = Self {
+            binary: binary.to_path_buf(),
+            folder: folder.to_path_buf(),
+            child: None,
+            listen: "127.0.0.1:0".to_owned(),
+            variables: BTreeMap::new(),
+        };
         hub.serve()?;
         Ok(hub)
+    }
+
+    /// Lets the next `enact serve` listen on a port that stays the same; lines of a shell know it as `$hub`.
+    pub fn listen_on(&mut self, port: u16) {
+        self.listen = format!("127.0.0.1:{port}");
+        say(format!("\n$ export ENACT_HTTP_LISTEN={0} hub=http://{0}", self.listen));
+        self.variables.insert("hub".to_owned(), format!("http://{}", self.listen));
+    }
+
+    /// Types a line into a shell, shows it with the beginning of its answer, and returns the whole answer.
+    ///
+    /// # Errors
+    /// It ends with another status than 0; what it said is in the text.
+    pub fn shell(&self, line: &str) -> Outcome<String> {
+        say(format!("\n$ {line}"));
+        let answer = self.shell_quietly(line)?;
+        say(shortened(&answer));
+        Ok(answer)
+    }
+
+    /// Types a line into a shell without showing it.
+    ///
+    /// # Errors
+    /// As [`Hub::shell`].
+    pub fn shell_quietly(&self, line: &str) -> Outcome<String> {
+        shell::text(&mut self.shell_command(line))
+    }
+
+    /// Keeps what a line of a shell answers in a variable of the lines that follow.
+    ///
+    /// # Errors
+    /// As [`Hub::shell`].
+    pub fn assign(&mut self, name: &str, line: &str) -> Outcome<String> {
+        say(format!("\n$ {name}=\"$({line})\""));
+        let answer = self.shell_quietly(line)?.trim_end().to_owned();
+        say(shortened(&answer));
+        self.variables.insert(name.to_owned(), answer.clone());
+        Ok(answer)
+    }
+
+    /// Returns the shell that a line is typed into, in the demo's folder and with its variables.
+    pub fn shell_command(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.current_dir(&self.folder).args(["-c", line]).envs(&self.variables).stdin(Stdio::null());
+        command
     }
 
     /// Starts `enact serve` again.
@@ -166,7 +222,7 @@ impl Hub {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.current_dir(&self.folder).args(words).stdin(Stdio::null());
-        command.env_remove("ENACT_CONFIG").env_remove("ENACT_STORE").env("ENACT_HTTP_LISTEN", "127.0.0.1:0");
+        command.env_remove("ENACT_CONFIG").env_remove("ENACT_STORE").env("ENACT_HTTP_LISTEN", &self.listen);
         command
     }
 
