@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Empty};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Empty;
+use hyper::body::Bytes;
 use hyper::{Request, StatusCode, header};
 
 use crate::connect::Trust;
-use crate::{Endpoint, excerpt, http};
+use crate::{Endpoint, http};
 
 /// Asks for a document and reads all of it; no redirect is followed.
 ///
@@ -33,18 +33,5 @@ async fn ask(endpoint: &Endpoint, most: usize) -> Result<Vec<u8>, String> {
     if answer.status() != StatusCode::OK {
         return Err(format!("{endpoint} answered {}", answer.status()));
     }
-    read(answer.into_body(), most).await.map_err(|why| format!("{endpoint} {why}"))
-}
-
-async fn read(mut body: Incoming, most: usize) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("broke off its answer: {}", excerpt(&error.to_string())))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > most {
-            return Err(format!("answered with more than {most} bytes"));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
+    http::whole(answer.into_body(), most).await.map_err(|why| format!("{endpoint} {why}"))
 }

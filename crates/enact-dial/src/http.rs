@@ -1,5 +1,6 @@
 //! HTTP/1.1 to one endpoint: a connection that follows no redirect.
 
+use http_body_util::BodyExt as _;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
@@ -55,4 +56,21 @@ where
         Ok(response) => Ok((response, sender)),
         Err(error) => Err(format!("{endpoint} gave no answer: {}", excerpt(&error.to_string()))),
     }
+}
+
+/// Reads all of a body.
+///
+/// # Errors
+/// In words that complete "the server …": a body that breaks off, or one above `most` bytes.
+pub async fn whole(mut body: Incoming, most: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("broke off its answer: {}", excerpt(&error.to_string())))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > most {
+            return Err(format!("answered with more than {most} bytes"));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }

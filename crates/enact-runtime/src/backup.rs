@@ -12,6 +12,7 @@ use enact_store::log::{self, ChainHead, Known};
 use serde::{Deserialize, Serialize};
 
 use crate::api::VerifyReport;
+use crate::driver::describe;
 
 /// What a copy says of itself; a store has no such file.
 const MANIFEST: &str = "backup.json";
@@ -61,6 +62,10 @@ pub enum BackupError {
 }
 
 impl BackupError {
+    /// Returns what went wrong, with every cause.
+    pub fn told(&self) -> String {
+        describe(self)
+    }
     fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }

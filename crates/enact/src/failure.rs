@@ -240,13 +240,7 @@ fn backup(error: &BackupError) -> Conclusion {
         disposition,
         responsibility: Responsibility::SystemAdmin,
     };
-    let mut message = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(source) = next {
-        message.push_str(&format!(": {source}"));
-        next = source.source();
-    }
-    Conclusion::new(code, message).hint(hint)
+    Conclusion::new(code, error.told()).hint(hint)
 }
 
 /// Returns what it means that a hub on another machine gave no answer.

@@ -203,7 +203,8 @@ impl Remote {
         answer: hyper::Response<Incoming>,
     ) -> Result<Result<T, Box<Refusal>>, Failure> {
         let status = answer.status();
-        let bytes = collect(answer.into_body()).await?;
+        let read = http::whole(answer.into_body(), FROM_HUB_MAX_BYTES).await;
+        let bytes = read.map_err(|why| RemoteError::Lost(format!("it {why}")))?;
         let odd = || {
             let said = excerpt(&String::from_utf8_lossy(&bytes));
             RemoteError::Odd { endpoint: self.endpoint.to_string(), status, said }.into()
@@ -213,19 +214,6 @@ impl Remote {
         }
         serde_json::from_slice::<Problem>(&bytes).ok().and_then(Problem::refusal).map(Err).ok_or_else(odd)
     }
-}
-
-async fn collect(mut body: Incoming) -> Result<Vec<u8>, RemoteError> {
-    let mut bytes: Vec<u8> = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| RemoteError::Lost(excerpt(&error.to_string())))?;
-        let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > FROM_HUB_MAX_BYTES {
-            return Err(RemoteError::Lost(format!("its answer has more than {FROM_HUB_MAX_BYTES} bytes")));
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok(bytes)
 }
 
 /// What was done, in words.
