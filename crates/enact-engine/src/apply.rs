@@ -13,54 +13,27 @@ use enact_model::record::{Body, Record};
 use enact_model::table::{Change, IntentRow, Key, MetaRow, RejectionsRow, Row, SessionRow, StateRow};
 use enact_model::time::Timestamp;
 
+use crate::changes::Changes;
 use crate::view::{Need, Typed, View};
 
 pub(crate) use data::content_of;
 pub(crate) use outbox::lane;
 
-/// Rows changed by one record, seen over the view it is applied to.
-struct Changes<'a> {
-    view: &'a dyn View,
-    list: Vec<Change>,
-}
-
-impl View for Changes<'_> {
-    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        match self.list.iter().rev().find(|change| change.key == *key) {
-            Some(change) => Ok(change.row.clone()),
-            None => self.view.get(key),
-        }
-    }
-    fn first(&self, range: &enact_model::table::KeyRange) -> Option<(Key, Row)> {
-        self.view.first(range)
-    }
-}
-
-impl Changes<'_> {
-    fn put(&mut self, key: Key, row: Row) {
-        self.list.push(Change { key, row: Some(row) });
-    }
-    fn remove(&mut self, key: Key) {
-        self.list.push(Change { key, row: None });
-    }
-    /// Adds to a counter; a counter at zero has no row.
-    fn count(&mut self, key: Key, by: i64) -> Result<(), Need> {
-        let now = self.gate_row(&key)?.map_or(0, |count| i64::from(*count)) + by;
-        match u32::try_from(now) {
-            Ok(count) if count > 0 => self.put(key, Row::Gate(Arc::new(count))),
-            _ => self.remove(key),
-        }
-        Ok(())
-    }
-}
-
-/// Returns what a record changes; the later change of a key wins. It is deterministic: the same view and record give the
-/// same changes.
+/// Returns what a record changes, each key once. It is deterministic: the same view and record give the same changes.
 ///
 /// # Errors
 /// A row it reads is not in memory.
 pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
-    let mut changes = Changes { view, list: Vec::with_capacity(12) };
+    let mut changes = Changes::over(view);
+    make(&mut changes, record)?;
+    Ok(changes.finish())
+}
+
+/// Adds what a record changes to what others have changed before it. After an error the changes are not to be used.
+///
+/// # Errors
+/// A row it reads is not in memory.
+pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Need> {
     let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
     match &record.body {
         Body::EpochOpened { store_id, release } => {
@@ -71,11 +44,11 @@ pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
         }
         Body::CheckpointTaken { .. } | Body::AccessRefused { .. } => {}
         Body::HistoryDropped { before, executions, messages, .. } => {
-            data::drop_history(&mut changes, *before, executions, messages)?;
+            data::drop_history(changes, *before, executions, messages)?;
         }
-        Body::ComponentAdded { component, digest } => catalog::add(&mut changes, record, component, *digest)?,
-        Body::ComponentDraining { name, version, .. } => catalog::drain(&mut changes, name, version)?,
-        Body::ComponentRemoved { name, version, .. } => catalog::remove(&mut changes, name, version)?,
+        Body::ComponentAdded { component, digest } => catalog::add(changes, record, component, *digest)?,
+        Body::ComponentDraining { name, version, .. } => catalog::drain(changes, name, version)?,
+        Body::ComponentRemoved { name, version, .. } => catalog::remove(changes, name, version)?,
         Body::SolutionBound { solution } => {
             changes.put(Key::solution(&solution.name), Row::Solution(Arc::clone(solution)));
         }
@@ -111,22 +84,20 @@ pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
             let before = changes.rejections_row(&key)?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
             changes.put(key, Row::Rejections(Arc::new(RejectionsRow { minute, count: before + 1 })));
         }
-        Body::IntentAccepted(acceptance) => execution::accept(&mut changes, record, acceptance)?,
-        Body::AttemptStarted { execution, attempt, .. } => {
-            execution::start(&mut changes, record, *execution, *attempt)?
-        }
-        Body::AttemptObserved { execution, .. } => execution::observe(&mut changes, record, *execution)?,
-        Body::LateObserved { execution, .. } => execution::note(&mut changes, record, *execution)?,
+        Body::IntentAccepted(acceptance) => execution::accept(changes, record, acceptance)?,
+        Body::AttemptStarted { execution, attempt, .. } => execution::start(changes, record, *execution, *attempt)?,
+        Body::AttemptObserved { execution, .. } => execution::observe(changes, record, *execution)?,
+        Body::LateObserved { execution, .. } => execution::note(changes, record, *execution)?,
         Body::RetryScheduled { execution, due, conclusion } => {
-            execution::schedule(&mut changes, record, *execution, *due, conclusion)?;
+            execution::schedule(changes, record, *execution, *due, conclusion)?;
         }
-        Body::Waited { execution, wake } => execution::wait(&mut changes, record, *execution, wake)?,
+        Body::Waited { execution, wake } => execution::wait(changes, record, *execution, wake)?,
         Body::StopRequested { execution, cause, reason, give_up_at } => {
-            execution::stop(&mut changes, record, *execution, *cause, reason, *give_up_at)?;
+            execution::stop(changes, record, *execution, *cause, reason, *give_up_at)?;
         }
-        Body::PauseRequested { execution, .. } => execution::pause(&mut changes, record, *execution)?,
-        Body::Resumed { execution, .. } => execution::resume(&mut changes, record, *execution)?,
-        Body::Settled { execution, outcome } => execution::settle(&mut changes, record, *execution, outcome)?,
+        Body::PauseRequested { execution, .. } => execution::pause(changes, record, *execution)?,
+        Body::Resumed { execution, .. } => execution::resume(changes, record, *execution)?,
+        Body::Settled { execution, outcome } => execution::settle(changes, record, *execution, outcome)?,
         Body::StateSet { scope, owner, key, value, version, expires_at } => {
             let row = StateRow { value: value.clone(), version: *version, expires_at: *expires_at };
             changes.put(Key::state(&tenant, *scope, owner, key), Row::State(Arc::new(row)));
@@ -139,17 +110,17 @@ pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
                 changes.put(key, Row::State(Arc::new(row)));
             }
         }
-        Body::ReferenceRegistered { reference } => data::register(&mut changes, reference),
-        Body::ProvenanceAdded { edge } => data::connect(&mut changes, edge),
-        Body::MessageQueued { message } => outbox::queue(&mut changes, record, message),
-        Body::MessageDelivered { message, sink } => outbox::deliver(&mut changes, record, &tenant, *message, sink)?,
+        Body::ReferenceRegistered { reference } => data::register(changes, reference),
+        Body::ProvenanceAdded { edge } => data::connect(changes, edge),
+        Body::MessageQueued { message } => outbox::queue(changes, record, message),
+        Body::MessageDelivered { message, sink } => outbox::deliver(changes, record, &tenant, *message, sink)?,
         Body::MessageDelayed { message, sink, not_before, reason } => {
-            outbox::delay(&mut changes, &tenant, *message, sink, *not_before, reason)?;
+            outbox::delay(changes, &tenant, *message, sink, *not_before, reason)?;
         }
         Body::MessageDeadLettered { message, sink, reason } => {
-            outbox::bury(&mut changes, record, &tenant, *message, sink, reason)?;
+            outbox::bury(changes, record, &tenant, *message, sink, reason)?;
         }
-        Body::MessageRequeued { message, sink, .. } => outbox::requeue(&mut changes, record, &tenant, *message, sink)?,
+        Body::MessageRequeued { message, sink, .. } => outbox::requeue(changes, record, &tenant, *message, sink)?,
     }
-    Ok(changes.list)
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The rules: `decide` makes records, `apply` makes tables of them, `effect` says what is still to be done. All pure.
 
 pub mod apply;
+pub mod changes;
 pub mod command;
 pub mod conclude;
 pub mod decide;

@@ -1,6 +1,5 @@
 //! The working view of one command: what it has decided so far, applied over what was there before.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use enact_model::id::{Epoch, Lsn, TenantId};
@@ -8,33 +7,13 @@ use enact_model::record::{Body, RECORD_VERSION, Record};
 use enact_model::table::{Change, Key, KeyRange, Row};
 use enact_model::time::Timestamp;
 
-use crate::apply::apply;
+use crate::apply::make;
+use crate::changes::Changes;
 use crate::view::{Need, View};
-
-/// Returns the first row of a range whose changed rows are these, in order; `base` is what was there before.
-pub fn first_of<'a>(
-    changed: impl Iterator<Item = (&'a Key, &'a Option<Row>)>,
-    base: &(impl View + ?Sized),
-    range: &KeyRange,
-) -> Option<(Key, Row)> {
-    let mut behind = base.first(range);
-    for (key, row) in changed.take_while(|(key, _)| **key < range.to) {
-        match (&behind, row) {
-            (Some((before, _)), _) if before < key => return behind,
-            (_, Some(row)) => return Some((key.clone(), row.clone())),
-            // What is gone here does not count behind either.
-            (Some((gone, _)), None) if gone == key => behind = base.first(&range.after(key)),
-            (_, None) => {}
-        }
-    }
-    behind
-}
 
 /// One command at work: the records it has made and the view they lead to.
 pub struct Scratch<'a> {
-    base: &'a dyn View,
-    /// The rows that have changed, over those of the base; a key without a row is gone.
-    changed: BTreeMap<Key, Option<Row>>,
+    changes: Changes<'a>,
     records: Vec<Record>,
     next: Lsn,
     epoch: Epoch,
@@ -45,7 +24,7 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// Begins over a view; `next` is the position of the first record it makes.
     pub fn new(base: &'a dyn View, next: Lsn, epoch: Epoch, time: Timestamp, actor: Arc<str>) -> Self {
-        Self { base, changed: BTreeMap::new(), records: Vec::new(), next, epoch, time, actor }
+        Self { changes: Changes::over(base), records: Vec::new(), next, epoch, time, actor }
     }
     /// Returns the command's time.
     pub fn now(&self) -> Timestamp {
@@ -76,9 +55,7 @@ impl<'a> Scratch<'a> {
             cause,
             body,
         };
-        for change in apply(self, &record)? {
-            self.changed.insert(change.key, change.row);
-        }
+        make(&mut self.changes, &record)?;
         self.records.push(record);
         self.next = self.next.plus(1);
         Ok(lsn)
@@ -86,18 +63,15 @@ impl<'a> Scratch<'a> {
 
     /// Ends with the records and the changes they make.
     pub fn finish(self) -> (Vec<Record>, Vec<Change>) {
-        (self.records, self.changed.into_iter().map(|(key, row)| Change { key, row }).collect())
+        (self.records, self.changes.finish())
     }
 }
 
 impl View for Scratch<'_> {
     fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        match self.changed.get(key) {
-            Some(row) => Ok(row.clone()),
-            None => self.base.get(key),
-        }
+        self.changes.get(key)
     }
     fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
-        first_of(self.changed.range::<Key, _>(&range.from..), self.base, range)
+        self.changes.first(range)
     }
 }

@@ -3,6 +3,7 @@
 //! An execution first takes a slot of its gate, if it has one, then a slot of the hub. One that holds its gate and finds
 //! the hub full waits in the hub's queue and keeps the gate, so that nobody has to move between queues twice.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use enact_model::execution::{Execution, Gate, Wake};
@@ -55,12 +56,19 @@ pub(crate) fn start_or_queue(scratch: &mut Scratch<'_>, world: &World<'_>, execu
 }
 
 /// Starts the next attempt.
-pub(crate) fn start(scratch: &mut Scratch<'_>, world: &World<'_>, execution: &Execution) -> Result<(), Need> {
-    let timeout = world.timeout(execution);
+pub(crate) fn start(
+    scratch: &mut Scratch<'_>,
+    world: &World<'_>,
+    execution: impl Deref<Target = Execution>,
+) -> Result<(), Need> {
+    let timeout = world.timeout(&execution);
     let deadline_at = scratch.now().plus(timeout);
     let deadline_at = execution.deadline_at.map_or(deadline_at, |total| total.min(deadline_at));
     let body = Body::AttemptStarted { execution: execution.id, attempt: execution.attempt + 1, deadline_at };
-    scratch.record(Some(execution.tenant()), execution.records.last().copied(), body)?;
+    let (tenant, cause) = (execution.tenant().clone(), execution.records.last().copied());
+    // Let go of here, it can be changed in place.
+    drop(execution);
+    scratch.record(Some(&tenant), cause, body)?;
     Ok(())
 }
 
@@ -80,7 +88,7 @@ pub(crate) fn hand_on(scratch: &mut Scratch<'_>, world: &World<'_>, gate: Option
     while taken(scratch, HUB_QUEUE)? < world.policy.running_max
         && let Some(execution) = next(scratch, HUB_QUEUE)?
     {
-        start(scratch, world, &execution)?;
+        start(scratch, world, execution)?;
     }
     Ok(())
 }
@@ -100,7 +108,7 @@ pub(crate) fn start_called_for(scratch: &mut Scratch<'_>, world: &World<'_>) -> 
     });
     let Some(tenant) = tenant else { return Ok(()) };
     match scratch.execution(&tenant, called)? {
-        Some(execution) if !execution.is_overdue(scratch.now()) => start(scratch, world, &execution),
+        Some(execution) if !execution.is_overdue(scratch.now()) => start(scratch, world, execution),
         _ => Ok(()),
     }
 }

@@ -27,8 +27,11 @@ use deciding::Deciding;
 
 /// Commands that may wait for the ring before a door has to.
 const QUEUE_MAX: usize = 4_096;
-/// Commands of one turn: what a single frame group and a single sync carry at most.
-const TURN_MAX: usize = 1_024;
+/// Commands of one turn, which is decided as a whole: few, so that the first ones are on their way to the disk while those
+/// behind them are decided.
+const TURN_MAX: usize = 128;
+/// Turns that one sync makes durable at most.
+const TURNS_TOGETHER_MAX: usize = 8;
 /// Turns that may wait to be told before the next one has to.
 const TOLD_MAX: usize = 16;
 
@@ -151,8 +154,8 @@ where
         let poisoned = Arc::new(Mutex::new(None));
         let (tell, told) = mpsc::channel(TOLD_MAX);
         let telling = runtime.spawn(give_away(told, perform, Arc::clone(&waiters), Arc::clone(&witness)));
-        // No room in between: what arrives while a batch waits for the log becomes one batch, not several.
-        let (commit, decided) = std::sync::mpsc::sync_channel(0);
+        // While one batch becomes durable the next one is decided ahead, turn by turn.
+        let (commit, decided) = std::sync::mpsc::sync_channel(TURNS_TOGETHER_MAX - 1);
         let committing = Committing {
             writer,
             decided,

@@ -8,7 +8,7 @@ use enact_model::id::Name;
 use enact_model::record::Record;
 use enact_model::table::{ComponentRow, ComponentState, Key, KeyRange, Row};
 
-use super::Changes;
+use crate::changes::Changes;
 use crate::view::{Need, Typed, rows};
 
 /// Adds a version as the active one; those that were active drain.
@@ -18,7 +18,7 @@ pub(super) fn add(
     component: &Arc<Component>,
     digest: Digest,
 ) -> Result<(), Need> {
-    let before: Vec<_> = rows(changes.view, KeyRange::versions(&component.name)).collect();
+    let before: Vec<_> = rows(changes, KeyRange::versions(&component.name)).collect();
     for (key, row) in before {
         if let Row::Component(row) = row
             && row.state == ComponentState::Active

@@ -6,7 +6,7 @@ use enact_model::id::{ExecutionId, Lsn, MessageId, TenantId};
 use enact_model::reference::{Provenance, Reference};
 use enact_model::table::{Key, MetaRow, Row};
 
-use super::Changes;
+use crate::changes::Changes;
 use crate::view::{Need, Typed};
 
 pub(super) fn register(changes: &mut Changes<'_>, reference: &Arc<Reference>) {

@@ -11,7 +11,7 @@ use enact_model::record::{Acceptance, Body, Record};
 use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, KeyRange, QueueRow, Row, TallyRow};
 use enact_model::time::Timestamp;
 
-use super::Changes;
+use crate::changes::Changes;
 use crate::conclude::counts_against_policy;
 use crate::slots::HUB_QUEUE;
 use crate::view::{Need, Typed, rows};
@@ -210,11 +210,13 @@ fn edit(
     change: impl FnOnce(&mut Changes<'_>, &mut Execution) -> Result<(), Need>,
 ) -> Result<(), Need> {
     let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
-    let Some(execution) = changes.execution(&tenant, id)? else { return Ok(()) };
-    let mut execution = (*execution).clone();
+    let key = Key::execution(&tenant, id);
+    // It is put back below; nothing in between reads it.
+    let Some(Row::Execution(mut row)) = changes.take(&key)? else { return Ok(()) };
+    let execution = Arc::make_mut(&mut row);
     execution.records.push(record.lsn);
-    change(changes, &mut execution)?;
-    save(changes, execution);
+    change(changes, execution)?;
+    changes.put(key, Row::Execution(row));
     Ok(())
 }
 
@@ -263,7 +265,7 @@ fn leave(changes: &mut Changes<'_>, execution: &mut Execution, served: bool) -> 
         Some(Wake::Slot { queue }) => {
             let place = Key::queue(&queue, &tenant, execution.accepted_lsn);
             // An empty queue has no turn to remember; there may be one for every key that was ever serialised by.
-            if rows(changes.view, KeyRange::queue(&queue)).all(|(key, _)| key == place) {
+            if rows(changes, KeyRange::queue(&queue)).all(|(key, _)| key == place) {
                 changes.remove(Key::turn(&queue));
             } else if served {
                 changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));

@@ -8,7 +8,7 @@ use enact_model::record::Record;
 use enact_model::table::{Key, PendingRow, Row};
 use enact_model::time::Timestamp;
 
-use super::Changes;
+use crate::changes::Changes;
 use crate::view::{Need, Typed};
 
 /// Returns the lane of a message: one for each tenant and key, one for each message without a key.

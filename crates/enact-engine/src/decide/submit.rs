@@ -165,7 +165,7 @@ pub(super) fn accept(scratch: &mut Scratch<'_>, world: &World<'_>, admission: Ad
     };
     scratch.record(Some(&intent.tenant_id), None, Body::IntentAccepted(Box::new(acceptance)))?;
     if starts && let Some(execution) = scratch.execution(&intent.tenant_id, id)? {
-        slots::start(scratch, world, &execution)?;
+        slots::start(scratch, world, execution)?;
     }
     Ok(())
 }

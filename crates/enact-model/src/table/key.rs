@@ -43,65 +43,46 @@ impl Clone for Key {
     }
 }
 
-/// Builds the bytes of a key, in place as long as they are few.
-struct Parts {
-    few: [u8; FEW],
-    len: usize,
-    many: Vec<u8>,
-}
+/// Builds the bytes of a key.
+struct Parts(Bytes);
 
 impl Parts {
-    fn of(table: Table) -> Self {
-        Self { few: [0; FEW], len: 0, many: Vec::new() }.byte(table as u8)
-    }
     #[inline]
-    fn push(&mut self, bytes: &[u8]) {
-        match self.few.get_mut(self.len..self.len + bytes.len()) {
-            Some(room) if self.many.is_empty() => {
-                room.copy_from_slice(bytes);
-                self.len += bytes.len();
-            }
-            _ => {
-                if self.many.is_empty() {
-                    self.many.extend_from_slice(&self.few[..self.len]);
-                }
-                self.many.extend_from_slice(bytes);
-            }
-        }
+    fn of(table: Table) -> Self {
+        Self(Bytes::new()).byte(table as u8)
     }
     /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
+    #[inline]
     fn text(mut self, text: &str) -> Self {
         // Names are short: to look at each byte is quicker than to look for one.
         if text.bytes().all(|byte| byte != 0) {
-            self.push(text.as_bytes());
-            self.push(&[0, 0]);
-            return self;
-        }
-        for (at, part) in text.as_bytes().split(|byte| *byte == 0).enumerate() {
-            if at > 0 {
-                self.push(&[0, 0xff]);
+            self.0.extend_from_slice(text.as_bytes());
+        } else {
+            for byte in text.bytes() {
+                self.0.extend_from_slice(if byte == 0 { &[0, 0xff] } else { std::slice::from_ref(&byte) });
             }
-            self.push(part);
         }
-        self.push(&[0, 0]);
+        self.0.extend_from_slice(&[0, 0]);
         self
     }
     #[inline]
     fn id(mut self, id: u128) -> Self {
-        self.push(&id.to_be_bytes());
+        self.0.extend_from_slice(&id.to_be_bytes());
         self
     }
+    #[inline]
     fn number(mut self, number: u64) -> Self {
-        self.push(&number.to_be_bytes());
+        self.0.extend_from_slice(&number.to_be_bytes());
         self
     }
+    #[inline]
     fn byte(mut self, byte: u8) -> Self {
-        self.push(&[byte]);
+        self.0.push(byte);
         self
     }
     #[inline]
     fn key(self) -> Key {
-        Key(if self.many.is_empty() { Bytes::from_buf_and_len(self.few, self.len) } else { self.many.into() })
+        Key(self.0)
     }
 }
 

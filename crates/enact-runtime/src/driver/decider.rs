@@ -23,6 +23,17 @@ use super::{Durable, Poisoned, Turn, catalog_of};
 pub struct Decided(Turn);
 
 impl Decided {
+    /// Takes in what was decided next, so that one sync makes both durable.
+    pub(crate) fn join(&mut self, Self(later): Self) {
+        let turn = &mut self.0;
+        turn.answers.extend(later.answers);
+        turn.effects.extend(later.effects);
+        turn.settled.extend(later.settled);
+        turn.batch.frames.extend(later.batch.frames);
+        turn.batch.changes.extend(later.batch.changes);
+        turn.catalog = later.catalog.or(turn.catalog.take());
+        turn.position = later.position;
+    }
     /// Returns what it comes to, for the one who has made it durable or is about to.
     pub(super) fn once_durable(self) -> Turn {
         self.0

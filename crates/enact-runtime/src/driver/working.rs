@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::collections::hash_map::{Entry, HashMap};
 
-use enact_engine::scratch::first_of;
+use enact_engine::changes::first_of;
 use enact_engine::view::{Need, View as EngineView};
 use enact_model::id::Lsn;
 use enact_model::table::{Change, Key, KeyRange, Row};

@@ -14,7 +14,7 @@ use enact_store::contract::{Store, View};
 use enact_store::crash;
 use tokio::sync::{mpsc, watch};
 
-use super::{Asker, Errand, Perform, Reply, Waiters};
+use super::{Asker, Errand, Perform, Reply, TURNS_TOGETHER_MAX, Waiters};
 use crate::driver::{Decided, Poisoned, Turn, Writer};
 use crate::witness::Witness;
 
@@ -38,9 +38,13 @@ pub(super) struct Committing<S: Store> {
 impl<S: Store> Committing<S> {
     /// Commits until nothing more will be decided, and returns the store.
     pub(super) fn run(mut self) -> S {
-        while let Ok(step) = self.decided.recv() {
+        let mut next = None;
+        while let Some(step) = next.take().or_else(|| self.decided.recv().ok()) {
             let told = match step {
-                Step::Commit { decided, askers } => self.commit(decided, askers),
+                Step::Commit { mut decided, mut askers } => {
+                    next = self.gather(&mut decided, &mut askers);
+                    self.commit(decided, askers)
+                }
                 Step::Refuse { poisoned, askers } => self.refuse(poisoned, askers),
                 Step::Errand(errand) => Told::Errand(errand(self.writer.store_mut())),
                 Step::Reply(reply) => Told::Errand(reply),
@@ -49,6 +53,20 @@ impl<S: Store> Committing<S> {
             let _ = self.tell.blocking_send(told);
         }
         self.writer.into_store()
+    }
+
+    /// Joins the turns that wait behind one, so that they share its sync; returns the step that is not one of them.
+    fn gather(&self, decided: &mut Decided, askers: &mut Vec<Asker>) -> Option<Step<S>> {
+        for _ in 1..TURNS_TOGETHER_MAX {
+            match self.decided.try_recv() {
+                Ok(Step::Commit { decided: later, askers: theirs }) => {
+                    decided.join(later);
+                    askers.extend(theirs);
+                }
+                other => return other.ok(),
+            }
+        }
+        None
     }
 
     fn commit(&mut self, decided: Decided, askers: Vec<Asker>) -> Told {
