@@ -232,9 +232,17 @@ impl World {
         // Some are decided while the ones before them are still on their way to the disk.
         let ahead = if self.random.chance(40) { self.random.below(commands.len() as u64) as usize } else { 0 };
         let (first, second) = commands.split_at(commands.len() - ahead);
+        let together = self.random.chance(50);
         let driver = self.hub.driver()?;
-        let decided = [driver.decide(first), driver.decide(second)];
-        for (commands, decided) in [first, second].into_iter().zip(decided) {
+        let decided = match (driver.decide(first), driver.decide(second)) {
+            // They share a sync.
+            (Ok(mut decided), Ok(later)) if together => {
+                decided.join(later);
+                vec![(commands.as_slice(), Ok(decided))]
+            }
+            (decided, later) => vec![(first, decided), (second, later)],
+        };
+        for (commands, decided) in decided {
             let committed = match decided {
                 Ok(decided) => self.hub.driver()?.commit(decided),
                 Err(poisoned) => Err(poisoned),

@@ -24,7 +24,7 @@ pub struct Decided(Turn);
 
 impl Decided {
     /// Takes in what was decided next, so that one sync makes both durable.
-    pub(crate) fn join(&mut self, Self(later): Self) {
+    pub fn join(&mut self, Self(later): Self) {
         let turn = &mut self.0;
         turn.answers.extend(later.answers);
         turn.effects.extend(later.effects);
