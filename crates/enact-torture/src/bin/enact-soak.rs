@@ -103,7 +103,11 @@ fn option(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
         "--window" => plan.window = Duration::from_secs_f64(number(1.0, 600.0)?),
         "--seed" => plan.seed = value.parse().map_err(|_| format!("--seed {value}: write a whole number"))?,
         "--dir" => plan.dir = value.into(),
-        "--hub" => (plan.program, plan.short_keep) = (value.into(), value.ends_with("enact-soak-hub")),
+        "--hub" => {
+            // The hub is started in another folder.
+            plan.program = std::path::absolute(value).map_err(|error| format!("--hub {value}: {error}"))?;
+            plan.short_keep = value.ends_with("enact-soak-hub");
+        }
         "--jar" => plan.jar = Some(value.into()),
         _ => return Err(format!("{word} means nothing here\n\n{USAGE}")),
     }
