@@ -17,6 +17,7 @@ pub mod readers;
 pub mod report;
 pub mod setup;
 pub mod shell;
+pub mod soak;
 pub mod suite;
 pub mod torture;
 pub mod tree;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{bench, demo, fixtures, jars, javas, jvm, mutants, report, setup, suite, torture};
+use xtask::{bench, demo, fixtures, jars, javas, jvm, mutants, report, setup, soak, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
@@ -14,6 +14,8 @@ tasks:
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
   torture [--rounds N | --minutes M] [--seed S]
                        kills the real hub again and again and holds what is left against an outside ledger
+  soak [--minutes M] [--kill-every S] [--json]
+                       loads the real hub for an hour while it is killed: nothing lost, memory flat, p99 steady
   bench [--json] [--seconds N] [--row NAME]…
                        measures the hub beside the floor that the disk sets
   jvm                  builds the Java side of the jar host from jvm/src (needs javac)
@@ -36,6 +38,9 @@ fn main() -> ExitCode {
     }
     if task == "torture" {
         return report::end(torture::torture(words), 1);
+    }
+    if task == "soak" {
+        return report::end(soak::soak(words), 1);
     }
     let options = match Options::parse(words) {
         Ok(options) => options,

@@ -28,6 +28,11 @@ pub(crate) fn caller() -> Result<Caller> {
 impl Hub {
     /// Starts a hub; `crash` is what `ENACT_CRASH` says to it. It may be dead already when this returns.
     pub(crate) fn start(program: &Path, folder: &Path, crash: Option<&str>) -> Result<Self> {
+        Self::start_on(program, folder, crash, 0)
+    }
+
+    /// The same, listening for HTTP on a port of loopback, or on any if it is 0.
+    pub(crate) fn start_on(program: &Path, folder: &Path, crash: Option<&str>, port: u16) -> Result<Self> {
         let store = folder.join("store");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("hub.log"));
         let mut command = Command::new(program);
@@ -35,7 +40,7 @@ impl Hub {
             .args(["serve", "--store"])
             .arg(&store)
             .env(BE_THE_HUB, "1")
-            .env("ENACT_HTTP_LISTEN", "127.0.0.1:0")
+            .env("ENACT_HTTP_LISTEN", format!("127.0.0.1:{port}"))
             .current_dir(folder);
         command.env("ENACT_CONFIG", folder.join("enact.yaml")).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.map_err(doing("open the log of the hub"))?);
@@ -43,6 +48,26 @@ impl Hub {
             command.env("ENACT_CRASH", crash);
         }
         Ok(Self { child: command.spawn().map_err(doing("start the hub"))?, store })
+    }
+
+    /// Returns its process; none once it is known to be dead.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until it has ended by itself; returns how.
+    ///
+    /// # Cancel safety
+    /// It may be dropped at any time.
+    pub(crate) async fn ended(&mut self) -> String {
+        self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string())
+    }
+
+    /// Asks it to end as an operator does, with SIGTERM.
+    pub(crate) fn terminate(&self) -> Result<()> {
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let pid = pid.ok_or_else(|| Broken("the hub has died by itself".to_owned()))?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).map_err(doing("signal the hub"))
     }
 
     /// Connects as soon as it listens; none if it has died.
@@ -65,7 +90,7 @@ impl Hub {
     }
 
     /// Waits until it has died by itself, at most so long; then kills it.
-    pub(crate) async fn die(mut self, patience: Duration) -> Result<()> {
+    pub(crate) async fn die(&mut self, patience: Duration) -> Result<()> {
         if tokio::time::timeout(patience, self.child.wait()).await.is_err() {
             self.child.start_kill().map_err(doing("kill the hub"))?;
         }

@@ -6,6 +6,7 @@ mod check;
 mod dice;
 mod hub;
 mod load;
+pub mod soak;
 mod torture;
 
 pub use torture::{Account, Plan, run};
