@@ -15,9 +15,15 @@ pub fn root() -> PathBuf {
     here.parent().map(Path::to_path_buf).unwrap_or(here)
 }
 
-/// Returns the cargo that runs this task.
+/// Returns the cargo that runs this task, as somebody would call it who does not come from here: what this package is called
+/// must not make the build scripts of others run again.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(told)).for_each(|(name, _)| {
+        cargo.env_remove(name);
+    });
+    cargo
 }
 
 /// Writes a command as one would type it.
