@@ -6,6 +6,7 @@ mod artifacts;
 mod audit;
 mod bad_input;
 mod bed;
+mod browser;
 mod http;
 mod issuer;
 mod metrics;
@@ -14,6 +15,8 @@ mod overload;
 mod pages;
 mod routes;
 mod secrets;
+#[path = "../../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 mod stream;
 mod tenants;
 mod tls;
