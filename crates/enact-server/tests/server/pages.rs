@@ -73,7 +73,7 @@ async fn a_browser_is_told_on_every_route_that_a_page_of_a_known_origin_may_ask(
         answer.header(name).split(", ").map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
     };
     for route in enact_server::route::ROUTES {
-        let path = route.path.replace('{', "").replace('}', "");
+        let path = route.path.replace(['{', '}'], "");
         // Without credentials: a browser sends none before it may.
         let answer = bed.ask(preflight(&path, CONSOLE, route.method)).await.is(204);
         assert_eq!(answer.header("access-control-allow-origin"), CONSOLE, "{path}");

@@ -16,10 +16,10 @@ type Take = fn(&mut Settings, &Settings);
 /// Keys whose new value holds at once.
 const AT_ONCE: [(&str, Take); 5] = [
     ("log.level", |held, new| held.log_level = new.log_level),
-    ("http.anonymous", |held, new| held.http_anonymous = new.http_anonymous.clone()),
+    ("http.anonymous", |held, new| held.http_anonymous = new.http_anonymous),
     ("http.hosts", |held, new| held.http_hosts = new.http_hosts.clone()),
     ("http.origins", |held, new| held.http_origins = new.http_origins.clone()),
-    ("http.requests_per_second", |held, new| held.http_requests = new.http_requests.clone()),
+    ("http.requests_per_second", |held, new| held.http_requests = new.http_requests),
 ];
 
 fn holds_at_once(key: &str) -> bool {
