@@ -10,7 +10,7 @@ usage: cargo xtask TASK [OPTIONS]
 
 tasks:
   demo                 shows the main job from beginning to end, on real input
-  test [--full]        sets up, then runs every test; --full adds real jars, every Java, the demo and every mutation
+  test [--full]        sets up, then runs every test; --full adds a browser, real jars, every Java, the demo and every mutation
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
   torture [--rounds N | --minutes M] [--seed S]
                        kills the real hub again and again and holds what is left against an outside ledger

@@ -33,10 +33,12 @@ pub enum Need {
     Nats,
     /// curl, for what is asked over HTTP.
     Curl,
+    /// A browser, for a page that watches a stream; only with `--full`.
+    Chromium,
 }
 
 impl Need {
-    /// Everything.
+    /// Everything but a browser, which is large.
     pub const ALL: &'static [Self] =
         &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl, Self::Pip];
 
@@ -55,6 +57,7 @@ impl Need {
             Self::Redis => "is what the Redis sink is tested on, and the demo's events go to",
             Self::Curl => "asks the hub over HTTP in the demo and in the README",
             Self::Nats => "is what the NATS sink is tested on",
+            Self::Chromium => "watches a stream from a page of another origin",
         }
     }
 
@@ -68,6 +71,7 @@ impl Need {
             Self::Redis => &["redis-server"],
             Self::Nats => &["nats-server"],
             Self::Curl => &["curl"],
+            Self::Chromium => &["chromium"],
         }
     }
 
@@ -81,6 +85,7 @@ impl Need {
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
             Self::Curl => "curl",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -98,6 +103,7 @@ impl Need {
             Self::Python => first_line(Command::new("python3").arg("--version")),
             Self::Redis => first_line(Command::new("redis-server").arg("--version")),
             Self::Curl => first_line(Command::new("curl").arg("--version")),
+            Self::Chromium => first_line(Command::new("chromium").arg("--version")),
             Self::Nats => first_line(Command::new("nats-server").arg("--version")),
             Self::Pip => first_line(Command::new("python3").args(["-m", "pip", "--version"])).or_else(|| {
                 let can = shell::works(Command::new("python3").args(["-c", "import venv, ensurepip"]));

@@ -12,7 +12,7 @@ use crate::{demo, fixtures, jars, javas, mutants, readers, shell, tree};
 
 const NEXTEST_VERSION: &str = "0.9.143";
 
-/// Sets up and runs every test; `--full` adds hundreds of real jars, the demo and every mutation.
+/// Sets up and runs every test; `--full` adds a browser, hundreds of real jars, the demo and every mutation.
 ///
 /// # Errors
 /// A test fails, or a stage cannot be run.
@@ -26,8 +26,10 @@ pub fn run(options: &Options) -> Outcome<()> {
 fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     let root = shell::root();
     let here = stages.run("set-up", |_| {
-        let needs: &[Need] = if fixtures::cached() && readers::cached() { Need::WITHOUT_PIP } else { Need::ALL };
-        Ok(setup::ensure(options, needs))
+        let needs = if fixtures::cached() && readers::cached() { Need::WITHOUT_PIP } else { Need::ALL };
+        let browser = options.full.then_some(Need::Chromium);
+        let needs: Vec<Need> = needs.iter().copied().chain(browser).collect();
+        Ok(setup::ensure(options, &needs))
     })?;
     let fixtures = stages.run("fixtures", |stages| Ok(fixtures_or_skip(&here, stages)))?;
     let readers = stages.run("readers of messages", |stages| Ok(readers_or_skip(&here, stages)))?;
@@ -133,6 +135,9 @@ fn tests(
     command.current_dir(root).env("ENACT_SKIPPED_TESTS", &skips);
     for (need, variable) in [(Need::Java, "ENACT_TEST_JAVA"), (Need::Python, "ENACT_TEST_PYTHON")] {
         command.env(variable, if here.has(need) { "1" } else { "0" });
+    }
+    if here.has(Need::Chromium) {
+        command.env("ENACT_TEST_BROWSER", "chromium");
     }
     for (variable, folder) in folders {
         if let Some(folder) = folder {

@@ -15,6 +15,7 @@ use enact_model::message::{Message, MessageRow};
 use enact_model::time::Timestamp;
 use enact_runtime::hub::HubConfig;
 use enact_runtime::sink::{DeliveryResult, FileSink, Pace, Sink};
+use enact_sink::Trust;
 use enact_sink::nats::{Login, NatsSetup, NatsSink};
 use enact_sink::redis::{RedisSetup, RedisSink};
 use enact_sink::webhook::{WebhookSetup, WebhookSink};
@@ -73,7 +74,14 @@ impl Place {
                 let stream = RedisSetup::STREAM.parse()?;
                 server = Some(redis);
                 let (username, password, max_length) = (None, None, None);
-                Arc::new(RedisSink::new(RedisSetup { endpoint, username, password, stream, max_length }))
+                Arc::new(RedisSink::new(RedisSetup {
+                    endpoint,
+                    username,
+                    password,
+                    trust: Trust::System,
+                    stream,
+                    max_length,
+                }))
             }
             "nats" => {
                 let words = ["-a", "127.0.0.1", "-p", "PORT", "-js", "-sd", "FOLDER"];
@@ -85,7 +93,8 @@ impl Place {
                 context.create_stream(config).await?;
                 let (endpoint, subject) = (NatsSetup::endpoint(&address)?, NatsSetup::subject(NatsSetup::SUBJECT)?);
                 server = Some(nats);
-                Arc::new(NatsSink::new(NatsSetup { endpoint, login: Login::Nobody, subject, stream: None }))
+                let (login, trust) = (Login::Nobody, Trust::System);
+                Arc::new(NatsSink::new(NatsSetup { endpoint, login, trust, subject, stream: None }))
             }
             _ => Arc::new(FileSink::new(&folder.join("events.jsonl"))),
         };

@@ -19,6 +19,7 @@ pub(crate) mod jar;
 mod java;
 mod operation;
 mod relation;
+mod secrets;
 mod shape;
 
 pub use files::{FileError, FileFacts, Files, JarFacts, JarLayout};
@@ -34,7 +35,7 @@ pub const SHAPES: [&str; 2] = ["process", "jar"];
 /// The shapes that DESIGN knows and this build does not.
 const LATER_SHAPES: [&str; 5] = ["container", "http", "grpc", "wasm", "entity"];
 /// The keys of a component other than its shape.
-const KEYS: [&str; 4] = ["component", "version", "summary", "services"];
+const KEYS: [&str; 5] = ["component", "version", "summary", "secrets", "services"];
 
 /// Reads a component descriptor.
 ///
@@ -73,6 +74,7 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
     let version = version(&fields, faults);
     let summary = fields.text("summary", faults).map(str::to_owned);
     let shape = shape(&fields, files, faults);
+    let secrets = secrets::read(&fields, faults);
     let services = match fields.get("services") {
         Some(node) => services(node, name.as_ref(), shape.as_ref(), files, faults),
         None => {
@@ -87,12 +89,25 @@ fn read(root: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Component
             faults.hint(node.mark, message, "name the program: `command: [java, -jar, tool.jar]`");
         }
     }
-    let component = Component { name: name?, version: version?, summary, shape: shape?, services: services? };
+    let component = Component { name: name?, version: version?, summary, shape: shape?, secrets, services: services? };
+    check_variables(&fields, &component, faults);
     let size = Json::of(&component).as_str().len();
     if size > COMPONENT_MAX_BYTES {
         faults.add(root.mark, format!("the component has {size} bytes of JSON, more than {COMPONENT_MAX_BYTES}"));
     }
     Some(component)
+}
+
+/// A variable is a secret or says what stands in the descriptor, and not both.
+fn check_variables(fields: &Fields<'_>, component: &Component, faults: &mut Faults) {
+    let operations = component.operations().flat_map(|(_, operation)| operation.secrets.keys());
+    let mut keys: Vec<_> = component.secrets.keys().chain(operations).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys.into_iter().filter(|key| component.shape.env().contains_key(*key)) {
+        let mark = fields.get(component.shape.key()).map_or(fields.mark(), |node| node.mark);
+        faults.hint(mark, format!("`{key}` stands in `env` and in `secrets`"), "leave it out of `env`");
+    }
 }
 
 /// Reads the shape that the descriptor has.

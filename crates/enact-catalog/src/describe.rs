@@ -1,8 +1,10 @@
 //! What `component describe` shows: operations, schemas, limits, and what is promised about repetition.
 
+use std::collections::BTreeMap;
+
 use enact_model::descriptor::{Argument, Component, JavaCall, Operation, OperationKind, RetryOn, Shape, Stdin};
 use enact_model::digest::Digest;
-use enact_model::id::{IntentType, Name, Selector};
+use enact_model::id::{IntentType, Name, SecretName, Selector};
 use enact_model::json::Json;
 use enact_model::limits;
 use serde::Serialize;
@@ -31,6 +33,9 @@ pub struct ComponentDescription {
     pub java: Option<String>,
     /// The files of its package.
     pub files: Vec<String>,
+    /// The secrets that its handlers are given: the variable, and the name of the secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// The folders that it takes files from.
     pub roots: Vec<String>,
     /// Its operations.
@@ -77,6 +82,9 @@ pub struct OperationDescription {
     pub references: Vec<String>,
     /// The artifacts that it produces.
     pub produces: Vec<String>,
+    /// The secrets that it is given beside those of the component.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What is called in a jar, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<String>,
@@ -145,9 +153,14 @@ pub fn describe(component: &Component) -> ComponentDescription {
             }),
         },
         files: component.shape.files().keys().cloned().collect(),
+        secrets: secrets(&component.secrets),
         roots: component.shape.roots().iter().map(|(name, path)| format!("{name}: {}", path.display())).collect(),
         operations: component.operations().map(|(selector, operation)| of_operation(selector, operation)).collect(),
     }
+}
+
+fn secrets(named: &BTreeMap<String, SecretName>) -> Vec<String> {
+    named.iter().map(|(key, name)| format!("{key}: {name}")).collect()
 }
 
 fn of_operation(selector: Selector, operation: &Operation) -> OperationDescription {
@@ -180,6 +193,7 @@ fn of_operation(selector: Selector, operation: &Operation) -> OperationDescripti
         output: operation.output.clone(),
         references: references(operation),
         produces: operation.produces.iter().map(|p| format!("{} ({})", p.artifact, p.media_type)).collect(),
+        secrets: secrets(&operation.secrets),
         calls: operation.call.java.as_ref().map(java),
         emits: operation.emits.iter().map(|emit| emit.event_type.clone()).collect(),
         state: operation.state.iter().map(|effect| effect.key.clone()).collect(),

@@ -32,6 +32,19 @@ pub enum Trust {
     File(PathBuf),
 }
 
+impl Trust {
+    /// Reads the certificates that are trusted instead of those of the system, in PEM; none if it is those of the system. Blocks for
+    /// the time of a small file.
+    ///
+    /// # Errors
+    /// In words: a file that cannot be read, or holds no certificates.
+    pub fn pem(&self) -> Result<Option<Vec<u8>>, String> {
+        let Self::File(path) = self else { return Ok(None) };
+        roots_of(path)?;
+        std::fs::read(path).map(Some).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    }
+}
+
 /// Connects, with TLS where the endpoint has it.
 ///
 /// # Errors
@@ -48,6 +61,11 @@ pub async fn connect(endpoint: &Endpoint, trust: &Trust) -> Result<(Box<dyn Stre
         Ok(stream) => Ok((Box::new(stream), address)),
         Err(error) => Err(format!("{endpoint} is not trusted: {}", untrusted(&error))),
     }
+}
+
+/// Says why a certificate does not pass, if that is what another client's error is about.
+pub fn distrust(text: &str) -> Option<String> {
+    text.contains("invalid peer certificate").then(|| untrusted(&std::io::Error::other(text.to_owned())))
 }
 
 /// Says why a certificate does not pass; what `openssl req -x509` makes by itself is one of an authority, which surprises.

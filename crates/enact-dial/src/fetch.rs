@@ -14,14 +14,14 @@ use crate::{Endpoint, http};
 /// # Errors
 /// In words: a server that cannot be reached or is not trusted, an answer other than 200, one above `most` bytes, or none within
 /// `limit`.
-pub async fn document(endpoint: &Endpoint, most: usize, limit: Duration) -> Result<Vec<u8>, String> {
-    match tokio::time::timeout(limit, ask(endpoint, most)).await {
+pub async fn document(endpoint: &Endpoint, trust: &Trust, most: usize, limit: Duration) -> Result<Vec<u8>, String> {
+    match tokio::time::timeout(limit, ask(endpoint, trust, most)).await {
         Ok(answer) => answer,
         Err(_) => Err(format!("{endpoint} gave no answer within {} ms", limit.as_millis())),
     }
 }
 
-async fn ask(endpoint: &Endpoint, most: usize) -> Result<Vec<u8>, String> {
+async fn ask(endpoint: &Endpoint, trust: &Trust, most: usize) -> Result<Vec<u8>, String> {
     let request = Request::get(&endpoint.path)
         .header(header::HOST, endpoint.authority())
         .header(header::ACCEPT, "application/json")
@@ -29,7 +29,7 @@ async fn ask(endpoint: &Endpoint, most: usize) -> Result<Vec<u8>, String> {
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("the request cannot be made: {error}"))?;
     // The connection goes on as long as its sender is there.
-    let (answer, _sender) = http::ask(endpoint, &Trust::System, request).await?;
+    let (answer, _sender) = http::ask(endpoint, trust, request).await?;
     if answer.status() != StatusCode::OK {
         return Err(format!("{endpoint} answered {}", answer.status()));
     }

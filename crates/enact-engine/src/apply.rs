@@ -92,7 +92,7 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
             execution::schedule(changes, record, *execution, *due, conclusion)?;
         }
         Body::Waited { execution, wake } => execution::wait(changes, record, *execution, wake)?,
-        Body::StopRequested { execution, cause, reason, give_up_at } => {
+        Body::StopRequested { execution, cause, reason, give_up_at, .. } => {
             execution::stop(changes, record, *execution, *cause, reason, *give_up_at)?;
         }
         Body::PauseRequested { execution, .. } => execution::pause(changes, record, *execution)?,

@@ -75,16 +75,22 @@ pub enum CommandBody {
         tenant: TenantId,
         execution: ExecutionId,
         reason: String,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     Pause {
         tenant: TenantId,
         execution: ExecutionId,
         reason: String,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     Resume {
         tenant: TenantId,
         execution: ExecutionId,
         reason: String,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     Retry {
         tenant: TenantId,
@@ -150,6 +156,8 @@ pub enum CommandBody {
         message: MessageId,
         sink: Option<SinkId>,
         reason: String,
+        /// The role of who asks.
+        role: Option<&'static str>,
     },
     /// Somebody reached for what is not theirs.
     RefuseAccess {
@@ -252,6 +260,17 @@ fn value(payload: &Payload, brought: Option<&Json>) -> serde_json::Value {
 }
 
 impl CommandBody {
+    /// Returns the role of whoever steers an execution by it; none for what the hub does by itself.
+    pub fn steered_as(&self) -> Option<&'static str> {
+        match self {
+            Self::Cancel { role, .. }
+            | Self::Pause { role, .. }
+            | Self::Resume { role, .. }
+            | Self::Retry { role, .. } => *role,
+            _ => None,
+        }
+    }
+
     /// Returns the keys that deciding it reads whatever else is there, as far as they can lie on disk: loaded together, they
     /// let it be decided without asking for one after the other.
     pub fn needs(&self) -> Vec<Key> {

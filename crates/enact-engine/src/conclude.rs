@@ -42,7 +42,7 @@ fn judge(fault: &Fault, operation: &Operation) -> (Interpretation, Disposition, 
         F::LostWithInstance | F::HubRestarted => (I::SystemFailure, Disposition::RetryNow, R::SystemAdmin),
         F::InstanceUnknown => (I::SystemFailure, escalate, R::SystemAdmin),
         F::OutOfMemory => (I::SystemFailure, Disposition::RetryLater, R::SystemAdmin),
-        F::ProgramMissing | F::ProgramNotExecutable | F::InitRefused => {
+        F::ProgramMissing | F::ProgramNotExecutable | F::InitRefused | F::SecretMissing => {
             (I::ConfigurationFailure, escalate, R::ApplicationAdmin)
         }
         F::StartFailed | F::StartDied | F::StartTimedOut | F::CircuitOpen => {
@@ -83,6 +83,7 @@ fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
     Some(match kind {
         F::ProgramMissing => "install the program on the hub's machine, or name its path in `process.command`",
         F::ProgramNotExecutable => "make the file executable and readable for the hub's user",
+        F::SecretMissing => "set it with `enact secret set NAME`, or say in `secrets.handlers` where it is; then retry",
         F::DeadlineExceeded => "raise `timeout` of the operation if the work is long by nature",
         F::OutputTooLarge => "raise `call.output_max`, or let the program write a file that `produces` takes",
         F::OutputNotJson if operation.call.stdout == Stdout::Text => {

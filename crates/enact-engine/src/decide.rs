@@ -89,9 +89,15 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
         C::Reject { .. } => submit::reject(scratch, world, command),
         C::Observe { .. } => observe::observe(scratch, world, command),
         C::Tick => due::tick(scratch, world, command),
-        C::Cancel { tenant, execution, reason } => operate::cancel(scratch, world, command, tenant, *execution, reason),
-        C::Pause { tenant, execution, reason } => operate::pause(scratch, world, tenant, *execution, reason),
-        C::Resume { tenant, execution, reason } => operate::resume(scratch, world, command, tenant, *execution, reason),
+        C::Cancel { tenant, execution, reason, .. } => {
+            operate::cancel(scratch, world, command, tenant, *execution, reason)
+        }
+        C::Pause { tenant, execution, reason, role } => {
+            operate::pause(scratch, world, tenant, *execution, reason, *role)
+        }
+        C::Resume { tenant, execution, reason, .. } => {
+            operate::resume(scratch, world, command, tenant, *execution, reason)
+        }
         C::Retry { tenant, execution, reason, confirm_may_have_run, .. } => {
             operate::retry(scratch, world, command, tenant, *execution, reason, *confirm_may_have_run)
         }
@@ -111,8 +117,8 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
         C::Deliver { tenant, message, sink, result } => {
             outbox::deliver(scratch, world, command, tenant, *message, sink, result)
         }
-        C::Redeliver { tenant, message, sink, reason } => {
-            outbox::redeliver(scratch, tenant, *message, sink.as_ref(), reason)
+        C::Redeliver { tenant, message, sink, reason, role } => {
+            outbox::redeliver(scratch, tenant, *message, sink.as_ref(), reason, *role)
         }
         C::RefuseAccess { tenant, execution, what } => {
             let body = Body::AccessRefused { execution: *execution, what: what.clone() };

@@ -199,6 +199,7 @@ impl Target {
             version: "1.0.0".to_owned(),
             summary: None,
             shape: shape.into(),
+            secrets: BTreeMap::new(),
             services: BTreeMap::from([(name("probe"), operations)]),
         };
         Self {
@@ -239,6 +240,7 @@ fn operation_named(name: &str) -> Operation {
         kind: OperationKind::Command,
         idempotent: false,
         call: CallShape { stdin: Stdin::Json, ..CallShape::default() },
+        secrets: BTreeMap::new(),
         input: None,
         output: None,
         timeout_ms: 60_000,
@@ -306,6 +308,7 @@ pub fn call_for(tenant: &str, target: &Target, argument: Json, budget: Duration)
         service: target.service.clone(),
         operation_name: target.operation.clone(),
         argument,
+        secrets: crate::contract::Secrets::default(),
         files: BTreeMap::new(),
         budget,
     }

@@ -3,6 +3,7 @@
 mod cancel;
 mod observed;
 mod port;
+mod secrets;
 mod stats;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use enact_model::observation::Fault;
 pub use cancel::{CancelSource, CancelToken, Stop, StopKind};
 pub use observed::{Content, HostObservation, HostReply, HostSeen, ProducedFile};
 pub use port::{ContextPort, PortError, RefusedRequest, StateValue};
+pub use secrets::Secrets;
 pub use stats::{HostState, HostStats, InstanceStats};
 
 /// A future that a trait object can return.
@@ -42,6 +44,8 @@ pub struct Call {
     pub operation_name: Name,
     /// The parameters.
     pub argument: Json,
+    /// The secrets that the handler is given.
+    pub secrets: Secrets,
     /// The artifacts that the operation's templates point at, by the pointer that finds them in the argument.
     pub files: BTreeMap<Pointer, ResolvedFile>,
     /// How long the attempt may take from now on, by the monotonic clock.

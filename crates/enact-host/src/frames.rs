@@ -7,7 +7,7 @@ mod inbound;
 mod outbound;
 
 pub use inbound::{ErrorCode, FromWorker, HandlerError, OwnIds, decode};
-pub use outbound::ToWorker;
+pub use outbound::{ToWorker, Told};
 
 /// The version of the protocol that `hello` must name.
 pub const PROTOCOL: u32 = 1;
@@ -158,7 +158,7 @@ mod tests {
             service: "quote",
             operation: "total_price",
             argument: &value,
-            context: &call.context,
+            context: Told { context: &call.context, secrets: &call.secrets },
             budget_ms: 1,
             trace: "",
             scratch: None,

@@ -2,14 +2,14 @@
 
 mod jar;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::id::{IntentType, Name, Selector};
+use crate::id::{IntentType, Name, SecretName, Selector};
 use crate::json::Json;
 
 pub use jar::{JarShape, JavaCall, JavaMain, JavaMethod, JavaParam, JavaRange, Recycle};
@@ -26,6 +26,9 @@ pub struct Component {
     pub summary: Option<String>,
     /// How it is packaged.
     pub shape: Shape,
+    /// Secrets that every handler of it is given, by the variable or key under which it looks for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretName>,
     /// Its services and their operations.
     pub services: BTreeMap<Name, BTreeMap<Name, Operation>>,
 }
@@ -34,6 +37,16 @@ impl Component {
     /// Finds an operation.
     pub fn operation(&self, service: &Name, operation: &Name) -> Option<&Operation> {
         self.services.get(service)?.get(operation)
+    }
+    /// Lists the secrets that a handler is given, by the variable or key under which it looks for them: those of the
+    /// component, and over them those of the operation.
+    pub fn secrets_of<'a>(&'a self, operation: &'a Operation) -> BTreeMap<&'a str, &'a SecretName> {
+        self.secrets.iter().chain(&operation.secrets).map(|(key, name)| (key.as_str(), name)).collect()
+    }
+    /// Lists every secret that it names.
+    pub fn secret_names(&self) -> BTreeSet<&SecretName> {
+        let operations = self.services.values().flat_map(BTreeMap::values);
+        self.secrets.values().chain(operations.flat_map(|operation| operation.secrets.values())).collect()
     }
     /// Lists every operation with its selector, in order.
     pub fn operations(&self) -> impl Iterator<Item = (Selector, &Operation)> {
@@ -174,6 +187,10 @@ pub struct Operation {
     pub idempotent: bool,
     /// How it is called.
     pub call: Call,
+    /// Secrets that its handler is given beside those of the component, by the variable or key under which it looks
+    /// for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, SecretName>,
     /// JSON Schema of the parameters, files inlined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Json>,

@@ -161,6 +161,22 @@ fn label(text: &str) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Borrowed(text))
 }
 
+/// Longest name of a secret, in bytes.
+pub const SECRET_NAME_MAX: usize = 64;
+
+fn secret(text: &str) -> Result<Cow<'_, str>, &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.len() > SECRET_NAME_MAX {
+        return Err("it is longer than 64 bytes");
+    }
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+        return Err("only letters, digits and . - _ may stand in it");
+    }
+    Ok(Cow::Borrowed(text))
+}
+
 /// Returns whether a name is in its canonical form, as nearly every one is.
 fn is_kebab(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -229,6 +245,8 @@ name!(/// Names a component, a service or an operation, in kebab-case.
     Name, kebab);
 name!(/// Names a sink of the outbox.
     SinkId, kebab);
+name!(/// Names a secret of the hub.
+    SecretName, secret);
 name!(/// Names what an intent asks for: a selector or a type that a component or a solution binds, in kebab-case.
     IntentType, dotted);
 

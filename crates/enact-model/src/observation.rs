@@ -176,6 +176,8 @@ fault_kinds! {
     ProgramMissing = No Configuration NotFound Relation Fatal,
     /// The program may not be executed.
     ProgramNotExecutable = No Configuration PermissionDenied Permission Fatal,
+    /// A secret that the handler is to be given cannot be had.
+    SecretMissing = No Configuration Missing Relation Error,
     /// The system could not start the program for another reason.
     StartFailed = No Component Unavailable Unknown Error,
     /// The worker ended before it was ready.

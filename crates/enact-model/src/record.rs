@@ -96,11 +96,31 @@ pub enum Body {
     /// Something else must come first.
     Waited { execution: ExecutionId, wake: Wake },
     /// Its attempt is asked to stop.
-    StopRequested { execution: ExecutionId, cause: StopCause, reason: String, give_up_at: Timestamp },
+    StopRequested {
+        execution: ExecutionId,
+        cause: StopCause,
+        reason: String,
+        give_up_at: Timestamp,
+        /// The role with which it was asked for; none in records of earlier releases, and for what the hub does by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'static, str>>,
+    },
     /// It is to pause at its next boundary.
-    PauseRequested { execution: ExecutionId, reason: String },
+    PauseRequested {
+        execution: ExecutionId,
+        reason: String,
+        /// The role with which it was asked for; none in records of earlier releases, and for what the hub does by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'static, str>>,
+    },
     /// It goes on.
-    Resumed { execution: ExecutionId, reason: String },
+    Resumed {
+        execution: ExecutionId,
+        reason: String,
+        /// The role with which it was asked for; none in records of earlier releases, and for what the hub does by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'static, str>>,
+    },
     /// It is over.
     Settled { execution: ExecutionId, outcome: Arc<Outcome> },
 
@@ -122,7 +142,14 @@ pub enum Body {
     /// A message was given up.
     MessageDeadLettered { message: MessageId, sink: SinkId, reason: String },
     /// A message is to be sent again.
-    MessageRequeued { message: MessageId, sink: SinkId, reason: String },
+    MessageRequeued {
+        message: MessageId,
+        sink: SinkId,
+        reason: String,
+        /// The role with which it was asked for; none in records of earlier releases, and for what the hub does by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'static, str>>,
+    },
 }
 
 /// An intent that was not admitted, with what a person needs to see why.
@@ -358,5 +385,18 @@ mod tests {
         let error = serde_json::from_str::<Body>(r#"{"Nope":{}}"#).unwrap_err().to_string();
         let names: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
         assert_eq!(names, Body::KINDS);
+    }
+
+    #[test]
+    fn a_record_of_steering_from_an_earlier_release_has_no_role_and_reads_back_as_it_was() {
+        for text in [
+            r#"{"PauseRequested":{"execution":"exe_00000000000000000000000001","reason":"lunch"}}"#,
+            r#"{"Resumed":{"execution":"exe_00000000000000000000000001","reason":"back"}}"#,
+            r#"{"StopRequested":{"execution":"exe_00000000000000000000000001","cause":"cancel","reason":"r","give_up_at":9}}"#,
+            r#"{"MessageRequeued":{"message":"msg_00000000000000000000000001","sink":"audit","reason":"lost"}}"#,
+        ] {
+            let body: Body = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&body).unwrap(), text);
+        }
     }
 }

@@ -38,6 +38,7 @@ use crate::driver::Decider;
 use crate::performer::Performer;
 use crate::probe::Probe;
 use crate::ring::{Ring, RingError};
+use crate::secret::SecretSource;
 use crate::sink::Sink;
 use crate::trace::Traces;
 
@@ -60,6 +61,8 @@ pub struct HubConfig {
     pub policy: Policy,
     /// Sinks by name.
     pub sinks: BTreeMap<SinkId, Arc<dyn Sink>>,
+    /// Where the secrets of handlers are; none has none.
+    pub secrets: Option<Arc<dyn SecretSource>>,
     /// Where spans go; none makes none.
     pub traces: Option<Traces>,
     /// How long settled executions are kept; none for ever.
@@ -83,6 +86,7 @@ impl HubConfig {
             store: store.into(),
             policy: Policy::default(),
             sinks: BTreeMap::new(),
+            secrets: None,
             traces: None,
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
@@ -137,16 +141,16 @@ impl Hub {
             R::Await { execution, wait_ms } => self.wait(caller, execution, wait_ms).await,
             R::Executions(filter) => self.executions(caller, filter).await,
             R::Cancel { execution, reason } => {
-                let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Cancel { tenant, execution, reason }).await
+                let (tenant, role) = (caller.tenant.clone(), Some(caller.role.as_str()));
+                self.operate(caller, CommandBody::Cancel { tenant, execution, reason, role }).await
             }
             R::Pause { execution, reason } => {
-                let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Pause { tenant, execution, reason }).await
+                let (tenant, role) = (caller.tenant.clone(), Some(caller.role.as_str()));
+                self.operate(caller, CommandBody::Pause { tenant, execution, reason, role }).await
             }
             R::Resume { execution, reason } => {
-                let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Resume { tenant, execution, reason }).await
+                let (tenant, role) = (caller.tenant.clone(), Some(caller.role.as_str()));
+                self.operate(caller, CommandBody::Resume { tenant, execution, reason, role }).await
             }
             R::Retry { execution, reason, confirm_may_have_run } => {
                 self.refuse_while_draining()?;
@@ -166,7 +170,7 @@ impl Hub {
             R::Bulk(bulk) => self.bulk(caller, *bulk).await,
             R::ComponentAdd { path } => self.component_add(caller, path).await,
             R::ComponentCheck { path } => self.component_check(path).await,
-            R::Components => Ok(self.components()),
+            R::Components => Ok(self.components().await),
             R::ComponentDescribe { name, version } => self.component_describe(&name, version.as_deref()),
             R::Meta { name, question, parameters } => self.meta(&name, question, &parameters),
             R::ComponentDrain { name, version, reason } => self.component_drain(caller, name, version, reason).await,
@@ -197,8 +201,8 @@ impl Hub {
             R::Outbox { state, limit, before } => self.outbox(caller, state, limit, before).await,
             R::OutboxShow { message } => self.outbox_show(caller, message),
             R::Redeliver { message, sink, reason } => {
-                let tenant = caller.tenant.clone();
-                self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason }).await
+                let (tenant, role) = (caller.tenant.clone(), Some(caller.role.as_str()));
+                self.operate(caller, CommandBody::Redeliver { tenant, message, sink, reason, role }).await
             }
             R::Audit { execution, after, limit } => self.audit(caller, execution, after, limit).await,
             R::Records { filter, limit } => self.records(caller, filter, limit).await,

@@ -15,6 +15,7 @@ mod recover;
 mod relay;
 mod retention;
 pub mod ring;
+pub mod secret;
 pub mod sink;
 pub mod trace;
 mod witness;

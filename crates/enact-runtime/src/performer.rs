@@ -1,12 +1,12 @@
 //! The performer: hands attempts to hosts, brings their bytes to safety, and reports what was seen to the ring.
 
+mod caught;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use enact_catalog::catalog::Entry;
@@ -34,10 +34,13 @@ use enact_store::contract::{Store, View};
 use enact_store::crash;
 use tokio::task::JoinSet;
 
+use caught::Caught;
+
 use crate::driver::{describe, read_execution};
 use crate::port::Port;
 use crate::relay::Lines;
 use crate::ring::Ring;
+use crate::secret::SecretDesk;
 use crate::trace::TraceContext;
 
 /// Largest output that is held against its schema on a thread that must not block, in bytes.
@@ -80,6 +83,7 @@ pub(crate) struct Performer<S: Store> {
     actor: Arc<str>,
     /// The share of traces that is sampled where the caller brought none.
     share: f64,
+    secrets: SecretDesk,
 }
 
 impl<S: Store + 'static> Performer<S> {
@@ -89,9 +93,10 @@ impl<S: Store + 'static> Performer<S> {
         lines: Lines,
         runtime: tokio::runtime::Handle,
         share: f64,
+        secrets: SecretDesk,
     ) -> Arc<Self> {
         let (ring, running, tasks) = (OnceLock::new(), Mutex::default(), Mutex::default());
-        Arc::new(Self { ring, hosts, artifacts, running, tasks, lines, runtime, actor: "host".into(), share })
+        Arc::new(Self { ring, hosts, artifacts, running, tasks, lines, runtime, actor: "host".into(), share, secrets })
     }
 
     /// Gives the performer the ring that its reports go to; what is performed before has nowhere to report.
@@ -198,6 +203,10 @@ impl<S: Store + 'static> Performer<S> {
     pub(crate) fn artifacts(&self) -> &Artifacts {
         &self.artifacts
     }
+    /// Returns who gives secrets to calls.
+    pub(crate) fn secrets(&self) -> &SecretDesk {
+        &self.secrets
+    }
     /// Returns who wakes the relays.
     pub(crate) fn lines(&self) -> &Lines {
         &self.lines
@@ -263,7 +272,7 @@ impl<S: Store + 'static> Performer<S> {
         let limit = budget + STOP_LIMIT;
         let call = self.call(ring, &execution, (entry, operation), input, budget, cancel);
         crash::point("host-before-attempt");
-        let seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
+        let mut seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
             Ok(Some(seen)) => seen,
             Ok(None) => {
                 let fault = FaultKind::HostPanicked.fault("the host panicked; its attempt is given up");
@@ -275,6 +284,7 @@ impl<S: Store + 'static> Performer<S> {
             }
         };
         crash::point("host-after-attempt");
+        self.secrets.mask(&mut seen).await;
         let answers_parent = execution.parent.is_some();
         Some(self.keep(seen, operation, brought, answers_parent).await)
     }
@@ -332,6 +342,10 @@ impl<S: Store + 'static> Performer<S> {
             Ok(context) => context,
             Err(error) => return refused(FaultKind::HostPanicked.fault(error.to_string())),
         };
+        let secrets = match self.secrets.resolve(component, operation).await {
+            Ok(secrets) => secrets,
+            Err(fault) => return refused(fault),
+        };
         let call = Call {
             context,
             component: Arc::clone(component),
@@ -339,6 +353,7 @@ impl<S: Store + 'static> Performer<S> {
             service: execution.selector.service.clone(),
             operation_name: execution.selector.operation.clone(),
             argument,
+            secrets,
             files,
             budget,
         };
@@ -550,18 +565,4 @@ fn context(
         trace: TraceContext::of(execution, share).traceparent(execution.attempt),
     };
     ExecutionContext::new(execution.id, ids, intent, execution.selector.clone(), facts)
-}
-
-/// A future whose panic is an answer.
-struct Caught<F>(Pin<Box<F>>);
-
-impl<F: Future> Future for Caught<F> {
-    type Output = Option<F::Output>;
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
-            Err(_) => Poll::Ready(None),
-        }
-    }
 }

@@ -15,6 +15,7 @@ use enact_model::conclusion::Conclusion;
 use enact_model::time::Timestamp;
 use enact_runtime::api::Caller;
 
+pub use enact_dial::connect::Trust;
 pub use oidc::{Oidc, OidcConfig, Pace};
 pub use token::{NewToken, Secret, Token, TokenError, Tokens};
 

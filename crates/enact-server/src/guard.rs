@@ -1,10 +1,10 @@
-//! Keeps pages of other origins out: a hub on loopback is reached by every browser of its machine, and by every name that
-//! somebody lets point there.
+//! Keeps pages of other origins out, and lets those of `http.origins` in by CORS: a hub on loopback is reached by every browser
+//! of its machine, and by every name that somebody lets point there.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use enact_engine::conclude as code;
@@ -12,15 +12,72 @@ use enact_engine::conclude as code;
 use crate::problem::Problem;
 use crate::server::Door;
 
-/// Lets a request pass if its host and its origin may.
-pub(crate) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match check(&door, &request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+/// What a page of another origin may send.
+const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+/// The headers that it may send, each of which some route reads.
+const SENT: &str = "authorization, content-type, content-encoding, idempotency-key, if-match, if-none-match, if-range, \
+                    last-event-id, prefer, range, traceparent, tracestate";
+/// The headers of an answer that it may read beside those that every page may.
+const READ: &str = "accept-ranges, content-disposition, content-encoding, content-range, enact-execution-id, enact-intent-id, \
+                    etag, location, retry-after, www-authenticate";
+/// How long a browser may keep what it was told of a route, in seconds: an origin that is taken out of the configuration is
+/// refused at once all the same, by the request itself.
+const KEPT_SECONDS: &str = "600";
+
+/// Whose page asks, if one does.
+enum Page {
+    /// No page of another origin: a program, or a page of this hub's own.
+    Own,
+    /// A page of an origin of the configuration.
+    Known(HeaderValue),
 }
 
-fn check(door: &Door, request: &Request) -> Result<(), Problem> {
+/// Lets a request pass if its host and its origin may, and tells a browser so.
+pub(crate) async fn guard(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let listed = !door.live.borrow().origins.is_empty();
+    let mut response = match check(&door, &request) {
+        Ok(Page::Own) => next.run(request).await,
+        Ok(Page::Known(origin)) => {
+            let asks = request.method() == Method::OPTIONS
+                && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+            let mut response = if asks { preflight(&request) } else { next.run(request).await };
+            let headers = response.headers_mut();
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            if !asks {
+                headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(READ));
+            }
+            response
+        }
+        Err(problem) => problem.into_response(),
+    };
+    if listed {
+        // What is kept for one origin is not for another.
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+    }
+    response
+}
+
+/// Answers what a browser asks before it sends a request; no route is asked, and no credentials come with it.
+fn preflight(request: &Request) -> Response {
+    let mut answer = vec![
+        (header::ACCESS_CONTROL_ALLOW_METHODS, METHODS),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, SENT),
+        (header::ACCESS_CONTROL_MAX_AGE, KEPT_SECONDS),
+        (header::VARY, "access-control-request-method, access-control-request-headers"),
+    ];
+    // A page of the network that asks for this machine is let in by browsers only where it is said.
+    let private = HeaderName::from_static("access-control-request-private-network");
+    if request.headers().contains_key(&private) {
+        answer.push((HeaderName::from_static("access-control-allow-private-network"), "true"));
+    }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    for (name, value) in answer {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn check(door: &Door, request: &Request) -> Result<Page, Problem> {
     let live = door.live.borrow();
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let host = authority.or_else(|| text(request.headers(), header::HOST.as_str())).unwrap_or_default();
@@ -37,15 +94,20 @@ fn check(door: &Door, request: &Request) -> Result<(), Problem> {
         // A browser that sends no origin says so by this.
         return match text(request.headers(), "sec-fetch-site").as_deref() {
             Some("cross-site") if !request.method().is_safe() => Err(foreign("another site")),
-            _ => Ok(()),
+            _ => Ok(Page::Own),
         };
     };
     let scheme = if door.config.tls.is_some() { "https" } else { "http" };
     let own = format!("{scheme}://{host}");
-    if origin.eq_ignore_ascii_case(&own) || live.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin)) {
-        return Ok(());
+    if origin.eq_ignore_ascii_case(&own) {
+        return Ok(Page::Own);
     }
-    Err(foreign(&origin))
+    match request.headers().get(header::ORIGIN) {
+        Some(value) if live.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin)) => {
+            Ok(Page::Known(value.clone()))
+        }
+        _ => Err(foreign(&origin)),
+    }
 }
 
 fn foreign(origin: &str) -> Problem {

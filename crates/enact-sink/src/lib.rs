@@ -12,4 +12,5 @@ pub mod vault;
 pub mod webhook;
 
 pub use enact_dial::Invalid;
+pub use enact_dial::connect::Trust;
 pub(crate) use enact_dial::excerpt;

@@ -8,6 +8,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, HeaderMap, header};
 use enact_dial::Endpoint;
+use enact_dial::connect::{Trust, distrust};
 use enact_model::message::{Message, MessageRow};
 use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
 use tokio::sync::Mutex;
@@ -28,6 +29,8 @@ pub struct NatsSetup {
     pub endpoint: Endpoint,
     /// Who asks.
     pub login: Login,
+    /// Whose certificates the server may show.
+    pub trust: Trust,
     /// The subject that a message is published to.
     pub subject: Template,
     /// The stream that must be the one that takes it.
@@ -50,6 +53,8 @@ pub enum Login {
     },
     /// By credentials, as `nsc` writes them.
     Credentials(Secret),
+    /// By an nkey, whose seed it is.
+    Nkey(Secret),
 }
 
 impl NatsSetup {
@@ -94,7 +99,7 @@ impl NatsSink {
     }
 
     async fn connect(&self) -> Result<Client, String> {
-        let NatsSetup { endpoint, login, .. } = &self.setup;
+        let NatsSetup { endpoint, login, trust, .. } = &self.setup;
         let options = ConnectOptions::new().name("enact").connection_timeout(LIMIT).request_timeout(Some(LIMIT));
         let options = match login {
             Login::Nobody => options,
@@ -103,6 +108,13 @@ impl NatsSink {
             Login::Credentials(file) => options
                 .credentials(&file.read()?)
                 .map_err(|_| format!("{file} holds no credentials as `nsc` writes them"))?,
+            Login::Nkey(seed) => options.nkey(seed.read()?),
+        };
+        // Read at each connection, so that an authority that was renewed holds for the next.
+        trust.pem()?;
+        let options = match trust {
+            Trust::File(path) => options.add_root_certificates(path.clone()),
+            Trust::System => options,
         };
         enact_dial::connect::settle_on_ring();
         let connecting = options.require_tls(endpoint.tls).connect(endpoint.to_string());
@@ -200,10 +212,15 @@ fn context(client: Client) -> Context {
 fn refused(endpoint: &Endpoint, error: &ConnectError) -> String {
     match error.kind() {
         ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            format!("{endpoint} does not let this user in; look at token, user or credentials of the sink")
+            format!("{endpoint} does not let this user in; look at token, user, nkey or credentials of the sink")
         }
-        ConnectErrorKind::Tls => format!("{endpoint} is not trusted: {}", excerpt(&error.to_string())),
-        _ => format!("{endpoint} cannot be reached: {}", excerpt(&error.to_string())),
+        kind => match distrust(&error.to_string()) {
+            Some(why) => format!("{endpoint} is not trusted: {}; look at `ca` of the sink", excerpt(&why)),
+            None if kind == ConnectErrorKind::Tls => {
+                format!("{endpoint} is not trusted: {}; look at `ca` of the sink", excerpt(&error.to_string()))
+            }
+            None => format!("{endpoint} cannot be reached: {}", excerpt(&error.to_string())),
+        },
     }
 }
 

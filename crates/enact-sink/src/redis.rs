@@ -7,10 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_dial::Endpoint;
+use enact_dial::connect::Trust;
 use enact_model::message::{Message, MessageRow};
 use enact_runtime::sink::{BoxFuture, DeliveryResult, Pace, Sink};
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo, TlsCertificates,
+    Value,
+};
 use tokio::sync::Mutex;
 
 use crate::Invalid;
@@ -33,6 +37,8 @@ pub struct RedisSetup {
     pub username: Option<String>,
     /// The password.
     pub password: Option<Secret>,
+    /// Whose certificates the server may show.
+    pub trust: Trust,
     /// The key of the stream.
     pub stream: Template,
     /// About how many entries the stream keeps; all of them without it.
@@ -84,7 +90,7 @@ impl RedisSink {
     }
 
     async fn connect(&self) -> Result<Link, String> {
-        let RedisSetup { endpoint, username, password, .. } = &self.setup;
+        let RedisSetup { endpoint, username, password, trust, .. } = &self.setup;
         let mut who = RedisConnectionInfo::default().set_db(database(endpoint).map_err(|invalid| invalid.reason)?);
         if let Some(name) = username {
             who = who.set_username(name);
@@ -105,7 +111,12 @@ impl RedisSink {
         let failed = |error: redis::RedisError| answer::unreachable(endpoint, &error);
         let info = address.into_connection_info().map_err(failed)?.set_redis_settings(who);
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(LIMIT)).set_response_timeout(Some(LIMIT));
-        let client = Client::open(info).map_err(failed)?;
+        // Read at each connection, so that an authority that was renewed holds for the next.
+        let client = match trust.pem()?.filter(|_| endpoint.tls) {
+            None => Client::open(info),
+            root_cert => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }),
+        };
+        let client = client.map_err(failed)?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
         let said: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await.map_err(failed)?;
         let release = said.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown").to_owned();

@@ -106,8 +106,7 @@ pub struct Vault {
 
 /// Tells whether a text can be the name of a secret.
 pub fn is_name(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+    text.parse::<enact_model::id::SecretName>().is_ok()
 }
 
 struct Key {

@@ -3,6 +3,7 @@
 pub mod door;
 pub mod fault;
 pub mod file;
+pub mod handlers;
 pub mod key;
 pub mod quantity;
 pub mod reference;

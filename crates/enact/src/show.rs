@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::output::text;
 
 /// Shows an answer.
 ///
@@ -45,8 +46,8 @@ pub fn show(response: Response, out: &mut Output) -> Result<(), Failure> {
             &json!({ "component": component, "version": version, "digest": digest, "operations": operations }),
         ),
         Response::Checked { component, version, digest, operations } => {
-            let plural = if operations == 1 { "" } else { "s" };
-            out.line(&format!("{component} {version}: {operations} operation{plural}, {digest}"))
+            let operations = text::counted(operations as u64, "operation");
+            out.line(&format!("{component} {version}: {operations}, {digest}"))
         }
         Response::Backup(backup) => hub::backup(&backup, out),
         Response::Verified(report) => hub::verified(&report, out),

@@ -21,6 +21,8 @@ mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
 #[allow(dead_code, reason = "only one of the servers is needed here")]
 mod server;
+#[path = "../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 #[path = "enact/store.rs"]
 mod store;
 #[path = "enact/wire.rs"]

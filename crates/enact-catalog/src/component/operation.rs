@@ -9,17 +9,19 @@ use serde_json::Value;
 use super::call::{self, Around, read_pointer};
 use super::declared;
 use super::files::Files;
+use super::secrets;
 use crate::fault::Faults;
 use crate::fields::{self, Fields};
 use crate::quantity;
 use crate::schema::{bundle, check};
 use crate::yaml::{Kind, Mark, Node, cut};
 
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "summary",
     "kind",
     "idempotent",
     "call",
+    "secrets",
     "input",
     "output",
     "timeout",
@@ -93,6 +95,7 @@ pub fn read(node: &Node, place: &Place<'_>, faults: &mut Faults) -> Option<Draft
         kind: kind.unwrap_or(OperationKind::Command),
         idempotent,
         call: call::read(fields.get("call"), &around, place.mark, faults),
+        secrets: secrets::read(&fields, faults),
         input: input.as_ref().map(Json::from),
         output: output.as_ref().map(Json::from),
         timeout_ms: fields.duration_ms("timeout", faults).unwrap_or(limits::DEFAULT_TIMEOUT.as_millis() as u64),

@@ -249,6 +249,11 @@ fn every_value_out_of_its_range_is_named() {
         ("kind: query\nstate: [{ set: a }]", "`value` of a state effect is missing"),
         ("kind: query\nstate: [{ delete: a, value: 1 }]", "`value` means nothing with `delete`"),
         ("kind: query\nstate: [{ value: 1 }]", "a state effect sets or deletes"),
+        ("kind: query\nsecrets: { KEY: a b }", "`a b` is not a name for a secret: only letters"),
+        ("kind: query\nsecrets: { A-B: key }", "`A-B` is not a name of a variable"),
+        ("kind: query\nsecrets: { ENACT_HUB: key }", "`ENACT_HUB` is set by the hub"),
+        ("kind: query\nsecrets: { KEY: [key] }", "`KEY` must be a text"),
+        ("kind: query\nsecrets: [key]", "`secrets` must be a mapping"),
         ("kind: query\nreturns: effects\ncall: { stdout: text }", "needs `stdout: json`"),
     ] {
         let fault = fault(body);

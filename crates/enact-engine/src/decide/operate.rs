@@ -1,5 +1,6 @@
 //! Cancel, pause, resume, retry: what an operator may ask of an execution, in every phase.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use enact_model::conclusion::Conclusion;
@@ -69,10 +70,11 @@ pub(super) fn pause(
     tenant: &TenantId,
     id: ExecutionId,
     reason: &str,
+    role: Option<&'static str>,
 ) -> Result<Answer, Need> {
     let execution = known!(scratch, tenant, id);
     let cause = execution.records.last().copied();
-    let body = Body::PauseRequested { execution: id, reason: reason.to_owned() };
+    let body = Body::PauseRequested { execution: id, reason: reason.to_owned(), role: role.map(Cow::Borrowed) };
     match (execution.phase, &execution.wake) {
         (Phase::Waiting, Some(Wake::Resume)) => Ok(Answer::Done(format!("execution {id} is paused already"))),
         (Phase::Queued, _) | (Phase::Waiting, Some(Wake::Retry { .. })) => {
@@ -93,6 +95,12 @@ pub(super) fn pause(
             Ok(conflict(&execution, "paused", "only what is queued, waiting or running can be paused"))
         }
     }
+}
+
+/// Says that an execution goes on, and who with which role let it.
+fn resumed(command: &Command, execution: ExecutionId, reason: &str) -> Body {
+    let role = command.body.steered_as().map(Cow::Borrowed);
+    Body::Resumed { execution, reason: reason.to_owned(), role }
 }
 
 /// Lets an execution wait until somebody resumes it.
@@ -116,7 +124,7 @@ pub(super) fn resume(
         return Ok(conflict(&execution, "resumed", "it is not paused"));
     }
     let due = execution.paused_until_due;
-    let body = Body::Resumed { execution: id, reason: reason.to_owned() };
+    let body = resumed(command, id, reason);
     scratch.record(Some(tenant), execution.records.last().copied(), body)?;
     if paused && let Some(execution) = scratch.execution(tenant, id)? {
         match due.filter(|due| *due > scratch.now()) {
@@ -146,7 +154,7 @@ pub(super) fn retry(
     let execution = known!(scratch, tenant, id);
     match (execution.phase, &execution.wake) {
         (Phase::Waiting, Some(Wake::Retry { .. })) => {
-            let body = Body::Resumed { execution: id, reason: reason.to_owned() };
+            let body = resumed(command, id, reason);
             scratch.record(Some(tenant), execution.records.last().copied(), body)?;
             if let Some(execution) = scratch.execution(tenant, id)? {
                 settle::go_on(scratch, world, command, &execution)?;

@@ -1,5 +1,7 @@
 //! What sinks did with messages, messages sent again by hand, and retention.
 
+use std::borrow::Cow;
+
 use enact_model::conclusion::Conclusion;
 use enact_model::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
@@ -52,6 +54,7 @@ pub(super) fn redeliver(
     message: MessageId,
     sink: Option<&SinkId>,
     reason: &str,
+    role: Option<&'static str>,
 ) -> Result<Answer, Need> {
     let Some(row) = scratch.message_row(&Key::message(tenant, message))? else {
         let conclusion = Conclusion::new(code::NOT_FOUND, format!("tenant {tenant} has no message {message}"));
@@ -72,7 +75,8 @@ pub(super) fn redeliver(
             Delivery::DeadLettered { .. } => true,
         };
         if asked && wanted {
-            let body = Body::MessageRequeued { message, sink: known.clone(), reason: reason.to_owned() };
+            let (sink, role) = (known.clone(), role.map(Cow::Borrowed));
+            let body = Body::MessageRequeued { message, sink, reason: reason.to_owned(), role };
             scratch.record(Some(tenant), Some(row.lsn), body)?;
             again += 1;
         }

@@ -1,5 +1,6 @@
 //! Settle: the one way in which an execution ends, and what goes on after it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use enact_catalog::effects;
@@ -127,7 +128,10 @@ pub(super) fn stop(
     reason: &str,
 ) -> Result<(), Need> {
     let give_up_at = scratch.now().plus(enact_model::limits::STOP_LIMIT);
-    let body = Body::StopRequested { execution: execution.id, cause, reason: reason.to_owned(), give_up_at };
+    let (id, reason, role) = (execution.id, reason.to_owned(), command.body.steered_as().map(Cow::Borrowed));
+    // A deadline is nobody's wish, whoever it was whose command met it.
+    let role = role.filter(|_| cause == StopCause::Cancel);
+    let body = Body::StopRequested { execution: id, cause, reason, give_up_at, role };
     scratch.record(Some(execution.tenant()), execution.records.last().copied(), body)?;
     if execution.phase == Phase::Running {
         return Ok(());

@@ -401,15 +401,15 @@ impl Hub {
     }
     pub fn cancel(&mut self, id: ExecutionId) -> Answer {
         let (tenant, reason) = (self.tenant_of(id), "because".to_owned());
-        self.give(CommandBody::Cancel { tenant, execution: id, reason })
+        self.give(CommandBody::Cancel { tenant, execution: id, reason, role: None })
     }
     pub fn pause(&mut self, id: ExecutionId) -> Answer {
         let (tenant, reason) = (self.tenant_of(id), "because".to_owned());
-        self.give(CommandBody::Pause { tenant, execution: id, reason })
+        self.give(CommandBody::Pause { tenant, execution: id, reason, role: None })
     }
     pub fn resume(&mut self, id: ExecutionId) -> Answer {
         let (tenant, reason) = (self.tenant_of(id), "because".to_owned());
-        self.give(CommandBody::Resume { tenant, execution: id, reason })
+        self.give(CommandBody::Resume { tenant, execution: id, reason, role: None })
     }
     pub fn retry(&mut self, id: ExecutionId, confirm_may_have_run: bool) -> Answer {
         let (tenant, reason) = (self.tenant_of(id), "because".to_owned());

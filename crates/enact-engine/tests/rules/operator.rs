@@ -100,9 +100,9 @@ fn an_execution_of_another_tenant_is_unknown_to_every_command() {
     for execution in [mine, ExecutionId::from_u128(1)] {
         let (tenant, reason) = (tenant("other"), "because".to_owned());
         for body in [
-            CommandBody::Cancel { tenant: tenant.clone(), execution, reason: reason.clone() },
-            CommandBody::Pause { tenant: tenant.clone(), execution, reason: reason.clone() },
-            CommandBody::Resume { tenant: tenant.clone(), execution, reason: reason.clone() },
+            CommandBody::Cancel { tenant: tenant.clone(), execution, reason: reason.clone(), role: None },
+            CommandBody::Pause { tenant: tenant.clone(), execution, reason: reason.clone(), role: None },
+            CommandBody::Resume { tenant: tenant.clone(), execution, reason: reason.clone(), role: None },
             CommandBody::Retry { tenant: tenant.clone(), execution, reason, confirm_may_have_run: true, role: None },
         ] {
             assert_eq!(refusal(hub.give(body)).conclusion.code, conclude::EXECUTION_UNKNOWN);

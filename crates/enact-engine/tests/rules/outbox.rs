@@ -38,7 +38,7 @@ fn failed() -> DeliveryResult {
 
 fn redeliver(hub: &mut Hub, message: &Message, sink: Option<SinkId>) -> Answer {
     let (tenant, message) = (message.tenant_id.clone(), message.id);
-    hub.give(CommandBody::Redeliver { tenant, message, sink, reason: "mended".into() })
+    hub.give(CommandBody::Redeliver { tenant, message, sink, reason: "mended".into(), role: None })
 }
 
 fn delivery(hub: &Hub, id: MessageId) -> Delivery {

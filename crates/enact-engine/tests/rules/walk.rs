@@ -106,7 +106,7 @@ fn deliver(hub: &mut Hub, dice: &mut Dice) -> Answer {
         1 => DeliveryResult::Poison { reason: "odd".into() },
         2 => {
             let sink = Some(sink).filter(|_| dice.one_in(2));
-            return hub.give(CommandBody::Redeliver { tenant, message, sink, reason: "again".into() });
+            return hub.give(CommandBody::Redeliver { tenant, message, sink, reason: "again".into(), role: None });
         }
         _ => DeliveryResult::Delivered,
     };

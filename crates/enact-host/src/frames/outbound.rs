@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use enact_model::context::ExecutionContext;
 use enact_model::json::Json;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{FrameError, encode};
+use crate::contract::Secrets;
 
 /// A frame from the hub to a worker.
 #[derive(Debug, Serialize)]
@@ -42,7 +43,7 @@ pub enum ToWorker<'a> {
         /// The parameters.
         argument: &'a Json,
         /// What the handler is told of its call.
-        context: &'a ExecutionContext,
+        context: Told<'a>,
         /// How long it may take.
         budget_ms: u64,
         /// W3C trace context.
@@ -88,6 +89,30 @@ pub enum ToWorker<'a> {
         /// Why, for people.
         message: &'a str,
     },
+}
+
+/// The context of a call and, within it as `secrets`, what the handler is given of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// What is told of every call.
+    pub context: &'a ExecutionContext,
+    /// The secrets; without any there is no such key.
+    pub secrets: &'a Secrets,
+}
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            context: &'a ExecutionContext,
+            secrets: &'a BTreeMap<String, String>,
+        }
+        if self.secrets.is_empty() {
+            return self.context.serialize(serializer);
+        }
+        Whole { context: self.context, secrets: self.secrets.reveal() }.serialize(serializer)
+    }
 }
 
 impl ToWorker<'_> {

@@ -237,6 +237,7 @@ impl Group {
             version: format!("({})", labels.join(", ")),
             summary: None,
             shape: Shape::Jar(shape.clone()),
+            secrets: BTreeMap::new(),
             services: BTreeMap::new(),
         };
         let said: BTreeMap<_, _> = entries.iter().map(|(key, entry)| (key, &entry.said)).collect();

@@ -127,6 +127,7 @@ fn environment(version: &Version, call: &Call) -> BTreeMap<String, OsString> {
     let deadline = now_plus(call.budget);
     let mut env: BTreeMap<String, OsString> =
         version.component.shape.env().iter().map(|(name, value)| (name.clone(), value.into())).collect();
+    env.extend(call.secrets.reveal().iter().map(|(name, value)| (name.clone(), value.into())));
     for (name, value) in [
         ("ENACT_EXECUTION_ID", context.execution_id().to_string()),
         ("ENACT_ATTEMPT", context.attempt().to_string()),

@@ -28,7 +28,7 @@ use super::version::{Version, failed, not_begun, stopped};
 use crate::contract::{
     Call, CancelToken, Content, ContextPort, HostObservation, HostSeen, ProducedFile, Stop, StopKind,
 };
-use crate::frames::{ErrorCode, HandlerError, ToWorker};
+use crate::frames::{ErrorCode, HandlerError, ToWorker, Told};
 use instance::{Given, Instance, Lost, OpenCall};
 use outliving::Outliving;
 pub(super) use pool::Pool;
@@ -136,7 +136,7 @@ impl Attempt {
             service: self.call.service.as_str(),
             operation: self.operation.call.operation.as_deref().unwrap_or(self.call.operation_name.as_str()),
             argument: &self.call.argument,
-            context: &self.call.context,
+            context: Told { context: &self.call.context, secrets: &self.call.secrets },
             budget_ms: u64::try_from(budget.as_millis()).unwrap_or(u64::MAX),
             trace: self.call.context.trace(),
             scratch: prepared.map(|prepared| prepared.scratch.path().to_owned()),

@@ -76,6 +76,7 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
     let ok = |output: &Value| say(wire, &json!({"type": "ok", "id": id, "output": output}));
     match frame["operation"].as_str().unwrap_or_default() {
         "echo" => ok(&argument),
+        "secrets" => ok(&frame["context"]["secrets"]),
         "sleep" => {
             std::thread::sleep(Duration::from_millis(argument["ms"].as_u64().unwrap_or(0)));
             ok(&argument);

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use enact_host::conformance::Target;
-use enact_host::contract::{Host, HostObservation};
-use enact_model::descriptor::Returns;
+use enact_host::conformance::{Target, call_of, no_port};
+use enact_host::contract::{CancelToken, Host, HostObservation, Secrets};
+use enact_model::descriptor::{JavaCall, JavaParam, Returns};
+use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use serde_json::json;
 
@@ -101,6 +102,35 @@ async fn methods_that_fit_are_called_and_every_one_that_does_not_is_named_before
     ] {
         assert!(why.message.contains(says), "{says} is not in:\n{}", why.message);
     }
+    jars.host.shutdown().await;
+}
+
+const KEYED: &str = r#"
+import java.util.Map;
+
+public class Keyed {
+    public static Object keys(Map<String, Object> given) { return given.get("secrets"); }
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_method_finds_the_secrets_of_its_call_in_its_context() {
+    if without_java("jar_input::a_method_finds_the_secrets_of_its_call_in_its_context") {
+        return;
+    }
+    let jars = Jars::new(false);
+    let keyed = of(&jars, "keyed", &compile(&[("Keyed.java", KEYED)], "8"), "Keyed", &["keys"]);
+    let keyed = changed(&keyed, |component| {
+        let operation = component.services.values_mut().next().unwrap().values_mut().next().unwrap();
+        let Some(JavaCall::Method(method)) = &mut operation.call.java else { panic!("it is a method") };
+        method.params = Some(vec![JavaParam { name: "given".to_owned(), of: Some("enact.context".to_owned()) }]);
+    });
+    let keyed = started(&jars, keyed).await;
+    let mut asked = call_of(&keyed, Json::null(), AMPLE);
+    asked.secrets = Secrets::new([("API_KEY".to_owned(), "hunter2".to_owned())].into());
+    let seen = jars.host.invoke(asked, no_port(), CancelToken::never()).await;
+    assert_eq!(output(&seen), json!({ "API_KEY": "hunter2" }));
+    assert_eq!(output(&call(&jars, &keyed, json!(null)).await), json!(null));
     jars.host.shutdown().await;
 }
 

@@ -126,6 +126,22 @@ async fn the_environment_is_cleared_but_for_what_is_documented() {
 }
 
 #[tokio::test]
+async fn a_secret_is_a_variable_of_its_program_and_takes_the_place_of_none_of_the_hubs() {
+    let bench = Bench::new();
+    let target = Oneshot::component("pricing", |_| {}).at("environment");
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let mut call = call_of(&target, Json::null(), Duration::from_secs(20));
+    let given = [("API_KEY".to_owned(), "hunter2".to_owned()), ("ENACT_ATTEMPT".to_owned(), "9".to_owned())];
+    call.secrets = enact_host::contract::Secrets::new(given.into());
+    let seen = bench.host.invoke(call, no_port(), CancelToken::never()).await;
+    let env: BTreeMap<String, String> = reply(&seen).output.to().unwrap();
+    assert_eq!((env["API_KEY"].as_str(), env["ENACT_ATTEMPT"].as_str()), ("hunter2", "1"));
+    // The next call has none.
+    let env: BTreeMap<String, String> = reply(&run(&bench, &target, "{}").await).output.to().unwrap();
+    assert!(!env.contains_key("API_KEY"));
+}
+
+#[tokio::test]
 async fn arguments_files_and_standard_input_come_from_the_input() {
     let bench = Bench::new();
     let digest = bench.artifacts.put(b"line one\n");

@@ -123,6 +123,7 @@ const ALL: &[&str] = &[
     "leave-session",
     "log",
     "log-and-break",
+    "secrets",
 ];
 
 /// One process for each call.

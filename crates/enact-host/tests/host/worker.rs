@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_host::conformance::{Target, call_for, call_of, no_port};
-use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState};
+use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen, HostState, Secrets};
 use enact_model::descriptor::{ProcessShape, Shape};
 use enact_model::json::Json;
 use enact_model::observation::FaultKind;
@@ -52,6 +52,21 @@ async fn a_pool_grows_to_its_instances_and_no_further_and_keeps_its_limit_of_cal
     assert_eq!(by_instance.len(), 3, "{by_instance:?}");
     let stats = &bench.host.stats()[0];
     assert_eq!((stats.state.clone(), stats.calls, stats.started, stats.faults), (HostState::Ready, 24, 3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_is_told_the_secrets_of_a_call_in_its_context_and_of_no_other() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |_| {}).at("secrets");
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    let mut call = call_of(&target, Json::null(), Duration::from_secs(20));
+    let plain = call.clone();
+    call.secrets = Secrets::new([("API_KEY".to_owned(), "hunter2".to_owned())].into());
+    for (call, told) in [(call, r#"{"API_KEY":"hunter2"}"#), (plain, "null")] {
+        let seen = bench.host.invoke(call, no_port(), CancelToken::never()).await;
+        let HostSeen::Replied(reply) = &seen.seen else { panic!("{:?}", seen.seen) };
+        assert_eq!(reply.output.as_str(), told);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

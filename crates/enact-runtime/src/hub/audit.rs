@@ -1,5 +1,6 @@
 //! Who did what to an execution: what its tenant's log says, in order.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use enact_model::execution::{Execution, StopCause};
@@ -81,7 +82,8 @@ impl Audit {
     fn read(&mut self, record: &Record) -> Option<Found> {
         let of = |execution: &ExecutionId| *execution == self.of;
         let said = |reason: &String| Some(reason.clone());
-        let (deed, reason) = match &record.body {
+        let as_role = |role: &Option<Cow<'static, str>>| role.as_ref().map(ToString::to_string);
+        let (deed, reason, role) = match &record.body {
             Body::IntentAccepted(acceptance) => {
                 let (reason, role) = (acceptance.reason.clone(), acceptance.role.as_ref().map(ToString::to_string));
                 let (retry_of, parent) = (acceptance.retry_of, acceptance.parent);
@@ -93,32 +95,34 @@ impl Audit {
                 };
                 return Some((deed, reason, role));
             }
-            Body::StopRequested { execution, cause, reason, .. } if of(execution) => match cause {
-                StopCause::Cancel => (Deed::Cancelled, said(reason)),
-                StopCause::Deadline => (Deed::TimedOut, said(reason)),
+            Body::StopRequested { execution, cause, reason, role, .. } if of(execution) => match cause {
+                StopCause::Cancel => (Deed::Cancelled, said(reason), as_role(role)),
+                StopCause::Deadline => (Deed::TimedOut, said(reason), None),
             },
-            Body::PauseRequested { execution, reason } if of(execution) => {
+            Body::PauseRequested { execution, reason, role } if of(execution) => {
                 self.paused = true;
-                (Deed::Paused, said(reason))
+                (Deed::Paused, said(reason), as_role(role))
             }
-            Body::Resumed { execution, reason } if of(execution) => {
+            Body::Resumed { execution, reason, role } if of(execution) => {
                 let paused = std::mem::take(&mut self.paused);
-                (if paused { Deed::Resumed } else { Deed::MadeDue }, said(reason))
+                (if paused { Deed::Resumed } else { Deed::MadeDue }, said(reason), as_role(role))
             }
-            Body::AccessRefused { execution: Some(execution), what } if of(execution) => (Deed::Denied, said(what)),
+            Body::AccessRefused { execution: Some(execution), what } if of(execution) => {
+                (Deed::Denied, said(what), None)
+            }
             Body::MessageQueued { message } if of(&message.execution_id) => {
                 self.messages.insert(message.id);
                 return None;
             }
-            Body::MessageRequeued { message, sink, reason } if self.messages.contains(message) => {
-                (Deed::Redelivered { message: *message, sink: sink.clone() }, said(reason))
+            Body::MessageRequeued { message, sink, reason, role } if self.messages.contains(message) => {
+                (Deed::Redelivered { message: *message, sink: sink.clone() }, said(reason), as_role(role))
             }
             Body::Settled { execution, outcome } if of(execution) => {
                 let why = outcome.conclusion().map(|conclusion| conclusion.message.clone());
-                (Deed::Settled { outcome: outcome.word().to_owned() }, why)
+                (Deed::Settled { outcome: outcome.word().to_owned() }, why, None)
             }
             _ => return None,
         };
-        Some((deed, reason, None))
+        Some((deed, reason, role))
     }
 }

@@ -54,12 +54,13 @@ impl Hub {
         confirm_may_have_run: bool,
     ) -> refusal::Result<()> {
         let (tenant, execution, reason) = (caller.tenant.clone(), found.id, reason.to_owned());
+        let role = Some(caller.role.as_str());
         let body = match action {
-            BulkAction::Cancel => CommandBody::Cancel { tenant, execution, reason },
+            BulkAction::Cancel => CommandBody::Cancel { tenant, execution, reason, role },
             BulkAction::Retry => {
                 self.refuse_while_draining()?;
                 self.admit_operation(caller, &found.intent.solution_id, Some(&found.selector), Some(execution))?;
-                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run, role: Some(caller.role.as_str()) }
+                CommandBody::Retry { tenant, execution, reason, confirm_may_have_run, role }
             }
         };
         match self.ask(caller, body).await? {

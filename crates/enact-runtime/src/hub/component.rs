@@ -1,11 +1,11 @@
 //! Components and solutions: read from disk, judged as a whole, kept by digest, then added to the catalog.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use enact_catalog::catalog::{Entry, State};
+use enact_catalog::catalog::{Catalog, Entry, State};
 use enact_catalog::describe::describe as describe_component;
 use enact_catalog::meta::{self, Question};
 use enact_engine::command::CommandBody;
@@ -15,7 +15,7 @@ use enact_host::contract::HostState;
 use enact_model::conclusion::Conclusion;
 use enact_model::descriptor::{Component, Shape};
 use enact_model::digest::Digest;
-use enact_model::id::Name;
+use enact_model::id::{Name, SecretName};
 use enact_model::intent::InputFault;
 use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind};
@@ -133,8 +133,10 @@ impl Hub {
         }
     }
 
-    pub(super) fn components(&self) -> Response {
+    pub(super) async fn components(&self) -> Response {
         let open = self.open_by_version();
+        let catalog = self.ring.catalog();
+        let missing = self.performer.secrets().missing(secret_names(&catalog)).await;
         let stats: BTreeMap<(Name, String), String> = self
             .performer
             .hosts()
@@ -142,17 +144,22 @@ impl Hub {
             .flat_map(|host| host.stats())
             .map(|stats| ((stats.component, stats.version), host_state(&stats.state)))
             .collect();
-        let catalog = self.ring.catalog();
         let view = |entry: &Arc<Entry>| {
             let component = entry.component();
             let key = (component.name.clone(), component.version.clone());
+            let host = stats.get(&key).cloned().unwrap_or_else(|| "not started".to_owned());
+            let lacks = component.secret_names().into_iter().find_map(|name| missing.get_key_value(name));
+            let host = match lacks.filter(|_| entry.state() != State::Removed) {
+                Some((name, why)) => format!("degraded: the secret {name} cannot be given: {why}"),
+                None => host,
+            };
             ComponentView {
                 name: component.name.clone(),
                 version: component.version.clone(),
                 digest: entry.digest(),
                 shape: component.shape.key().to_owned(),
                 state: state_word(entry.state()).to_owned(),
-                host: stats.get(&key).cloned().unwrap_or_else(|| "not started".to_owned()),
+                host,
                 operations: component.operations().map(|(selector, _)| selector.to_string()).collect(),
                 open_executions: open.get(&key).copied().unwrap_or_default(),
             }
@@ -248,6 +255,12 @@ impl Hub {
         let catalog = self.ring.catalog();
         Response::Solutions(catalog.solutions().map(|solution| Json::of(&**solution)).collect())
     }
+}
+
+/// Lists the secrets that components name which are not removed.
+pub(super) fn secret_names(catalog: &Catalog) -> BTreeSet<SecretName> {
+    let entries = catalog.entries().filter(|entry| entry.state() != State::Removed);
+    entries.flat_map(|entry| entry.component().secret_names()).cloned().collect()
 }
 
 fn unknown(what: meta::Unknown) -> Box<Refusal> {

@@ -13,6 +13,7 @@ use enact_model::table::{KeyRange, Row, Table};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Order, ReadError, View};
 
+use super::component::secret_names;
 use super::{Hub, refusal};
 use crate::api::{CheckReport, DoctorReport, Response, SinkLag};
 use crate::driver::{Durable, read_execution};
@@ -74,7 +75,7 @@ impl Hub {
         report.checks.insert("log".to_owned(), self.check_log());
         report.checks.insert("tables".to_owned(), self.check_tables());
         report.checks.insert("executions".to_owned(), self.check_executions().await);
-        report.checks.insert("components".to_owned(), self.check_components());
+        report.checks.insert("components".to_owned(), self.check_components().await);
         report.checks.extend(self.check_runtimes().await);
         report.checks.insert("outbox".to_owned(), self.check_outbox().await);
         report.checks.insert("sinks".to_owned(), self.check_sinks().await);
@@ -171,8 +172,9 @@ impl Hub {
         }
     }
 
-    fn check_components(&self) -> CheckReport {
+    async fn check_components(&self) -> CheckReport {
         let catalog = self.ring.catalog();
+        let missing = self.performer.secrets().missing(secret_names(&catalog)).await;
         let mut problems = Vec::new();
         let mut count = 0_u64;
         for entry in catalog.entries().filter(|entry| entry.state() != State::Removed) {
@@ -190,6 +192,13 @@ impl Hub {
             let files = component.shape.files().iter();
             for (name, digest) in files.filter(|(_, digest)| !self.performer.artifacts().contains(digest)) {
                 problems.push(format!("{label} misses its file {name} ({digest}); add it again from its folder"));
+            }
+            let names = component.secret_names().into_iter();
+            for (name, why) in names.filter_map(|name| missing.get_key_value(name)) {
+                problems.push(format!(
+                    "{label} needs the secret {name}, which cannot be given: {why}; set it with `enact secret set {name}`, \
+                     or say in `secrets.handlers` where it is"
+                ));
             }
             for (_, operation) in component.operations() {
                 for asked in operation.reconcile.iter().chain(&operation.compensate) {

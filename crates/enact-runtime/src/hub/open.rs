@@ -26,6 +26,7 @@ use crate::performer::{Performer, Source};
 use crate::recover::{self, RecoverError};
 use crate::relay::{Lines, Relay};
 use crate::ring::{Ring, random_seed};
+use crate::secret::SecretDesk;
 use crate::trace::Exporter;
 
 /// Why a hub cannot be opened or closed.
@@ -118,7 +119,8 @@ impl Hub {
         let epoch = ground.driver.epoch().0;
         let lines = Lines::new(config.sinks.keys());
         let share = config.traces.as_ref().map_or(1.0, |traces| traces.share);
-        let performer = Performer::new(ground.hosts, ground.artifacts, lines, runtime.clone(), share);
+        let secrets = SecretDesk::new(config.secrets.clone());
+        let performer = Performer::new(ground.hosts, ground.artifacts, lines, runtime.clone(), share, secrets);
         let performing = Arc::clone(&performer);
         let perform = Box::new(move |effects| performing.perform(effects));
         let started_at = ground.clock.now();

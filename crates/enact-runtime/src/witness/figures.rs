@@ -271,7 +271,7 @@ mod tests {
             looks.set(looks.get() + 1);
             None
         };
-        figures.record(&record("t", 5, Body::Resumed { execution: id, reason: String::new() }), look);
+        figures.record(&record("t", 5, Body::Resumed { execution: id, reason: String::new(), role: None }), look);
         assert_eq!(looks.get(), 0);
         figures.record(&record("t", 5, settled(id)), look);
         assert_eq!((looks.get(), figures.following()), (1, 0));

@@ -7,6 +7,7 @@ mod keys;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use enact_dial::connect::Trust;
 use enact_dial::{Endpoint, Invalid, http};
 use enact_runtime::api::Caller;
 
@@ -24,6 +25,8 @@ pub struct OidcConfig {
     pub tenant_claim: String,
     /// The claim that names the roles, a text or a list; with dots it goes into objects.
     pub roles_claim: String,
+    /// Whose certificates it may show.
+    pub trust: Trust,
     /// How the keys are kept.
     pub pace: Pace,
 }
@@ -93,7 +96,7 @@ pub struct Oidc {
 impl Oidc {
     /// Takes note of an issuer; it is asked once its first token comes.
     pub fn new(config: OidcConfig) -> Self {
-        let keys = Arc::new(Keys::new(config.issuer.clone(), config.pace));
+        let keys = Arc::new(Keys::new(config.issuer.clone(), config.trust.clone(), config.pace));
         Self { config, keys }
     }
 
@@ -121,7 +124,7 @@ impl Oidc {
     /// # Errors
     /// In words: why it cannot be used.
     pub async fn check(&self) -> Result<String, String> {
-        let count = keys::fetch(&self.config.issuer).await?.len();
+        let count = keys::fetch(&self.config.issuer, &self.config.trust).await?.len();
         Ok(format!("issuer {} with {count} keys that are known here", self.config.issuer))
     }
 }

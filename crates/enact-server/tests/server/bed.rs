@@ -54,6 +54,7 @@ pub struct Bed {
     pub config: Config,
     hub: Option<Arc<Hub>>,
     serving: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    live: Option<watch::Sender<enact_server::Live>>,
     pub address: SocketAddr,
 }
 
@@ -79,7 +80,7 @@ impl Bed {
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), store.join("access"));
         set(&mut config);
         let address = config.listen;
-        let mut bed = Self { folder, hub_config, config, hub: None, serving: None, address };
+        let mut bed = Self { folder, hub_config, config, hub: None, serving: None, live: None, address };
         bed.start().await;
         let text = COMPONENT.replace("$GATE", &bed.gate().display().to_string());
         bed.add("text", &text).await;
@@ -95,6 +96,7 @@ impl Bed {
         }
         let server = Server::bind(config).await.unwrap();
         self.address = server.address();
+        self.live = Some(server.live());
         let (end, ended) = watch::channel(false);
         self.serving = Some((end, tokio::spawn(server.serve(Arc::clone(&hub), ended))));
         self.hub = Some(hub);
@@ -105,6 +107,11 @@ impl Bed {
         end.send(true).unwrap();
         serving.await.unwrap();
         self.hub.take().unwrap().shutdown().await.unwrap();
+    }
+
+    /// What changes while the door serves.
+    pub fn live(&self) -> &watch::Sender<enact_server::Live> {
+        self.live.as_ref().unwrap()
     }
 
     pub fn hub(&self) -> &Arc<Hub> {

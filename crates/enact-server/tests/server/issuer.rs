@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use enact_server::access::{OidcConfig, Pace};
+use enact_server::access::{OidcConfig, Pace, Trust};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
@@ -113,17 +113,32 @@ pub struct Issuer {
     pub said: Arc<Said>,
     pub address: SocketAddr,
     serving: Option<JoinHandle<()>>,
+    /// With which certificate it speaks TLS, if it does.
+    pub tls: Option<tokio_rustls::TlsAcceptor>,
+    pub trust: Trust,
 }
 
 impl Issuer {
+    /// One that speaks HTTPS, and whose keys are asked for with this trust.
+    pub async fn over_tls(keys: Vec<Value>, tls: tokio_rustls::TlsAcceptor, trust: Trust) -> Self {
+        let said = Arc::new(Said { keys: Mutex::new(keys), ..Said::default() });
+        let address = ([127, 0, 0, 1], 0).into();
+        let mut issuer = Self { said, address, serving: None, tls: Some(tls), trust };
+        issuer.start().await;
+        issuer
+    }
     pub async fn open(keys: Vec<Value>) -> Self {
         let said = Arc::new(Said { keys: Mutex::new(keys), ..Said::default() });
-        let mut issuer = Self { said, address: ([127, 0, 0, 1], 0).into(), serving: None };
+        let (address, trust) = (([127, 0, 0, 1], 0).into(), Trust::System);
+        let mut issuer = Self { said, address, serving: None, tls: None, trust };
         issuer.start().await;
         issuer
     }
     pub fn name(&self) -> String {
-        format!("http://{}", self.address)
+        match &self.tls {
+            None => format!("http://{}", self.address),
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+        }
     }
     /// Serves, on the port of the first time.
     pub async fn start(&mut self) {
@@ -141,12 +156,19 @@ impl Issuer {
         };
         let router =
             axum::Router::new().route("/.well-known/openid-configuration", get(discovery)).route("/keys", get(give));
+        let tls = self.tls.clone();
         let serve = async move {
             loop {
                 let Ok((stream, _)) = listener.accept().await else { return };
                 let service = hyper_util::service::TowerToHyperService::new(router.clone());
-                let io = hyper_util::rt::TokioIo::new(stream);
-                tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
+                let http = hyper::server::conn::http1::Builder::new();
+                match tls.clone() {
+                    None => drop(tokio::spawn(http.serve_connection(hyper_util::rt::TokioIo::new(stream), service))),
+                    Some(tls) => drop(tokio::spawn(async move {
+                        let Ok(stream) = tls.accept(stream).await else { return };
+                        let _ = http.serve_connection(hyper_util::rt::TokioIo::new(stream), service).await;
+                    })),
+                }
             }
         };
         self.serving = Some(tokio::spawn(serve));
@@ -167,6 +189,7 @@ impl Issuer {
             audience: "enact".into(),
             tenant_claim: "org.tenant".into(),
             roles_claim: "roles".into(),
+            trust: self.trust.clone(),
             pace: Pace { pause, ..Pace::default() },
         }
     }

@@ -6,6 +6,7 @@ mod artifacts;
 mod audit;
 mod bad_input;
 mod bed;
+mod browser;
 mod data;
 mod http;
 mod issuer;
@@ -15,6 +16,8 @@ mod overload;
 mod pages;
 mod routes;
 mod secrets;
+#[path = "../../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 mod stream;
 mod tenants;
 mod tls;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::bed::Bed;
 use crate::http::Ask;
+use crate::skip::skip;
 
 /// Every sample of a text, by its name with its labels.
 pub fn samples(text: &str) -> BTreeMap<String, f64> {
@@ -215,17 +216,6 @@ async fn the_parsers_of_prometheus_read_every_figure_with_the_labels_of_the_docs
         }
         let missing: Vec<&str> = metrics().map(|metric| metric.name).filter(|name| !found.contains(name)).collect();
         assert!(missing.is_empty(), "{format}: {missing:?}");
-    }
-}
-
-/// Says that a test was skipped, and why, where the test runner counts it.
-#[allow(clippy::print_stdout, reason = "it is for whoever runs the test")]
-fn skip(why: &str) {
-    let test = std::thread::current().name().unwrap_or("a test of the door").to_owned();
-    println!("{test} is skipped: {why}");
-    if let Some(file) = std::env::var_os("ENACT_SKIPPED_TESTS") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-        writeln!(file, "{test}\t{why}").unwrap();
     }
 }
 

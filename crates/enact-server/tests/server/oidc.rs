@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use enact_runtime::api::Role;
-use enact_server::access::Oidc;
+use enact_server::access::{Oidc, Trust};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -211,4 +211,66 @@ async fn an_issuer_that_says_it_is_another_or_sends_elsewhere_is_not_believed() 
     *issuer.said.keys.lock().unwrap() = vec![encrypts, of_other, json!({ "kty": "oct", "k": "c2VjcmV0" }), json!(7)];
     let answer = list(&bed, &pair.token("a", &issuer.claims())).await.is(503);
     assert!(answer.text().contains("gives no key for RS256, ES256 or EdDSA"), "{answer:?}");
+}
+
+/// What an issuer shows: a certificate of an authority, for localhost.
+fn certificate(authority: &rcgen::Issuer<'_, rcgen::KeyPair>, until: i32) -> tokio_rustls::TlsAcceptor {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(until, 1, 1));
+    let made = params.signed_by(&key, authority).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = config.with_no_client_auth().with_single_cert(vec![made.der().clone()], key).unwrap();
+    tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config))
+}
+
+/// An authority of nobody but this test, and its certificate in a file.
+fn authority(folder: &std::path::Path, name: &str) -> (rcgen::Issuer<'static, rcgen::KeyPair>, Trust) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let path = folder.join(name);
+    std::fs::write(&path, params.self_signed(&key).unwrap().pem()).unwrap();
+    (rcgen::Issuer::new(params, key), Trust::File(path))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_with_a_certificate_of_a_private_authority_is_trusted_by_that_authority_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, trust) = authority(folder.path(), "own.pem");
+    let (_, other) = authority(folder.path(), "other.pem");
+    let pair = Pair::ed25519();
+    let mut issuer = Issuer::over_tls(vec![pair.public("a")], certificate(&own, 2090), trust.clone()).await;
+    let token = pair.token("a", &issuer.claims());
+    let trusting = bed(&issuer, Duration::ZERO).await;
+    list(&trusting, &token).await.is(200);
+    assert!(Oidc::new(issuer.config(PAUSE)).check().await.unwrap().contains("1 keys"));
+
+    // Neither the system nor another authority stands for it.
+    for (wrong, why) in [
+        (other, "invalid peer certificate"),
+        (Trust::File(folder.path().join("none.pem")), "none.pem holds no certificates"),
+        (Trust::System, ""),
+    ] {
+        issuer.trust = wrong;
+        let distrusting = bed(&issuer, Duration::ZERO).await;
+        let answer = list(&distrusting, &token).await.is(503);
+        assert!(answer.text().contains("the issuer does not answer") && answer.text().contains(why), "{answer:?}");
+    }
+    // One that has expired is told apart, and a new one holds at once.
+    issuer.trust = trust;
+    issuer.stop().await;
+    issuer.tls = Some(certificate(&own, 2021));
+    issuer.start().await;
+    let expired = bed(&issuer, Duration::ZERO).await;
+    let answer = list(&expired, &token).await.is(503);
+    assert!(answer.text().to_lowercase().contains("expired"), "{answer:?}");
+    // Whose keys are known goes on meanwhile.
+    list(&trusting, &token).await.is(200);
+    issuer.stop().await;
+    issuer.tls = Some(certificate(&own, 2090));
+    issuer.start().await;
+    list(&expired, &token).await.is(200);
 }

@@ -67,15 +67,15 @@ impl Doors {
         match random.below(36) {
             0..4 => {
                 let (tenant, execution) = execution(random, known);
-                CommandBody::Cancel { tenant, execution, reason: "changed my mind".to_owned() }
+                CommandBody::Cancel { tenant, execution, reason: "changed my mind".to_owned(), role: Some("operator") }
             }
             4..8 => {
                 let (tenant, execution) = execution(random, known);
-                CommandBody::Pause { tenant, execution, reason: "lunch".to_owned() }
+                CommandBody::Pause { tenant, execution, reason: "lunch".to_owned(), role: Some("operator") }
             }
             8..13 => {
                 let (tenant, execution) = execution(random, known);
-                CommandBody::Resume { tenant, execution, reason: "lunch is over".to_owned() }
+                CommandBody::Resume { tenant, execution, reason: "lunch is over".to_owned(), role: Some("operator") }
             }
             13..17 => {
                 let (tenant, execution) = execution(random, known);
@@ -300,10 +300,17 @@ fn redeliver(random: &mut Random, known: &Known) -> CommandBody {
                 _ => None,
             },
             reason,
+            role: Some("operator"),
         },
         None => {
             let message = MessageId::from_u128(random.wide());
-            CommandBody::Redeliver { tenant: tenant(random), message, sink: Some(cast::sink(DEFAULT_SINK)), reason }
+            CommandBody::Redeliver {
+                tenant: tenant(random),
+                message,
+                sink: Some(cast::sink(DEFAULT_SINK)),
+                reason,
+                role: None,
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ impl World {
                 if execution.wake == Some(Wake::Resume) {
                     let (tenant, execution) = (execution.tenant().clone(), execution.id);
                     let reason = "the end of the simulation".to_owned();
-                    commands.push(self.command(CommandBody::Resume { tenant, execution, reason }));
+                    commands.push(self.command(CommandBody::Resume { tenant, execution, reason, role: None }));
                 }
             }
             if commands.is_empty() {

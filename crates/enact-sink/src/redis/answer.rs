@@ -5,6 +5,7 @@ use redis::{ErrorKind, RedisError, ServerError, Value};
 
 use crate::excerpt;
 use enact_dial::Endpoint;
+use enact_dial::connect::distrust;
 
 /// Judges the answer to one entry; tells whether the connection leads to the wrong place and is to be made anew.
 pub(super) fn judge(answer: Value) -> (DeliveryResult, bool) {
@@ -32,7 +33,10 @@ pub(super) fn unreachable(endpoint: &Endpoint, error: &RedisError) -> String {
     }
     match error.clone().into_server_errors().and_then(|errors| errors.first().cloned()) {
         Some((_, server)) => format!("{endpoint}: {}", with_way_out(server.code(), details(&server))),
-        None => format!("{endpoint} cannot be reached: {}", excerpt(&error.to_string())),
+        None => match distrust(&error.to_string()) {
+            Some(why) => format!("{endpoint} is not trusted: {}; look at `ca` of the sink", excerpt(&why)),
+            None => format!("{endpoint} cannot be reached: {}", excerpt(&error.to_string())),
+        },
     }
 }
 

@@ -9,4 +9,6 @@ mod endpoint;
 mod outside;
 mod rig;
 mod server;
+mod skip;
+mod tls;
 mod traces;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::bad::message;
 use crate::rig::{Rig as _, WebhookRig};
-use crate::server::skip;
+use crate::skip::skip;
 
 const READER: &str = r#"
 import json, sys

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_nats::jetstream;
 use enact_runtime::sink::{FileSink, Sink};
+use enact_sink::Trust;
 use enact_sink::nats::{Login, NatsSetup, NatsSink};
 use enact_sink::redis::{RedisSetup, RedisSink};
 use enact_sink::webhook::{WebhookSetup, WebhookSink};
@@ -96,6 +97,7 @@ pub fn redis_setup(port: u16) -> RedisSetup {
         endpoint: RedisSetup::endpoint(&format!("redis://127.0.0.1:{port}")).unwrap(),
         username: None,
         password: None,
+        trust: Trust::System,
         stream: RedisSetup::STREAM.parse().unwrap(),
         max_length: None,
     }
@@ -142,6 +144,7 @@ pub fn nats_setup(port: u16) -> NatsSetup {
     NatsSetup {
         endpoint: NatsSetup::endpoint(&format!("nats://127.0.0.1:{port}")).unwrap(),
         login: Login::Nobody,
+        trust: Trust::System,
         subject: NatsSetup::subject(NatsSetup::SUBJECT).unwrap(),
         stream: None,
     }

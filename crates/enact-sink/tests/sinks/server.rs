@@ -1,12 +1,13 @@
 //! Real servers on private ports with folders of their own, ended with the test.
 
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::skip::skip;
 
 /// Longest time for a server to start, on a machine that is busy.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -23,16 +24,6 @@ pub struct Server {
 /// Returns a port that was free a moment ago.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Says that a test is skipped, where `cargo xtask test` counts it.
-pub fn skip(why: &str) {
-    let test = std::thread::current().name().unwrap_or("a test of a sink").to_owned();
-    println!("{test} is skipped: {why}");
-    if let Some(file) = std::env::var_os("ENACT_SKIPPED_TESTS") {
-        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
-        writeln!(file, "{test}\t{why}").unwrap();
-    }
 }
 
 impl Server {
@@ -53,7 +44,7 @@ impl Server {
             let own =
                 format!("--port {port} --bind 127.0.0.1 --dir {folder} --appendonly yes --appendfsync always --save");
             let own = own.split(' ').map(str::to_owned).chain([String::new()]);
-            own.chain(more.iter().map(|word| (*word).to_owned())).collect()
+            own.chain(more.iter().map(|word| word.replace("PORT", &port.to_string()))).collect()
         })
     }
     /// A NATS server with JetStream.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::bed::{Bed, eventually};
 use crate::endpoint::{Behaviour, Endpoint};
-use crate::server::skip;
+use crate::skip::skip;
 
 const TRACED: &str = r#"
 component: traced

@@ -13,7 +13,7 @@ use crate::output::table::Table;
 /// See the configuration and where every value comes from.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Show every value with its origin: default, file and line, variable or flag
+    /// Show every value with its origin: default, file with line and column, variable or flag
     #[command(after_help = "Examples:\n  enact config show\n  ENACT_LIMITS_RUNNING=8 enact config show --json")]
     Show,
     /// List every key with its type, default, variable and meaning

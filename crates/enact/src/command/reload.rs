@@ -7,12 +7,24 @@ use enact_server::Live;
 use tokio::sync::watch;
 
 use crate::config::settle::{self, Entry};
-use crate::config::{Sheet, Sources};
+use crate::config::{Settings, Sheet, Sources};
 use crate::door::local::live;
 use crate::logging::Level;
 
+/// How the value of a key is taken over from another configuration.
+type Take = fn(&mut Settings, &Settings);
 /// Keys whose new value holds at once.
-const AT_ONCE: [&str; 5] = ["log.level", "http.anonymous", "http.hosts", "http.origins", "http.requests_per_second"];
+const AT_ONCE: [(&str, Take); 5] = [
+    ("log.level", |held, new| held.log_level = new.log_level),
+    ("http.anonymous", |held, new| held.http_anonymous = new.http_anonymous),
+    ("http.hosts", |held, new| held.http_hosts = new.http_hosts.clone()),
+    ("http.origins", |held, new| held.http_origins = new.http_origins.clone()),
+    ("http.requests_per_second", |held, new| held.http_requests = new.http_requests),
+];
+
+fn holds_at_once(key: &str) -> bool {
+    AT_ONCE.iter().any(|(known, _)| *known == key)
+}
 
 /// Where the configuration came from, to be read again.
 #[derive(Debug, Clone, Default)]
@@ -72,23 +84,20 @@ fn changed<'a>(running: &'a Sheet, sheet: &'a Sheet) -> (Vec<&'a str>, Vec<&'a s
         .collect();
     keys.sort_unstable();
     keys.dedup();
-    keys.into_iter().partition(|key| AT_ONCE.contains(key))
+    keys.into_iter().partition(|key| holds_at_once(key))
 }
 
 /// Lays the values that hold at once over those of the hub that runs.
 fn merged(running: &Sheet, new: Sheet) -> Sheet {
     let mut sheet = running.clone();
-    let entries = sheet.entries.iter_mut().filter(|entry| AT_ONCE.contains(&entry.key.as_str()));
+    let entries = sheet.entries.iter_mut().filter(|entry| holds_at_once(&entry.key));
     for entry in entries {
         if let Some(found) = new.entries.iter().find(|found| found.key == entry.key) {
             *entry = found.clone();
         }
     }
-    let (settings, new) = (&mut sheet.settings, new.settings);
-    settings.log_level = new.log_level;
-    settings.http_anonymous = new.http_anonymous;
-    settings.http_hosts = new.http_hosts;
-    settings.http_origins = new.http_origins;
-    settings.http_requests = new.http_requests;
+    for (_, take) in AT_ONCE {
+        take(&mut sheet.settings, &new.settings);
+    }
     sheet
 }

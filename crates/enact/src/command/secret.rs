@@ -1,4 +1,4 @@
-//! `enact secret`: keeps secrets in an encrypted file, which sinks name as `secret:NAME`.
+//! `enact secret`: keeps secrets in an encrypted file, which sinks name as `secret:NAME` and components by NAME.
 
 use std::io::{self, Read as _};
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::text;
 
-/// Keep secrets in an encrypted file, which sinks name as `secret:NAME`.
+/// Keep secrets in an encrypted file, which sinks name as `secret:NAME` and components by NAME.
 #[derive(Debug, Subcommand)]
 pub enum SecretCommand {
     /// Make the key of `secrets.key_file`; keep a copy of it where the file of secrets is not
@@ -23,7 +23,7 @@ pub enum SecretCommand {
     #[command(after_help = "Examples:\n  enact secret set hook < hook.txt\n  \
                             openssl rand -base64 32 | sed s/^/whsec_/ | enact secret set hook")]
     Set {
-        /// What it is called; sinks name it as secret:NAME
+        /// What it is called; sinks name it as secret:NAME, components as NAME
         #[arg(value_name = "NAME")]
         name: String,
     },

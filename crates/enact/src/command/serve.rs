@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::desk::Desk;
 use super::reload::Reload;
@@ -41,10 +41,9 @@ impl ServeArgs {
         let (again, level) = desk.again.take().ok_or(Failure::Unexpected)?;
         let reload = Reload::new(again, level, http.as_ref().map(enact_server::Server::live));
         let path = server.path().to_owned();
-        let (stop, mut stops) = mpsc::channel(1);
         let (end, ended) = watch::channel(false);
         let over_http = http.map(|http| tokio::spawn(http.serve(hub.hub(), ended.clone())));
-        let serving = tokio::spawn(server.serve(Arc::clone(&hub), stop, ended));
+        let serving = tokio::spawn(server.serve(Arc::clone(&hub), ended));
         let ready = if desk.out.json {
             let pid = std::process::id();
             desk.out.json_line(&json!({ "listens": path, "http": url, "pid": pid, "release": RELEASE }))
@@ -63,7 +62,6 @@ impl ServeArgs {
         let reason = loop {
             tokio::select! {
                 signal = ends.next() => break signal.to_owned(),
-                Some(stop) = stops.recv() => break format!("{}: {}", stop.actor, stop.reason),
                 reason = asked.asked_to_end() => break reason,
                 () = reloads.next() => desk.sheet = reload.carry_out(&desk.sheet),
             }

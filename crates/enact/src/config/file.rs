@@ -1,4 +1,4 @@
-//! Reads `enact.yaml` into key and text, each with its line.
+//! Reads `enact.yaml` into key and text, each with its line and column.
 
 use enact_catalog::near::did_you_mean;
 use enact_catalog::yaml::{self, Kind, Mark, Node};
@@ -39,7 +39,7 @@ pub fn read(file: &SourceFile, faults: &mut Vec<ConfigFault>) -> FileValues {
     let mut marks = enact_catalog::fault::Faults::new(file.path.to_string_lossy());
     let root = yaml::parse(&file.text, &mut marks);
     for fault in marks.into_sorted() {
-        let origin = Origin::File { path: file.path.clone(), line: fault.line };
+        let origin = Origin::File { path: file.path.clone(), line: fault.line, column: fault.column };
         faults.push(ConfigFault { origin, key: None, message: fault.message, hint: fault.hint });
     }
     if let Some(root) = root {
@@ -56,7 +56,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn origin(&self, mark: Mark) -> Origin {
-        Origin::File { path: self.file.path.clone(), line: mark.line }
+        Origin::File { path: self.file.path.clone(), line: mark.line, column: mark.column }
     }
 
     fn fault(&mut self, mark: Mark, key: &str, message: String, hint: Option<String>) {

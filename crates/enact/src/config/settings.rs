@@ -7,6 +7,7 @@ use enact_model::id::{SinkId, TenantId};
 use enact_sink::vault::Vault;
 
 use super::door::{HostNames, Issuer, Listen, MaybePath, MaybeRole, MaybeSecret, MaybeText, MaybeUrl, Often, Origins};
+use super::handlers::Handlers;
 use super::key::Key;
 use super::quantity::{Actor, Backoff, Bytes, Count, Keep, LogFormat, LogLevel, Millis, Paths, Readable, SinkNames};
 use super::sink::SinkSetup;
@@ -93,10 +94,12 @@ settings! {
     http_oidc_roles: MaybeText = "http.oidc.roles_claim", "roles",
         "The claim that names roles, a text or a list; the greatest of viewer, operator and admin counts. Dots go into objects, such as \
          `realm_access.roles`.";
+    http_oidc_ca: MaybePath = "http.oidc.ca", "",
+        "Certificates in PEM to trust there instead of those of the system; they are read again each time the issuer is asked.";
     http_hosts: HostNames = "http.hosts", "",
         "Names under which it is reached, beside those of loopback. Off loopback every name passes while there are none.";
     http_origins: Origins = "http.origins", "",
-        "Origins of pages that may ask, beside its own.";
+        "Origins of pages that may ask, beside its own; they are let in by CORS.";
     http_requests: Often = "http.requests_per_second", "unlimited",
         "Most questions of one token in a second, and of one address without a token that holds.";
     http_connections: Count = "http.connections", "16384",
@@ -108,9 +111,11 @@ settings! {
     client_ca: MaybePath = "client.ca", "",
         "Certificates in PEM to trust there instead of those of the system.";
     secrets_file: MaybePath = "secrets.file", "",
-        "An encrypted file of secrets, which sinks name as `secret:NAME`; `enact secret` sets them.";
+        "An encrypted file of secrets, which sinks name as `secret:NAME` and components by NAME; `enact secret` sets them.";
     secrets_key_file: MaybePath = "secrets.key_file", "",
         "The key of that file, readable for its owner alone; `ENACT_SECRETS_KEY` comes before it and has the key itself.";
+    handler_secrets: Handlers = "secrets.handlers", "",
+        "Secrets that components name and that are elsewhere, as `NAME=env:VARIABLE`, `NAME=file:/PATH` or `NAME=secret:OTHER`; in the variable with commas between.";
     otlp_endpoint: Collector = "telemetry.otlp.endpoint", "",
         "A collector of spans by OTLP over HTTP, such as `http://127.0.0.1:4318`; they go to `/v1/traces` below it.";
     otlp_headers: Headers = "telemetry.otlp.headers", "",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use enact_catalog::near::did_you_mean;
 use enact_model::id::SinkId;
+use enact_sink::secret::Secret;
 use enact_sink::vault::{KEY_ENV, Vault};
 use serde_json::Value;
 
@@ -266,6 +267,19 @@ fn check_together(
             fault("http.tls.certificate", "the key has no certificate".into(), "name its file".into());
         }
         _ => {}
+    }
+    let kept = |secret: &Secret| matches!(secret, Secret::Kept { .. });
+    if settings.secrets_file.0.is_none() && settings.handler_secrets.0.values().any(kept) {
+        fault("secrets.handlers", "there is no file of secrets".into(), "name it in secrets.file".into());
+    }
+    if settings.http_oidc_ca.0.is_some()
+        && settings.http_oidc_issuer.0.as_ref().is_none_or(|at| at.starts_with("http:"))
+    {
+        fault(
+            "http.oidc.ca",
+            "there is no issuer over HTTPS that it would be for".into(),
+            "name one in http.oidc.issuer".into(),
+        );
     }
     if settings.http_oidc_issuer.0.is_some() {
         for (name, value, hint) in [

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_catalog::near::did_you_mean;
+use enact_dial::Endpoint;
 use enact_runtime::sink::{FileSink, Sink};
-use enact_sink::Invalid;
 use enact_sink::nats::{Login, NatsSetup, NatsSink};
 use enact_sink::redis::{RedisSetup, RedisSink};
 use enact_sink::secret::Secret;
 use enact_sink::vault::Vault;
 use enact_sink::webhook::{WebhookSetup, WebhookSink};
+use enact_sink::{Invalid, Trust};
 use serde_json::Value;
 
 use super::fault::ConfigFault;
@@ -70,6 +71,9 @@ fields! {
     "password" of ["redis", "nats"], "secret", "", "–", "With which password.";
     "token" of ["nats"], "secret", "", "–", "Or with which token.";
     "credentials" of ["nats"], "secret", "", "–", "Or with which credentials, a file as `nsc` writes it.";
+    "nkey" of ["nats"], "secret", "", "–", "Or with which nkey, its seed.";
+    "ca" of ["redis", "nats"], "path", "", "–",
+        "Certificates in PEM to trust there instead of those of the system, for `rediss://` and `tls://`; they are read again at every connection.";
 }
 
 /// Where messages go.
@@ -198,7 +202,22 @@ impl Reading<'_> {
         let stream = stream.or_else(|| RedisSetup::STREAM.parse().ok());
         let max_length = self.value("max_length", count).map(|count| count.0.into());
         let (username, password) = (self.text("username"), self.secret("password"));
-        Some(SinkSetup::Redis(RedisSetup { endpoint: endpoint?, username, password, stream: stream?, max_length }))
+        if self.given.contains_key("username") && !self.given.contains_key("password") {
+            self.fault(
+                "username",
+                "it has no password".to_owned(),
+                Some("name where it is: `password: env:NAME`".to_owned()),
+            );
+        }
+        let trust = self.trust(endpoint.as_ref(), "rediss");
+        Some(SinkSetup::Redis(RedisSetup {
+            endpoint: endpoint?,
+            username,
+            password,
+            trust,
+            stream: stream?,
+            max_length,
+        }))
     }
 
     fn nats(&mut self) -> Option<SinkSetup> {
@@ -206,19 +225,36 @@ impl Reading<'_> {
         let subject = self.value("subject", |given| shown(given, NatsSetup::subject(&given.text)));
         let subject = subject.or_else(|| NatsSetup::subject(NatsSetup::SUBJECT).ok());
         let (stream, name) = (self.text("stream"), self.text("username"));
-        let [password, token, credentials] = ["password", "token", "credentials"].map(|field| self.secret(field));
-        let login = match (name, password, token, credentials) {
-            (None, None, None, None) => Some(Login::Nobody),
-            (Some(name), Some(password), None, None) => Some(Login::User { name, password }),
-            (None, None, Some(token), None) => Some(Login::Token(token)),
-            (None, None, None, Some(credentials)) => Some(Login::Credentials(credentials)),
+        let [password, token, credentials, nkey] =
+            ["password", "token", "credentials", "nkey"].map(|field| self.secret(field));
+        let login = match (name, password, token, credentials, nkey) {
+            (None, None, None, None, None) => Some(Login::Nobody),
+            (Some(name), Some(password), None, None, None) => Some(Login::User { name, password }),
+            (None, None, Some(token), None, None) => Some(Login::Token(token)),
+            (None, None, None, Some(credentials), None) => Some(Login::Credentials(credentials)),
+            (None, None, None, None, Some(seed)) => Some(Login::Nkey(seed)),
             _ => {
-                let hint = "give username and password, or token, or credentials";
+                let hint = "give username and password, or token, or credentials, or nkey";
                 self.whole("it says in more than one way who asks, or in half of one".to_owned(), hint);
                 None
             }
         };
-        Some(SinkSetup::Nats(NatsSetup { endpoint: endpoint?, login: login?, subject: subject?, stream }))
+        let trust = self.trust(endpoint.as_ref(), "tls");
+        Some(SinkSetup::Nats(NatsSetup { endpoint: endpoint?, login: login?, trust, subject: subject?, stream }))
+    }
+
+    /// Reads whose certificates are trusted; that means nothing where no TLS is demanded.
+    fn trust(&mut self, endpoint: Option<&Endpoint>, scheme: &str) -> Trust {
+        let path = self
+            .value("ca", |given| PathBuf::read(&join(&given.folder, &given.text)).map(|path| (path.to_value(), path)));
+        if path.is_some() && endpoint.is_some_and(|endpoint| !endpoint.tls) {
+            self.fault(
+                "ca",
+                "the address speaks no TLS".to_owned(),
+                Some(format!("write {scheme}://…, or leave it out")),
+            );
+        }
+        path.map_or(Trust::System, Trust::File)
     }
 
     fn text(&mut self, field: &'static str) -> Option<String> {

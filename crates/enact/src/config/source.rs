@@ -23,6 +23,8 @@ pub enum Origin {
         path: PathBuf,
         /// The line, from 1.
         line: u32,
+        /// The column in characters, from 1.
+        column: u32,
     },
     /// A variable of the environment.
     Env(String),
@@ -34,7 +36,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
             Self::Env(name) => write!(f, "env {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }
@@ -104,7 +106,10 @@ impl Sources {
             match std::fs::read_to_string(&path) {
                 Ok(text) => return Ok(Some(SourceFile { path, text })),
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-                Err(error) => return Err(unreadable(Origin::File { path: path.clone(), line: 1 }, &path, &error)),
+                Err(error) => {
+                    let origin = Origin::File { path: path.clone(), line: 1, column: 1 };
+                    return Err(unreadable(origin, &path, &error));
+                }
             }
         }
         Ok(None)

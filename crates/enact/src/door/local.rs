@@ -12,7 +12,7 @@ use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError};
 use enact_runtime::probe::{BoxFuture, Probe};
 use enact_runtime::trace::Traces;
-use enact_server::access::{Oidc, OidcConfig, Pace};
+use enact_server::access::{Oidc, OidcConfig, Pace, Trust};
 use enact_sink::otlp::{OtlpSetup, OtlpSink};
 use enact_store::embedded::{self, FolderError};
 use enact_store::io::LockError;
@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::{Answers, OpenFailure};
 use crate::config::Settings;
 use crate::config::door::MaybeText;
+use crate::config::handlers::HandlerSecrets;
 use crate::failure::Failure;
 
 /// How long a command waits for its messages to be delivered before it takes its hub away; the next one goes on with them.
@@ -164,6 +165,7 @@ fn oidc_config(settings: &Settings) -> Option<OidcConfig> {
         audience: text(&settings.http_oidc_audience),
         tenant_claim: text(&settings.http_oidc_tenant),
         roles_claim: text(&settings.http_oidc_roles),
+        trust: settings.http_oidc_ca.0.clone().map_or(Trust::System, Trust::File),
         pace: Pace::default(),
     })
 }
@@ -182,6 +184,7 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
     HubConfig {
         policy: policy(settings),
         sinks: settings.sinks.iter().map(|(name, setup)| (name.clone(), setup.build())).collect(),
+        secrets: Some(Arc::new(HandlerSecrets::new(&settings.handler_secrets, settings.vault()))),
         traces: traces(settings),
         history_keep: settings.history_keep.0.map(Duration::from_millis),
         shutdown_grace: Duration::from_millis(settings.shutdown_grace.0),

@@ -20,6 +20,12 @@ pub fn lines(text: &str) -> String {
     text.lines().map(one_line).collect::<Vec<_>>().join("\n")
 }
 
+/// Returns a count with its noun, such as `1 artifact` and `2 artifacts`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Cuts a text at so many characters, and shows that it did.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

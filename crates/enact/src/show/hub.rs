@@ -77,7 +77,7 @@ pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> 
         let rows = if report.rows > 0 { format!(", {} rows compared", report.rows) } else { String::new() };
         let artifacts = match report.artifacts {
             0 => String::new(),
-            count => format!(", {count} artifacts"),
+            count => format!(", {}", text::counted(count, "artifact")),
         };
         out.line(&format!("{} records from {} to {}{rows}{artifacts}", report.records, report.first, report.last))?;
         match report.chained {
@@ -108,9 +108,9 @@ pub fn backup(backup: &Backup, out: &mut Output) -> Result<(), Failure> {
     if out.json {
         return out.document(backup);
     }
-    let (position, artifacts) = (backup.position, backup.artifacts);
+    let (position, artifacts) = (backup.position, text::counted(backup.artifacts, "artifact"));
     let log = text::bytes(backup.log_bytes);
-    out.line(&format!("everything up to record {position} of {}: {log} of log, {artifacts} artifacts", backup.taken_at))
+    out.line(&format!("everything up to record {position} of {}: {log} of log, {artifacts}", backup.taken_at))
 }
 
 /// Shows what the doctor found.

@@ -154,6 +154,6 @@ pub fn describe(body: &Body) -> String {
         Body::MessageDelivered { message, sink } => format!("{message} to {sink}"),
         Body::MessageDelayed { message, sink, reason, .. }
         | Body::MessageDeadLettered { message, sink, reason }
-        | Body::MessageRequeued { message, sink, reason } => format!("{message} to {sink}: {reason}"),
+        | Body::MessageRequeued { message, sink, reason, .. } => format!("{message} to {sink}: {reason}"),
     }
 }

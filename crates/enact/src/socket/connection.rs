@@ -8,7 +8,6 @@ use enact_runtime::api::{Refusal, Request, Response};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::frame::{self, FROM_HUB_MAX_BYTES, FrameError, TO_HUB_MAX_BYTES};
@@ -20,22 +19,13 @@ const HELLO_LIMIT: Duration = Duration::from_secs(5);
 /// How long a connection may stay open without a question.
 const IDLE_LIMIT: Duration = Duration::from_secs(300);
 
-/// Somebody asked the hub to end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stop {
-    /// Who.
-    pub actor: String,
-    /// What for.
-    pub reason: String,
-}
-
 struct Connection {
     reader: BufReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
 }
 
 /// Serves one connection until it ends.
-pub async fn serve<H: Answers>(stream: UnixStream, hub: &H, stop: mpsc::Sender<Stop>) {
+pub async fn serve<H: Answers>(stream: UnixStream, hub: &H) {
     let peer = stream.peer_cred().map(|peer| peer.uid()).ok();
     let ours = rustix::process::geteuid().as_raw();
     let (reader, writer) = stream.into_split();
@@ -44,7 +34,7 @@ pub async fn serve<H: Answers>(stream: UnixStream, hub: &H, stop: mpsc::Sender<S
         tracing::warn!(?peer, "refused a connection of another user");
         return;
     }
-    if let Err(error) = connection.talk(hub, &stop).await {
+    if let Err(error) = connection.talk(hub).await {
         tracing::debug!(%error, "a connection ended");
     }
 }
@@ -63,7 +53,7 @@ pub async fn refuse(stream: UnixStream) {
 }
 
 impl Connection {
-    async fn talk<H: Answers>(&mut self, hub: &H, stop: &mpsc::Sender<Stop>) -> Result<(), FrameError> {
+    async fn talk<H: Answers>(&mut self, hub: &H) -> Result<(), FrameError> {
         match timeout(HELLO_LIMIT, frame::read(&mut self.reader, TO_HUB_MAX_BYTES)).await {
             Err(_) => return Err(FrameError::Slow),
             Ok(Ok(ToHub::Hello(hello))) if hello.protocol == PROTOCOL => {
@@ -94,23 +84,16 @@ impl Connection {
                 Ok(Err(error)) => return Err(error),
             }
             match frame::read(&mut self.reader, TO_HUB_MAX_BYTES).await {
-                Ok(ToHub::Ask { caller, request }) => match *request {
-                    Request::Shutdown { reason } => {
-                        let _ = stop.try_send(Stop { actor: caller.actor, reason });
-                        let message = "the hub is ending: what runs is finished or waits durably".to_owned();
-                        self.answer(Response::Done { message }).await?;
-                    }
-                    request => {
-                        // Somebody who only waits may go away; everything else is carried through.
-                        let waits = matches!(request, Request::Await { .. });
-                        let answer = hub.handle(caller, request);
-                        let response = tokio::select! {
-                            response = answer => response,
-                            () = gone(&mut self.reader), if waits => return Ok(()),
-                        };
-                        self.answer(response).await?;
-                    }
-                },
+                Ok(ToHub::Ask { caller, request }) => {
+                    // Somebody who only waits may go away; everything else is carried through.
+                    let waits = matches!(*request, Request::Await { .. });
+                    let answer = hub.handle(caller, *request);
+                    let response = tokio::select! {
+                        response = answer => response,
+                        () = gone(&mut self.reader), if waits => return Ok(()),
+                    };
+                    self.answer(response).await?;
+                }
                 Ok(ToHub::Watch { caller, execution }) => match hub.watch(caller, execution).await {
                     Err(refusal) => self.say(&FromHub::Refused(refusal)).await?,
                     Ok(mut records) => {

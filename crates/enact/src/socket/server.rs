@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::address::{Address, SOCKET_NAME};
-use super::connection::{self, Stop};
+use super::connection;
 use crate::door::Answers;
 
 /// Most connections at once; each may hold a frame in memory.
@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Serves until `end` is true, then waits a moment for answers that are on their way, and takes the socket away.
-    pub async fn serve<H: Answers>(self, hub: Arc<H>, stop: mpsc::Sender<Stop>, mut end: watch::Receiver<bool>) {
+    pub async fn serve<H: Answers>(self, hub: Arc<H>, mut end: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
@@ -63,10 +63,10 @@ impl Server {
                 Some(_) = connections.join_next(), if !connections.is_empty() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (hub, stop) = (Arc::clone(&hub), stop.clone());
+                        let hub = Arc::clone(&hub);
                         match Arc::clone(&slots).try_acquire_owned() {
                             Ok(slot) => connections.spawn(async move {
-                                connection::serve(stream, hub.as_ref(), stop).await;
+                                connection::serve(stream, hub.as_ref()).await;
                                 drop(slot);
                             }),
                             Err(_) => connections.spawn(connection::refuse(stream)),

@@ -200,9 +200,12 @@ fn every_fault_of_the_configuration_is_told_at_once_with_its_line() {
     let ran = enact(folder.path(), &["status"]).env("ENACT_LIMITS_RUNNING", "0").output().unwrap();
     assert_eq!(ran.status.code(), Some(10));
     let told = text(&ran.stderr);
-    for part in
-        ["enact.yaml:1: log.level: `loud`", "enact.yaml:2: limts", "did you mean limits?", "env ENACT_LIMITS_RUNNING"]
-    {
+    for part in [
+        "enact.yaml:1:15: log.level: `loud`",
+        "enact.yaml:2:1: limts",
+        "did you mean limits?",
+        "env ENACT_LIMITS_RUNNING",
+    ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
 }
@@ -225,10 +228,14 @@ fn a_wrong_command_line_is_2_and_a_store_that_is_not_there_10_and_nothing_is_mad
 
 #[test]
 fn stop_asks_the_hub_to_end_and_waits_until_it_has() {
-    let mut hub = hub(None);
+    let hub = hub(None);
     let child = enact(hub.store(), &["stop", "--reason", "update"]).stdout(Stdio::piped()).spawn().unwrap();
-    let stop = hub.runtime.block_on(hub.stops.recv()).unwrap();
-    assert_eq!((stop.actor.as_str(), stop.reason.as_str()), ("cli:ada", "update"));
+    hub.runtime.block_on(hub.fake.to_end.notified());
+    {
+        let asked = hub.fake.asked.lock().unwrap();
+        let (caller, Request::Shutdown { reason }) = &asked[0] else { panic!("{asked:?}") };
+        assert_eq!((caller.actor.as_str(), reason.as_str()), ("cli:ada", "update"));
+    }
     hub.end();
     let ran = child.wait_with_output().unwrap();
     assert_eq!((text(&ran.stdout).as_str(), ran.status.code()), ("the hub has ended\n", Some(0)));

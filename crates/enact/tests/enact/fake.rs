@@ -5,7 +5,6 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use enact_cli::door::Answers;
-use enact_cli::socket::connection::Stop;
 use enact_cli::socket::server::Server;
 use enact_model::id::ExecutionId;
 use enact_model::record::Record;
@@ -19,14 +18,20 @@ pub struct Fake {
     answer: Box<Answer>,
     pub records: Vec<Record>,
     pub asked: Mutex<Vec<(Caller, Request)>>,
+    /// Is told when it is asked to end.
+    pub to_end: tokio::sync::Notify,
 }
 
 impl Answers for Fake {
     async fn handle(&self, caller: Caller, request: Request) -> Response {
         let response = (self.answer)(&request);
+        let ends = matches!(request, Request::Shutdown { .. });
         let forever =
             matches!(&request, Request::Await { wait_ms: 0.., .. }) && matches!(response, Response::Done { .. });
         self.asked.lock().unwrap().push((caller, request));
+        if ends {
+            self.to_end.notify_one();
+        }
         if forever {
             std::future::pending::<()>().await;
         }
@@ -50,7 +55,6 @@ impl Answers for Fake {
 pub struct Running {
     pub folder: tempfile::TempDir,
     pub fake: Arc<Fake>,
-    pub stops: mpsc::Receiver<Stop>,
     pub runtime: tokio::runtime::Runtime,
     end: watch::Sender<bool>,
 }
@@ -63,12 +67,12 @@ impl Running {
     pub fn with_records(answer: impl Fn(&Request) -> Response + Send + Sync + 'static, records: Vec<Record>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let fake = Arc::new(Fake { answer: Box::new(answer), records, asked: Mutex::default() });
-        let (stop, stops) = mpsc::channel(1);
+        let fake =
+            Arc::new(Fake { answer: Box::new(answer), records, asked: Mutex::default(), to_end: Default::default() });
         let (end, ended) = watch::channel(false);
         let server = runtime.block_on(async { Server::bind(folder.path()) }).unwrap();
-        runtime.spawn(server.serve(Arc::clone(&fake), stop, ended));
-        Self { folder, fake, stops, runtime, end }
+        runtime.spawn(server.serve(Arc::clone(&fake), ended));
+        Self { folder, fake, runtime, end }
     }
 
     pub fn store(&self) -> &Path {

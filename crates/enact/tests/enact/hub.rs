@@ -47,7 +47,11 @@ impl Store {
     }
     /// Starts a hub and waits for the line that says it is ready.
     pub fn serve(&self) -> Hub {
-        let mut child = self.command(&["serve", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        self.serve_as(&["serve", "-q"], Stdio::null())
+    }
+    /// Starts a hub with these arguments, whose log goes somewhere.
+    pub fn serve_as(&self, args: &[&str], log: impl Into<Stdio>) -> Hub {
+        let mut child = self.command(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.contains("listens on") && line.contains("hub.sock"), "{line:?}");
@@ -402,7 +406,7 @@ fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
 fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing() {
     if ignores_hang_up() {
         // So does the hub, as it must.
-        return super::server::skip("the tests run under nohup");
+        return super::skip::skip("the tests run under nohup");
     }
     let store = Store::new();
     let file = store.path().join("enact.yaml");

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::fake::text;
 use super::hub::Store;
-use super::server::{Server, free_port, skip};
+use super::server::{Server, free_port};
+use super::skip::skip;
 
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(60);

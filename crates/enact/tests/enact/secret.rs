@@ -102,6 +102,89 @@ fn a_sink_reads_its_secret_from_the_encrypted_file_and_it_stands_nowhere_else() 
     assert!(stands_in(store.path(), "c.s.slow") || stands_in(store.path(), "slow"));
 }
 
+const KEYED: &str = r#"component: keyed
+version: 1.0.0
+process: { command: [sh], mode: oneshot }
+secrets: { API_KEY: api }
+services:
+  s:
+    digest:
+      kind: query
+      call: { command: [sh, -c, "printf %s \"$API_KEY\" | sha256sum | cut -c1-64 | tr -d '\\n'"], stdin: empty, stdout: text }
+    leaks:
+      kind: query
+      call: { command: [sh, -c, "echo \"key $API_KEY\" >&2; echo \"$API_KEY\"; exit 3"], stdin: empty, stdout: text }
+    both:
+      kind: query
+      secrets: { OTHER: other }
+      call: { command: [sh, -c, "printf '%s' \"$OTHER\" | wc -c | tr -d ' \\n'"], stdin: empty }
+"#;
+
+#[test]
+fn a_handler_is_given_its_secrets_at_each_call_and_they_stand_nowhere() {
+    let place = tempfile::tempdir().unwrap();
+    let other = place.path().join("other");
+    let store = with_files(Store::new())
+        .with("ENACT_LOG_LEVEL", "trace")
+        .with("ENACT_SECRETS_HANDLERS", &format!("other=file:{}", other.display()));
+    assert_eq!(store.run(&["secret", "init"]).status.code(), Some(0));
+    std::fs::create_dir(store.path().join("keyed")).unwrap();
+    std::fs::write(store.path().join("keyed/component.yaml"), KEYED).unwrap();
+    let added = store.run(&["component", "add", "keyed"]);
+    assert_eq!(added.status.code(), Some(0), "{}", said(&added));
+    let log = std::fs::File::create(place.path().join("log")).unwrap();
+    let hub = store.serve_as(&["serve"], log);
+
+    // A secret that is not there is a failure that names it and the way out, of its call alone.
+    let missing = store.run(&["run", "keyed.s.digest"]);
+    assert_ne!(missing.status.code(), Some(0));
+    for words in ["the secret api cannot be given", "enact secret set"] {
+        assert!(said(&missing).contains(words), "{}", said(&missing));
+    }
+    for ask in [&["doctor"][..], &["component", "list"]] {
+        let told = said(&store.run(ask));
+        assert!(told.contains("the secret api"), "{ask:?}: {told}");
+    }
+    let shown = store.run(&["execution", "list", "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    assert!(shown.to_string().contains("secret_missing"), "{shown}");
+
+    // A secret that was set, and one that was changed, hold for the next call of the hub that runs.
+    for value in ["hunter2-the-first", "hunter2-the-second"] {
+        assert_eq!(set(&store, "api", value).status.code(), Some(0));
+        let digest = text(&store.run(&["run", "keyed.s.digest", "-q"]).stdout);
+        let wanted = enact_model::digest::Digest::of(value.as_bytes()).to_string();
+        assert!(digest.contains(wanted.trim_start_matches("sha256:")), "{digest} is not that of {value}");
+    }
+    let lacks = store.run(&["run", "keyed.s.both"]);
+    assert!(said(&lacks).contains("the secret other cannot be given"), "{}", said(&lacks));
+    std::fs::write(&other, "hunter2-of-a-file\n").unwrap();
+    assert_eq!(text(&store.run(&["run", "keyed.s.both", "-q"]).stdout).trim(), "17");
+
+    // What a handler writes to its log or prints when it fails is evidence, and its secret is taken out of it.
+    let leaks = store.run(&["run", "keyed.s.leaks", "--json"]);
+    assert_ne!(leaks.status.code(), Some(0));
+    assert!(said(&leaks).contains("key [secret api]"), "{}", said(&leaks));
+    let asked = [
+        &["execution", "list", "--json"][..],
+        &["component", "describe", "keyed", "--json"],
+        &["component", "list"],
+        &["wal", "show", "--json"],
+        &["config", "show"],
+        &["doctor"],
+        &["status", "--json"],
+        &["outbox", "list"],
+    ];
+    let answers = asked.map(|args| said(&store.run(args))).concat() + &said(&leaks) + &said(&missing);
+    assert!(answers.contains("API_KEY: api") && !answers.contains("hunter2"), "{answers}");
+    drop(hub);
+    let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+    assert!(log.contains("the store is open") && !log.contains("hunter2"), "{log}");
+    assert!(!stands_in(store.path(), "hunter2"));
+    // It would be found if it stood there.
+    assert!(stands_in(store.path(), "[secret api]"));
+}
+
 #[test]
 fn the_doctor_tells_that_the_issuer_does_not_answer() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -90,6 +90,7 @@ mod tests {
             audience: "enact".into(),
             tenant_claim: "tenant".into(),
             roles_claim: roles_claim.into(),
+            trust: enact_dial::connect::Trust::System,
             pace: super::super::Pace::default(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use enact_dial::connect::Trust;
 use enact_dial::{excerpt, fetch};
 use serde::Deserialize;
 use serde_json::Value;
@@ -51,6 +52,7 @@ struct State {
 /// The keys of an issuer.
 pub(super) struct Keys {
     issuer: String,
+    trust: Trust,
     pace: Pace,
     state: Mutex<State>,
     /// Held by whoever asks: others wait for the answer instead of asking, too.
@@ -58,8 +60,8 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: String, pace: Pace) -> Self {
-        Self { issuer, pace, state: Mutex::default(), asking: tokio::sync::Mutex::new(()) }
+    pub(super) fn new(issuer: String, trust: Trust, pace: Pace) -> Self {
+        Self { issuer, trust, pace, state: Mutex::default(), asking: tokio::sync::Mutex::new(()) }
     }
 
     /// Returns the keys with which a token may be signed: that of its name, or without a name every one for its algorithm. The
@@ -124,7 +126,7 @@ impl Keys {
             }
             state.asked = Some((Instant::now(), Some("it is being asked".to_owned())));
         }
-        let fetched = fetch(&self.issuer).await;
+        let fetched = fetch(&self.issuer, &self.trust).await;
         let mut state = self.state();
         let why = match fetched {
             Ok(keys) => {
@@ -180,17 +182,17 @@ struct Jwk {
 ///
 /// # Errors
 /// In words: an issuer that does not answer, is another one, or has no key that is known here.
-pub(super) async fn fetch(issuer: &str) -> Result<Vec<Known>, String> {
+pub(super) async fn fetch(issuer: &str, trust: &Trust) -> Result<Vec<Known>, String> {
     let address = |text: &str| OidcConfig::endpoint(text).map_err(|invalid| format!("{} {invalid}", excerpt(text)));
     let discovery = address(&format!("{}{DISCOVERY}", issuer.trim_end_matches('/')))?;
-    let document = fetch::document(&discovery, DOCUMENT_MAX, DOCUMENT_LIMIT).await?;
+    let document = fetch::document(&discovery, trust, DOCUMENT_MAX, DOCUMENT_LIMIT).await?;
     let document: Discovery = serde_json::from_slice(&document)
         .map_err(|error| format!("{discovery} says not where its keys are: {}", excerpt(&error.to_string())))?;
     if document.issuer != issuer {
         return Err(format!("{discovery} is another issuer, {}", excerpt(&document.issuer)));
     }
     let place = address(&document.jwks_uri)?;
-    let document = fetch::document(&place, DOCUMENT_MAX, DOCUMENT_LIMIT).await?;
+    let document = fetch::document(&place, trust, DOCUMENT_MAX, DOCUMENT_LIMIT).await?;
     let set: KeySet = serde_json::from_slice(&document)
         .map_err(|error| format!("{place} gives no set of keys: {}", excerpt(&error.to_string())))?;
     let known: Vec<Known> = set.keys.iter().filter_map(known).take(KEYS_MAX).collect();
@@ -226,7 +228,7 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let issuer = format!("http://{}", taken.local_addr().unwrap());
         drop(taken);
-        let keys = Arc::new(Keys::new(issuer, Pace { pause: Duration::ZERO, ..Pace::default() }));
+        let keys = Arc::new(Keys::new(issuer, Trust::System, Pace { pause: Duration::ZERO, ..Pace::default() }));
         let key = PublicKey::Ed25519(vec![7; 32]);
         let aged = |hours: u64| {
             let mut state = keys.state();

@@ -42,8 +42,8 @@ fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
     };
     assert_eq!(row("store"), ("/work/flag".into(), "flag --store".into()));
     assert_eq!(row("limits.running"), ("4".into(), "env ENACT_LIMITS_RUNNING".into()));
-    assert_eq!(row("limits.open_executions"), ("5".into(), "/etc/e/enact.yaml:2".into()));
-    assert_eq!(row("log.level"), ("warn".into(), "/etc/e/enact.yaml:4".into()));
+    assert_eq!(row("limits.open_executions"), ("5".into(), "/etc/e/enact.yaml:2:40".into()));
+    assert_eq!(row("log.level"), ("warn".into(), "/etc/e/enact.yaml:4:10".into()));
 }
 
 #[test]
@@ -76,15 +76,15 @@ fn every_fault_of_every_source_is_reported_at_once_with_its_line() {
     from.env.insert("ENACT_SHUTDOWN_GRACE".into(), "soon".into());
     let found = faults(&from);
     let begins = [
-        "/etc/e/enact.yaml:1: limts: no key has this name | did you mean limits?",
-        "/etc/e/enact.yaml:4: log.level: `loud` is not one of them",
-        "/etc/e/enact.yaml:5: log.levle: no key has this name | did you mean log.level?",
-        "/etc/e/enact.yaml:7: limits.queued_bytes: `12` is not a size | write a size",
-        "/etc/e/enact.yaml:8: limits.running: `0` would let nothing through",
-        "/etc/e/enact.yaml:9: history.keep: `for-ever` is not a duration",
-        "/etc/e/enact.yaml:11: sinks.Audit Log: this is no name of a sink",
-        "/etc/e/enact.yaml:12: sinks.copy.path: no key has this name",
-        "/etc/e/enact.yaml:13: outbox.default_sinks: no sink is named `adit`",
+        "/etc/e/enact.yaml:1:1: limts: no key has this name | did you mean limits?",
+        "/etc/e/enact.yaml:4:10: log.level: `loud` is not one of them",
+        "/etc/e/enact.yaml:5:3: log.levle: no key has this name | did you mean log.level?",
+        "/etc/e/enact.yaml:7:17: limits.queued_bytes: `12` is not a size | write a size",
+        "/etc/e/enact.yaml:8:12: limits.running: `0` would let nothing through",
+        "/etc/e/enact.yaml:9:18: history.keep: `for-ever` is not a duration",
+        "/etc/e/enact.yaml:11:3: sinks.Audit Log: this is no name of a sink",
+        "/etc/e/enact.yaml:12:11: sinks.copy.path: no key has this name",
+        "/etc/e/enact.yaml:13:26: outbox.default_sinks: no sink is named `adit`",
         "env ENACT_LOG_FROMAT: no key has this name | did you mean ENACT_LOG_FORMAT?",
         "env ENACT_SHUTDOWN_GRACE: shutdown.grace: `soon` is not a duration",
     ];
@@ -158,7 +158,7 @@ fn every_kind_of_sink_is_read_and_shown_with_its_secrets_only_by_name() {
         (entry.text.clone(), entry.value.clone(), entry.origin.to_string())
     };
     assert_eq!(shown("sinks.hook.secret").0, "env:NEW,file:old.key");
-    assert_eq!(shown("sinks.hook.timeout"), ("3s".into(), 3_000.into(), "/etc/e/enact.yaml:2".into()));
+    assert_eq!(shown("sinks.hook.timeout"), ("3s".into(), 3_000.into(), "/etc/e/enact.yaml:2:86".into()));
     assert_eq!(
         shown("sinks.stream.max_length"),
         ("2000".into(), 2_000.into(), "env ENACT_SINKS_STREAM_MAX_LENGTH".into())
@@ -172,18 +172,20 @@ fn every_kind_of_sink_is_read_and_shown_with_its_secrets_only_by_name() {
 fn every_fault_of_a_sink_is_reported_and_no_secret_is_repeated() {
     let text = "sinks:\n  a: { webhook: \"https://u:hunter2@a.example\" }\n  b: { webhook: \"http://169.254.169.254/\" }\n  \
                 c: { redis: \"redis://x\", password: hunter2 }\n  d: { secret: env:A }\n  e: { file: x, nats: \"nats://x\" }\n  \
-                f: { nats: \"nats://x\", subject: \"a.*\", max_length: 3 }\n  g: { nats: \"nats://x\", username: u }\n\
+                f: { nats: \"nats://x\", subject: \"a.*\", max_length: 3 }\n  g: { nats: \"nats://x\", username: u }\n  h: { redis: \"redis://x\", ca: a.pem, username: u }\n\
                 outbox: { default_sinks: [] }\n";
     let found = faults(&sources(text));
     let begins = [
-        "/etc/e/enact.yaml:2: sinks.a.webhook: what stands there has credentials in it",
-        "/etc/e/enact.yaml:3: sinks.b.webhook: what stands there is link-local",
-        "/etc/e/enact.yaml:4: sinks.c.password: what stands there does not say where the secret is | write env:NAME, file:PATH or secret:NAME",
-        "/etc/e/enact.yaml:5: sinks.d: it does not say where its messages go | add file, webhook, redis or nats",
-        "/etc/e/enact.yaml:6: sinks.e: it goes to file and nats at once",
-        "/etc/e/enact.yaml:7: sinks.f.max_length: no nats sink has this",
-        "/etc/e/enact.yaml:7: sinks.f.subject: what stands there is no subject",
-        "/etc/e/enact.yaml:8: sinks.g: it says in more than one way who asks, or in half of one",
+        "/etc/e/enact.yaml:2:17: sinks.a.webhook: what stands there has credentials in it",
+        "/etc/e/enact.yaml:3:17: sinks.b.webhook: what stands there is link-local",
+        "/etc/e/enact.yaml:4:38: sinks.c.password: what stands there does not say where the secret is | write env:NAME, file:PATH or secret:NAME",
+        "/etc/e/enact.yaml:5:16: sinks.d: it does not say where its messages go | add file, webhook, redis or nats",
+        "/etc/e/enact.yaml:6:14: sinks.e: it goes to file and nats at once",
+        "/etc/e/enact.yaml:7:35: sinks.f.subject: what stands there is no subject",
+        "/etc/e/enact.yaml:7:54: sinks.f.max_length: no nats sink has this",
+        "/etc/e/enact.yaml:8:14: sinks.g: it says in more than one way who asks, or in half of one",
+        "/etc/e/enact.yaml:9:32: sinks.h.ca: the address speaks no TLS | write rediss://",
+        "/etc/e/enact.yaml:9:49: sinks.h.username: it has no password | name where it is",
     ];
     assert_eq!(found.len(), begins.len(), "{found:#?}");
     for (fault, begin) in found.iter().zip(begins) {
