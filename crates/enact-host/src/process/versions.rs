@@ -1,12 +1,14 @@
 //! The component versions of one host, by name and version: what every host of processes does alike.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enact_model::descriptor::Component;
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::observation::{Fault, FaultKind};
+
+use tokio::sync::OnceCell;
 
 use super::Ground;
 use super::launch::Launch;
@@ -16,16 +18,35 @@ use crate::contract::{Call, CancelToken, ContextPort, HostObservation, HostStats
 
 /// The component versions that were started.
 #[derive(Default)]
-pub(crate) struct Versions(Mutex<BTreeMap<(Name, String), Arc<Version>>>);
+pub(crate) struct Versions(Mutex<BTreeMap<(Name, String), Place>>);
+
+/// Where a version is once it is made: of many who want it first, one makes it and the others wait for that one.
+struct Place {
+    digest: Digest,
+    version: Arc<OnceCell<Arc<Version>>>,
+}
+
+impl Place {
+    fn of(digest: Digest) -> Self {
+        Self { digest, version: Arc::default() }
+    }
+    /// Returns whether it is, or will be, what is wanted.
+    fn holds(&self, digest: Digest) -> bool {
+        self.digest == digest && self.version.get().is_none_or(|version| version.takes_calls())
+    }
+}
 
 impl Versions {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Name, String), Place>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn get(&self, name: &Name, version: &str) -> Option<Arc<Version>> {
-        let versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.get(&(name.clone(), version.to_owned())).cloned()
+        self.lock().get(&(name.clone(), version.to_owned()))?.version.get().cloned()
     }
 
     fn all(&self) -> Vec<Arc<Version>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.lock().values().filter_map(|place| place.version.get().cloned()).collect()
     }
 
     /// Makes a component version callable; `launch` brings here what it needs, and may block.
@@ -37,18 +58,20 @@ impl Versions {
         launch: impl FnOnce() -> Result<Arc<dyn Launch>, Fault> + Send + 'static,
     ) -> Result<(), Fault> {
         let key = (component.name.clone(), component.version.clone());
-        if let Some(version) = self.get(&key.0, &key.1)
-            && version.digest == digest
-            && version.takes_calls()
-        {
-            return Ok(());
-        }
-        let launched = tokio::task::spawn_blocking(launch).await;
-        let launch = launched.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
-        let made = Arc::new(Version::new(ground, component, digest, launch));
-        let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        versions.insert(key, made);
-        Ok(())
+        let version = {
+            let mut versions = self.lock();
+            let place = versions.entry(key).or_insert_with(|| Place::of(digest));
+            if !place.holds(digest) {
+                *place = Place::of(digest);
+            }
+            Arc::clone(&place.version)
+        };
+        let make = || async {
+            let launched = tokio::task::spawn_blocking(launch).await;
+            let launch = launched.map_err(|e| FaultKind::HostPanicked.fault(e.to_string()))??;
+            Ok(Arc::new(Version::new(ground, component, digest, launch)))
+        };
+        version.get_or_try_init(make).await.map(|_| ())
     }
 
     pub async fn probe(&self, name: &Name, version: &str) -> Result<(), Fault> {
@@ -89,7 +112,7 @@ impl Versions {
 impl Drop for Versions {
     /// Ends what is left; who wants to know that it is gone calls [`Versions::shutdown`] before.
     fn drop(&mut self) {
-        for version in self.0.get_mut().unwrap_or_else(PoisonError::into_inner).values() {
+        for version in self.all() {
             version.close();
         }
     }
