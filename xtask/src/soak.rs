@@ -87,7 +87,8 @@ mod tests {
             let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(s);
             fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
         };
-        (at(&source, 1_000), at(&made, 2_000));
+        at(&source, 1_000);
+        at(&made, 2_000);
         assert!(newer(&made, &folder.join("src")));
         at(&source, 3_000);
         assert!(!newer(&made, &folder.join("src")));

@@ -126,8 +126,7 @@ struct Soak<'a> {
 async fn soak(plan: &Plan, folder: &Path) -> Result<Report> {
     let began = Instant::now();
     let mut soak = Soak::start(plan, folder).await?;
-    let mut report = Report::default();
-    report.skipped = skipped(plan, soak.redis.is_some());
+    let mut report = Report { skipped: skipped(plan, soak.redis.is_some()), ..Report::default() };
     say(&format!("soaking a hub for {:?} in {} (seed {})", plan.time, folder.display(), plan.seed));
     let load = tokio::spawn(load(Arc::clone(&soak.world), plan.rate, plan.time));
     let samples = tokio::spawn(samples(Arc::clone(&soak.world), plan.clone(), folder.to_path_buf()));
@@ -433,7 +432,10 @@ async fn status(store: &Path) -> Option<Status> {
 
 /// Lets history go, again and again, where the hub was built for it.
 async fn drop_history(store: PathBuf, plan: Plan) {
-    while plan.short_keep {
+    if !plan.short_keep {
+        return;
+    }
+    loop {
         sleep(plan.keep / 4).await;
         // A hub that is away is asked the next time.
         if let Ok(mut client) = enact_cli::socket::client::Client::connect(&store).await {

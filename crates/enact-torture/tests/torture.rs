@@ -1,8 +1,13 @@
 //! A short round of the torture, with whatever crash points this build has, and a short soak.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use std::time::Duration;
 
 use enact_torture::{Plan, run, soak};
+use skip::skip;
+
+#[path = "../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_again_and_again_loses_nothing_and_runs_nothing_twice() {
@@ -15,14 +20,6 @@ async fn a_hub_that_is_killed_again_and_again_loses_nothing_and_runs_nothing_twi
     };
     let account = run(&plan).await.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(account.rounds >= 3 && account.acknowledged >= 20, "{account:?}");
-}
-
-/// What is missing on this machine is counted as skipped; the rest is soaked all the same.
-fn skipped(what: &str) {
-    use std::io::Write as _;
-    let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") else { return };
-    let mut list = std::fs::File::options().create(true).append(true).open(list).unwrap();
-    writeln!(list, "a_hub_under_mixed_load_that_is_killed_loses_nothing\t{what}").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,10 +39,10 @@ async fn a_hub_under_mixed_load_that_is_killed_loses_nothing() {
         dir: dir.path().to_path_buf(),
     };
     if !soak::has_redis() {
-        skipped("there is no redis-server; `cargo xtask setup` brings it");
+        skip("there is no redis-server; `cargo xtask setup` brings it");
     }
     if !plan.python {
-        skipped("there is no python3; `cargo xtask setup` brings it");
+        skip("there is no python3; `cargo xtask setup` brings it");
     }
     let report = soak::run(&plan).await.unwrap_or_else(|broken| panic!("{broken} (seed {})", plan.seed));
     let lost = report.verdicts.iter().find(|verdict| verdict.name == "nothing is lost").unwrap();

@@ -1,6 +1,5 @@
 //! A full disk: the call fails, nothing of it is visible, reads go on, and nothing acknowledged is lost.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,6 +10,10 @@ use serde_json::json;
 
 use crate::bed::{Bed, draft, refusal};
 use crate::puppet::{self, Puppet};
+use skip::skip;
+
+#[path = "../../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 
 /// A small file system of its own, which can be made larger.
 struct Small(tempfile::TempDir);
@@ -35,20 +38,12 @@ impl Drop for Small {
     }
 }
 
-/// Tells the one who runs the tests what was not run, and why.
-fn skipped(why: &str) {
-    let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") else { return };
-    let test = std::thread::current().name().unwrap_or_default().to_owned();
-    let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();
-    writeln!(list, "{test}\t{}", why.trim_end()).unwrap();
-}
-
 /// A hub with a puppet whose store is on a small file system; nothing where none can be mounted, which is counted.
 async fn on_small_disk() -> Option<(Small, Arc<Puppet>, Bed)> {
     let small = match Small::mount() {
         Ok(small) => small,
         Err(reason) => {
-            skipped(&format!("a small file system cannot be mounted here: {reason}"));
+            skip(&format!("a small file system cannot be mounted here: {}", reason.trim_end()));
             return None;
         }
     };
