@@ -94,13 +94,24 @@ fn requests(route: &enact_server::route::Route, belongings: &[(&'static str, Str
                 json!({ "execution": { "execution": execution } }),
                 json!({ "await": { "execution": execution, "wait_ms": 0 } }),
                 json!({ "cancel": { "execution": execution, "reason": "r" } }),
+                json!({ "pause": { "execution": execution, "reason": "r" } }),
+                json!({ "resume": { "execution": execution, "reason": "r" } }),
                 json!({ "retry": { "execution": execution, "reason": "r", "confirm_may_have_run": true } }),
+                json!({ "bulk": {
+                    "action": "retry", "filter": { "limit": 100 }, "reason": "r", "confirm_may_have_run": true,
+                } }),
+                json!({ "audit": { "execution": execution, "after": null, "limit": 100 } }),
+                json!({ "artifact_get": { "reference": reference, "target": "/nowhere/at-all" } }),
                 json!({ "intent": { "intent": id("intents") } }),
                 json!({ "executions": { "limit": 100 } }),
                 json!({ "reference": { "reference": reference } }),
                 json!({ "lineage": { "reference": reference, "direction": "both", "depth": 9, "limit": 9 } }),
                 json!({ "references": { "limit": 100 } }),
                 json!({ "session": { "session": session } }),
+                json!({ "sessions": { "limit": 100 } }),
+                json!({ "session_upgrade": { "session": session, "owner": "thief" } }),
+                json!({ "session_close": { "session": session, "reason": "r" } }),
+                json!({ "state_set": { "session": session, "key": "cart", "value": "thiefs" } }),
                 json!({ "state_get": { "scope": "session", "owner": session, "key": "cart" } }),
                 json!({ "state_list": { "scope": "session", "owner": session, "limit": 100 } }),
                 json!({ "outbox": { "limit": 100 } }),
@@ -148,6 +159,47 @@ async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
     let session = &belongings[2].1;
     let cart = bed.ask(Ask::new("GET", &format!("/v1/state/{session}/cart")).token(&victim)).await.is(200).json();
     assert_eq!((&cart["value"], &cart["version"]), (&json!(MARK), &json!(1)));
+}
+
+/// Questions about nothing that a tenant has: of the whole hub, of what all tenants share, of the caller's own, or with a body that
+/// another test has.
+const OF_NO_TENANT: &[&str] = &[
+    "submit",
+    "intent_types",
+    "component_add",
+    "component_check",
+    "components",
+    "component_describe",
+    "meta",
+    "component_drain",
+    "component_remove",
+    "solution_bind",
+    "solutions",
+    "artifact_put",
+    "session_open",
+    "wal_verify",
+    "wal_replay",
+    "store_backup",
+    "store_verify",
+    "history_drop",
+    "doctor",
+    "status",
+    "shutdown",
+];
+
+#[test]
+fn every_question_is_asked_with_the_token_of_another_tenant() {
+    let unknown = serde_json::from_value::<enact_runtime::api::Request>(json!({ "nonsense": null })).unwrap_err();
+    let told = unknown.to_string();
+    let (_, known) = told.split_once("expected one of").unwrap();
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    assert!(known.contains(&"submit") && known.contains(&"shutdown"), "{told}");
+    let ask = ROUTES.iter().find(|route| route.path == "/v1/ask").unwrap();
+    let asked: Vec<Value> = requests(ask, &[]).iter().map(|ask| serde_json::from_slice(&ask.body).unwrap()).collect();
+    for question in known {
+        let is_asked = asked.iter().any(|asked| asked.get(question).is_some());
+        assert!(is_asked != OF_NO_TENANT.contains(&question), "{question}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
