@@ -4,12 +4,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use enact_model::id::Lsn;
+
 use crate::crash;
 
 use super::cold::{Cold, ColdError};
 use super::tables::Tables;
 
-/// Positions between two syncs of the cold side: what a loss of power makes the next start replay, at most.
+/// Positions between two syncs of the cold side: what a loss of power makes the next start replay, at most. The first write
+/// of a start is synced, too: what the cold side has read back from its journal into memory goes to its files then.
 const SYNC_EVERY: u64 = 200_000;
 
 /// Between two tries while the cold side fails: from the first to the longest, doubling.
@@ -97,7 +100,7 @@ impl Drop for Flusher {
 }
 
 fn run<C: Cold>(signal: &Signal, tables: &Tables<C>, every: Duration) {
-    let mut synced = tables.flushed();
+    let mut synced = None;
     loop {
         let mut state = signal.lock();
         while !state.wanted && !state.stop {
@@ -122,9 +125,10 @@ fn run<C: Cold>(signal: &Signal, tables: &Tables<C>, every: Duration) {
         crash::point("tables-before-flush");
         let mut result = tables.flush();
         crash::point("tables-after-flush");
-        if result.is_ok() && tables.flushed().0 >= synced.0 + SYNC_EVERY {
+        let due = synced.is_none_or(|synced: Lsn| tables.flushed().0 >= synced.0 + SYNC_EVERY);
+        if result.is_ok() && due {
             result = tables.sync();
-            synced = tables.flushed();
+            synced = Some(tables.flushed());
         }
         let mut state = signal.lock();
         state.wanted |= result.is_err();

@@ -66,6 +66,11 @@ impl MemoryStorage {
         };
         self.lock().values().map(fill).sum()
     }
+    /// Returns how many batches were not synced.
+    pub fn unsynced(&self) -> usize {
+        let of = |cold: &MemoryCold| cold.lock().unsynced.iter().filter(|write| matches!(write, Write::End)).count();
+        self.lock().values().map(of).sum()
+    }
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Purpose, MemoryCold>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -53,3 +53,20 @@ fn a_commit_beyond_the_bound_goes_by_what_a_try_comes_to_now_and_not_by_what_fai
     commits(&mut store, &mut model, &mut dice, 20);
     assert_eq!(rows(&view), model.rows());
 }
+
+#[test]
+fn the_first_write_of_every_start_is_synced_so_that_no_journal_grows_over_many_starts() {
+    let (sim, mut dice, mut model) = (Sim::new(3), Dice::new(3), Model::default());
+    let config = Config { flush_every: Duration::from_millis(1), dirty_max: 10_000, ..small(true) };
+    for _ in 0..3 {
+        let open = Embedded::open(sim.disk.clone(), sim.storage.clone(), &path(), config.clone(), &mut apply);
+        let (mut store, _) = open.unwrap();
+        let view = store.view();
+        commits(&mut store, &mut model, &mut dice, 1);
+        eventually("the first write is synced", || view.behind() == 0 && sim.storage.unsynced() == 0);
+        commits(&mut store, &mut model, &mut dice, 1);
+        eventually("the second is written, and waits for its sync", || {
+            view.behind() == 0 && sim.storage.unsynced() == 1
+        });
+    }
+}
