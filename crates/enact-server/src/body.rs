@@ -120,11 +120,51 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(asked)) => Ok(Self(asked)),
             Err(QueryRejection::FailedToDeserializeQueryString(error)) => {
-                let query: String = parts.uri.query().unwrap_or_default().chars().take(120).collect();
                 let error = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-                Err(Problem::new(code::PARAMETERS_INVALID, format!("the query {query:?} does not fit: {error}")))
+                Err(unfit(parts.uri.query().unwrap_or_default(), &error))
             }
             Err(error) => Err(Problem::of_http(StatusCode::BAD_REQUEST, error.to_string())),
+        }
+    }
+}
+
+/// Says what a query has that it may not. Of a parameter that is known the value is told; of any other the name alone, and
+/// that only if it looks like one: who writes a token into an address does not find it in answers, and in the logs of proxies.
+fn unfit(query: &str, error: &str) -> Problem {
+    let unknown = error.split_once("unknown field `").map(|(_, rest)| match rest.rsplit_once("`, expected ") {
+        Some((name, expected)) => (name, format!("expected {expected}")),
+        None => (rest.trim_end_matches("`, there are no fields"), "and this route takes none".to_owned()),
+    });
+    if let Some((name, expected)) = unknown {
+        let is_name =
+            name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let name = if is_name { format!("{name:?}") } else { format!("of {} bytes", name.len()) };
+        return Problem::new(
+            code::PARAMETERS_INVALID,
+            format!("the query has an unknown parameter {name}, {expected}"),
+        );
+    }
+    let value = error.split_once(": ").and_then(|(known, _)| {
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == known)
+    });
+    let told = match value {
+        Some((name, value)) => format!("the query's {name} {:?}", value.chars().take(120).collect::<String>()),
+        None => "the query".to_owned(),
+    };
+    Problem::new(code::PARAMETERS_INVALID, format!("{told} does not fit: {error}"))
+}
+
+/// The parts of the path that are the caller's.
+pub(crate) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(named)) => Ok(Self(named)),
+            Err(error) => {
+                Err(Problem::of_http(error.status(), format!("the path does not fit: {}", error.body_text())))
+            }
         }
     }
 }

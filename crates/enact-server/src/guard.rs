@@ -78,12 +78,19 @@ fn preflight(request: &Request) -> Response {
 }
 
 fn check(door: &Door, request: &Request) -> Result<Page, Problem> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    if let Some(first) = named.next()
+        && named.any(|other| other != first)
+    {
+        // Who stands between may have read the other one.
+        return Err(Problem::of_http(StatusCode::BAD_REQUEST, "there are two headers Host that differ"));
+    }
     let live = door.live.borrow();
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     let host = authority.or_else(|| text(request.headers(), header::HOST.as_str())).unwrap_or_default();
     let name = name_of(&host);
     let known = live.hosts.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let of_loopback = matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]");
+    let of_loopback = is_loopback(name);
     let passes =
         if door.config.listen.ip().is_loopback() { known || of_loopback } else { known || live.hosts.is_empty() };
     if !passes {
@@ -108,6 +115,11 @@ fn check(door: &Door, request: &Request) -> Result<Page, Problem> {
         }
         _ => Err(foreign(&origin)),
     }
+}
+
+/// Returns whether a name, without a port, is this machine's for itself.
+pub(crate) fn is_loopback(name: &str) -> bool {
+    matches!(name.to_ascii_lowercase().as_str(), "localhost" | "127.0.0.1" | "[::1]")
 }
 
 fn foreign(origin: &str) -> Problem {

@@ -7,6 +7,7 @@ mod cursor;
 pub mod exposition;
 mod figures;
 mod guard;
+mod line;
 mod problem;
 pub mod route;
 mod server;
@@ -14,6 +15,7 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use enact_model::id::TenantId;
 use enact_runtime::api::Role;
@@ -40,6 +42,10 @@ pub struct Config {
     pub anonymous_tenant: TenantId,
     /// Most connections at once.
     pub connections: usize,
+    /// How long a connection may take to its first request, its handshake apart, and every request to the end of its headers.
+    pub hello_limit: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub stall_limit: Duration,
 }
 
 impl Config {
@@ -53,7 +59,18 @@ impl Config {
             live: Live::default(),
             anonymous_tenant: TenantId::default_tenant(),
             connections: 16_384,
+            hello_limit: Duration::from_secs(10),
+            stall_limit: Duration::from_secs(30),
         }
+    }
+}
+
+impl Config {
+    /// Returns a public name under which a proxy on this machine would let everybody in as a caller on loopback, if there is one.
+    pub fn trusts_its_proxy(&self) -> Option<&str> {
+        let near = self.listen.ip().is_loopback() && self.live.anonymous.is_some();
+        let public = self.live.hosts.iter().map(String::as_str).find(|name| !guard::is_loopback(name));
+        public.filter(|_| near)
     }
 }
 
@@ -83,4 +100,24 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_name_on_loopback_without_credentials_is_told() {
+        let told = |listen: &str, anonymous, hosts: &[&str]| {
+            let mut config = Config::new(listen.parse().expect("an address"), "tokens");
+            config.live.anonymous = anonymous;
+            config.live.hosts = hosts.iter().map(|&name| name.to_owned()).collect();
+            config.trusts_its_proxy().map(str::to_owned)
+        };
+        let (near, operator) = ("127.0.0.1:7400", Some(Role::Operator));
+        assert_eq!(told(near, operator, &["LOCALHOST", "hub.example"]).as_deref(), Some("hub.example"));
+        assert_eq!(told(near, operator, &["localhost", "[::1]"]), None);
+        assert_eq!(told(near, None, &["hub.example"]), None);
+        assert_eq!(told("192.0.2.1:7400", operator, &["hub.example"]), None);
+    }
 }

@@ -18,7 +18,7 @@ mod upload;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use enact_engine::conclude as code;
@@ -28,6 +28,7 @@ use enact_runtime::api::{self, Caller, ExecutionView, Page, Request};
 use serde::Serialize;
 use serde_json::json;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::problem::Problem;
@@ -113,9 +114,29 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
         })
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), guard::guard))
         .layer(RequestDecompressionLayer::new())
-        .layer(CompressionLayer::new())
+        .layer(axum::middleware::map_response(unpacked))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_untagged)))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), figures::note))
         .with_state(door)
+}
+
+/// A strong tag is of these very bytes, and a part of them is asked for by it: packed, they would be others.
+fn is_untagged(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    !headers.contains_key(header::ETAG)
+}
+
+/// Says what is wrong with a body that is packed in a way that is not known.
+async fn unpacked(response: Response) -> Response {
+    if response.status() != StatusCode::UNSUPPORTED_MEDIA_TYPE || response.headers().contains_key(header::CONTENT_TYPE)
+    {
+        return response;
+    }
+    let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is packed in a way that is not known");
+    let mut answer = problem.hint("send it as it is, or with `Content-Encoding: gzip`").into_response();
+    answer
+        .headers_mut()
+        .extend(response.headers().get(header::ACCEPT_ENCODING).map(|value| (header::ACCEPT_ENCODING, value.clone())));
+    answer
 }
 
 type Answer = Result<Response, Problem>;

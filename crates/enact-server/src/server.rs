@@ -14,16 +14,17 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::access::{Oidc, Peer, Rate, Tokens};
 use crate::figures::Figures;
+use crate::line::Line;
 use crate::problem::Problem;
 use crate::tls::{Tls, TlsError};
 use crate::{Config, Live, route};
 
-/// How long a handshake may take, and the headers of a request.
-const HELLO_LIMIT: Duration = Duration::from_secs(10);
+/// How often a quiet connection of HTTP/2 is asked whether it is there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Most headers of one request.
 const HEADERS_MAX: usize = 100;
 /// Most bytes of the headers of one request.
@@ -110,6 +111,13 @@ impl Server {
     /// Serves until `end` is true, then waits a moment for answers that are on their way.
     pub async fn serve(self, hub: Arc<Hub>, mut end: watch::Receiver<bool>) {
         let Self { listener, config, tls, address, live } = self;
+        if let Some(name) = config.trusts_its_proxy() {
+            tracing::warn!(
+                name,
+                "`http.hosts` has a name that is not loopback's while callers without credentials are taken: behind a proxy on \
+                 this machine everybody is such a caller; set `http.anonymous: none`"
+            );
+        }
         let slots = Arc::new(Semaphore::new(config.connections));
         let figures = Arc::new(Figures::default());
         let door = Arc::new(Door {
@@ -122,6 +130,7 @@ impl Server {
             config: Config { listen: address, ..config },
             end: end.clone(),
         });
+        let limits = Limits { hello: door.config.hello_limit, stall: door.config.stall_limit };
         let router = route::router(door);
         let graceful = GracefulShutdown::new();
         loop {
@@ -142,7 +151,7 @@ impl Server {
                     let open = figures.connection();
                     tokio::spawn(async move {
                         // A caller that goes away is no news.
-                        let _ = connection(stream, peer, tls, router, watcher).await;
+                        let _ = connection(stream, peer, tls, limits, router, watcher).await;
                         drop((slot, open));
                     });
                 }
@@ -170,25 +179,34 @@ pub(crate) async fn ended(end: &mut watch::Receiver<bool>) {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 type Watcher = hyper_util::server::graceful::Watcher;
 
+/// What a connection is given, as [`Config`] says it.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    hello: Duration,
+    stall: Duration,
+}
+
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     tls: Option<tokio_rustls::TlsAcceptor>,
+    limits: Limits,
     router: Router,
     watcher: Watcher,
 ) -> Result<(), Failure> {
     // Answers are small and wanted at once.
     stream.set_nodelay(true)?;
+    let stream = Line::new(stream, limits.stall);
     match tls {
-        None => talk(stream, peer, router, watcher).await,
+        None => talk(stream, peer, limits, router, watcher).await,
         Some(tls) => {
-            let stream = tokio::time::timeout(HELLO_LIMIT, tls.accept(stream)).await??;
-            talk(stream, peer, router, watcher).await
+            let stream = tokio::time::timeout(limits.hello, tls.accept(stream)).await??;
+            talk(stream, peer, limits, router, watcher).await
         }
     }
 }
 
-async fn talk<S>(stream: S, peer: SocketAddr, router: Router, watcher: Watcher) -> Result<(), Failure>
+async fn talk<S>(stream: S, peer: SocketAddr, limits: Limits, router: Router, watcher: Watcher) -> Result<(), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -196,7 +214,7 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HELLO_LIMIT)
+        .header_read_timeout(limits.hello)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADERS_MAX_BYTES);
     builder
@@ -204,14 +222,28 @@ where
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEADERS_MAX_BYTES as u32)
-        .keep_alive_interval(Some(Duration::from_secs(30)))
-        .keep_alive_timeout(HELLO_LIMIT);
+        .keep_alive_interval(Some(PING_INTERVAL))
+        .keep_alive_timeout(limits.hello);
+    let heard = Arc::new(Notify::new());
+    let hearing = Arc::clone(&heard);
     // The router is shared as it is: a layer of its own for each connection would be a copy of every route.
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        heard.notify_one();
         request.extensions_mut().insert(Peer(peer));
         router.call(request)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    watcher.watch(connection).await
+    tokio::select! {
+        done = watcher.watch(connection) => done,
+        () = silence(&hearing, limits.hello) => Err("no request came".into()),
+    }
+}
+
+/// Ends when no request has come within the limit. The limits of hyper begin once it knows which HTTP is spoken, and HTTP/2 has
+/// none for a connection that asks for nothing and answers its pings.
+async fn silence(heard: &Notify, limit: Duration) {
+    if tokio::time::timeout(limit, heard.notified()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
 }

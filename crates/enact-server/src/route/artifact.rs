@@ -1,28 +1,24 @@
 //! Artifacts as bytes: in as they come, out whole or in ranges, under the conditions of HTTP. A digest never changes what it
 //! names, so it is a strong tag and may be kept for ever.
 
+mod blocks;
+
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enact_engine::conclude as code;
 use enact_runtime::api::{self, ArtifactName};
-use enact_runtime::hub;
 use serde::Deserialize;
-use tokio::sync::mpsc;
 
+use self::blocks::Blocks;
 use super::{Answer, document, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, named, piece};
+use crate::body::{Asked, Path, named, piece};
 use crate::problem::Problem;
 use crate::server::Door;
-
-/// Bytes that are read at once.
-const BLOCK: usize = 64 * 1024;
-/// Blocks that wait for a slow reader.
-const BLOCKS_AHEAD: usize = 4;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -74,16 +70,18 @@ pub(super) async fn get(
     };
     let mut bytes = door.hub.open_artifact(&caller, name).await?;
     let (size, tag) = (bytes.size(), format!("\"{}\"", bytes.digest));
-    let matches = |name| headers.get(name).map(|value| tags(value, &tag));
-    if matches(header::IF_MATCH) == Some(false) {
+    if headers.get(header::IF_MATCH).is_some_and(|value| !tags(value, &tag, Compare::Strongly)) {
         return Err(Problem::of_http(StatusCode::PRECONDITION_FAILED, format!("the artifact is {tag}")));
     }
     let kept =
         [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, immutable, max-age=31536000".to_owned())];
-    if matches(header::IF_NONE_MATCH) == Some(true) {
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|value| tags(value, &tag, Compare::Weakly)) {
         return Ok((StatusCode::NOT_MODIFIED, kept).into_response());
     }
-    let wanted = headers.get(header::RANGE).filter(|_| matches(header::IF_RANGE) != Some(false));
+    let wanted = headers.get(header::RANGE).filter(|_| {
+        // One tag, and the very same: a part of something else is of no use.
+        headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == tag.as_bytes())
+    });
     let range = match wanted.map(|value| range(value, size)) {
         None | Some(Range::Whole) => None,
         Some(Range::Part(first, last)) => Some((first, last)),
@@ -96,7 +94,7 @@ pub(super) async fn get(
     let (first, length) = range.map_or((0, size), |(first, last)| (first, last - first + 1));
     let media_type = bytes.media_type.clone();
     bytes.seek(first).map_err(|error| unexpected(&error))?;
-    let mut response = Response::new(Body::from_stream(blocks(bytes, length)));
+    let mut response = Response::new(Body::from_stream(Blocks::new(bytes, length, door.config.stall_limit)));
     let put = response.headers_mut();
     for (name, text) in kept.into_iter().chain([
         (header::CONTENT_TYPE, media_type),
@@ -118,9 +116,22 @@ pub(super) async fn get(
     Ok(response)
 }
 
-fn tags(value: &HeaderValue, tag: &str) -> bool {
+/// How tags are compared (RFC 9110, 8.8.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compare {
+    /// A weak one is never the same.
+    Strongly,
+    /// A weak one is as good as its strong one.
+    Weakly,
+}
+
+fn tags(value: &HeaderValue, tag: &str, compare: Compare) -> bool {
     let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-    text.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+    let plain = |one: &str| match compare {
+        Compare::Strongly => one == tag,
+        Compare::Weakly => one.strip_prefix("W/").unwrap_or(one) == tag,
+    };
+    text.split(',').map(str::trim).any(|one| one == "*" || plain(one))
 }
 
 /// What a `Range` asks for.
@@ -139,60 +150,25 @@ fn range(value: &HeaderValue, size: u64) -> Range {
     let Some((from, to)) = text.strip_prefix("bytes=").and_then(|list| list.split_once('-')) else {
         return Range::Whole;
     };
-    let number = |text: &str| text.trim().parse::<u64>();
+    // What is no digit, a sign for one, makes it no range.
+    let number = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => text.parse::<u64>().ok(),
+        false => None,
+    };
     match (from.trim(), to.trim()) {
         (_, to) if to.contains(',') => Range::Whole,
         ("", to) => match number(to) {
-            Ok(0) => Range::Outside,
-            Ok(_) if size == 0 => Range::Outside,
-            Ok(count) => Range::Part(size.saturating_sub(count), size - 1),
-            Err(_) => Range::Whole,
+            Some(0) => Range::Outside,
+            Some(_) if size == 0 => Range::Outside,
+            Some(count) => Range::Part(size.saturating_sub(count), size - 1),
+            None => Range::Whole,
         },
         (from, to) => match (number(from), number(to)) {
-            (Ok(first), _) if first >= size => Range::Outside,
-            (Ok(first), Err(_)) if to.is_empty() => Range::Part(first, size - 1),
-            (Ok(first), Ok(last)) if last >= first => Range::Part(first, last.min(size - 1)),
+            (Some(first), _) if first >= size => Range::Outside,
+            (Some(first), None) if to.is_empty() => Range::Part(first, size - 1),
+            (Some(first), Some(last)) if last >= first => Range::Part(first, last.min(size - 1)),
             _ => Range::Whole,
         },
-    }
-}
-
-type Block = std::io::Result<Bytes>;
-
-/// Reads so many bytes on a thread that may block, a few blocks ahead of the reader.
-fn blocks(mut bytes: hub::Bytes, length: u64) -> Blocks {
-    let (sender, blocks) = mpsc::channel(BLOCKS_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let mut left = length;
-        while left > 0 {
-            let mut block = vec![0; BLOCK.min(usize::try_from(left).unwrap_or(BLOCK))];
-            let read = match bytes.read(&mut block) {
-                Ok(0) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    block.truncate(count);
-                    left = left.saturating_sub(count as u64);
-                    Ok(Bytes::from(block))
-                }
-                Err(error) => Err(error),
-            };
-            // Whoever reads has gone, or cannot be given more.
-            if sender.blocking_send(read).is_err() {
-                return;
-            }
-        }
-    });
-    Blocks(blocks)
-}
-
-struct Blocks(mpsc::Receiver<Block>);
-
-impl futures_core::Stream for Blocks {
-    type Item = Block;
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Block>> {
-        self.0.poll_recv(context)
     }
 }
 
@@ -216,6 +192,10 @@ mod tests {
             ("bytes=0-1,3-4", 10, Range::Whole),
             ("bytes=99999999999999999999-", 10, Range::Whole),
             ("lines=1-2", 10, Range::Whole),
+            ("bytes=0-+5", 10, Range::Whole),
+            ("bytes=+0-5", 10, Range::Whole),
+            ("bytes=-+5", 10, Range::Whole),
+            ("bytes=0-x", 10, Range::Whole),
         ] {
             assert_eq!(range(&HeaderValue::from_static(text), size), expected, "{text} of {size}");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use enact_runtime::api::{Request, Response};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::{Answer, document, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, named};
+use crate::body::{Asked, Path, named};
 use crate::server::Door;
 
 pub(super) async fn components(State(door): State<Arc<Door>>, Asker(caller): Asker) -> Answer {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use enact_engine::conclude as code;
 use enact_model::execution::Phase;
@@ -15,7 +15,7 @@ use serde_json::json;
 use super::intent::Wait;
 use super::{Answer, document, done, page, unexpected, with_ids};
 use crate::access::Asker;
-use crate::body::{Asked, Document, named};
+use crate::body::{Asked, Document, Path, named};
 use crate::cursor;
 use crate::problem::Problem;
 use crate::server::Door;

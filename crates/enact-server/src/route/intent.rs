@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::IntoResponse;
 use enact_catalog::quantity::duration_ms;
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{Answer, document, settled, unexpected, with_ids};
 use crate::access::Asker;
-use crate::body::{Asked, Document, Value, named};
+use crate::body::{Asked, Document, Path, Value, named};
 use crate::problem::Problem;
 use crate::server::Door;
 
@@ -135,6 +135,9 @@ fn complete(draft: &mut IntentDraft, headers: &HeaderMap) -> Result<(), Problem>
         Some(Ok(text)) => Ok(Some(text.to_owned())),
         Some(Err(_)) => Err(Problem::of_http(StatusCode::BAD_REQUEST, format!("the header {name} is no plain text"))),
     };
+    if headers.get_all("idempotency-key").iter().count() > 1 {
+        return Err(Problem::new(code::INTENT_INVALID, "there are two headers Idempotency-Key"));
+    }
     if let Some(key) = text(&HeaderName::from_static("idempotency-key"))? {
         if draft.idempotency_key.as_ref().is_some_and(|own| *own != key) {
             let both = "the header Idempotency-Key and the body name different keys";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use enact_catalog::meta::{Parameters, Question};
 use enact_catalog::near::did_you_mean;
@@ -11,7 +11,7 @@ use enact_runtime::api::{Caller, Request, Response};
 
 use super::{Answer, document, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, Document, named};
+use crate::body::{Asked, Document, Path, named};
 use crate::problem::Problem;
 use crate::server::Door;
 

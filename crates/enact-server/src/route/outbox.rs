@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use enact_model::id::SinkId;
 use enact_runtime::api::{DeliveryState, Request, Response};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::execution::unreasoned;
 use super::{Answer, document, done, page, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, Document, named};
+use crate::body::{Asked, Document, Path, named};
 use crate::cursor;
 use crate::server::Door;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::RecordFilter;
 use enact_runtime::api::{Request, Response};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::execution::time;
 use super::{Answer, page, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, named};
+use crate::body::{Asked, Path, named};
 use crate::cursor;
 use crate::server::Door;
 

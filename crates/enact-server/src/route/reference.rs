@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use enact_runtime::api::{Direction, ReferenceFilter, Request, Response};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, document, page, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, named};
+use crate::body::{Asked, Path, named};
 use crate::cursor;
 use crate::server::Door;
 

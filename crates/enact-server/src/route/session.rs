@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use enact_catalog::quantity::duration_ms;
 use enact_engine::conclude as code;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::execution::unreasoned;
 use super::{Answer, document, done, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, Document, Value, named};
+use crate::body::{Asked, Document, Path, Value, named};
 use crate::problem::Problem;
 use crate::server::Door;
 

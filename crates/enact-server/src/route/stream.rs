@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -19,7 +19,7 @@ use enact_runtime::hub::Watch;
 
 use super::{Answer, unexpected};
 use crate::access::Asker;
-use crate::body::named;
+use crate::body::{Path, named};
 use crate::figures::Open;
 use crate::server::{Door, ended};
 

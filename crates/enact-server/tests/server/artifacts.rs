@@ -49,6 +49,33 @@ async fn conditions_are_kept() {
     let range = ask("range", "bytes=0-0").with("if-range", "\"other\"");
     assert_eq!(bed.ask(range).await.is(200).body, "abc");
     assert_eq!(bed.ask(ask("range", "bytes=0-0").with("if-range", &tag)).await.is(206).body, "a");
+    // A weak tag says nothing of bytes, and is good enough where nothing is sent.
+    let weak = format!("W/{tag}");
+    assert_eq!(bed.ask(ask("range", "bytes=0-0").with("if-range", &weak)).await.is(200).body, "abc");
+    bed.ask(ask("if-match", &weak)).await.is(412);
+    bed.ask(ask("if-match", &tag)).await.is(200);
+    assert_eq!(bed.ask(ask("if-none-match", &weak)).await.status, 304);
+    for none in ["bytes=0-+1", "bytes=+0-1", "bytes=-+1"] {
+        assert_eq!(bed.ask(ask("range", none)).await.is(200).body, "abc", "{none}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_with_a_strong_tag_are_never_packed() {
+    let bed = Bed::open().await;
+    let text = "the same again, ".repeat(10_000);
+    let json = put(&bed, "a.txt", "text/plain", text.clone().into_bytes()).await.is(201).json();
+    let path = format!("/v1/artifacts/{}", json["digest"].as_str().unwrap());
+    let whole = bed.ask(Ask::new("GET", &path).with("accept-encoding", "gzip")).await.is(200);
+    assert_eq!((whole.header("content-encoding"), whole.body.len()), ("", text.len()));
+    let tag = whole.header("etag");
+    let rest =
+        Ask::new("GET", &path).with("accept-encoding", "gzip").with("range", "bytes=1000-").with("if-range", tag);
+    let rest = bed.ask(rest).await.is(206);
+    assert_eq!([&whole.body[..1000], &rest.body[..]].concat(), text.as_bytes());
+    // What has no tag is packed as before.
+    let list = bed.ask(Ask::new("GET", "/v1/components").with("accept-encoding", "gzip")).await;
+    assert_eq!((list.status, list.header("content-encoding")), (200, "gzip"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

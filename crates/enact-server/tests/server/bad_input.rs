@@ -70,7 +70,7 @@ async fn a_bomb_of_gzip_is_cut_at_the_limit() {
     let ask = Ask::new("POST", "/v1/intents").raw("application/json", small.finish().unwrap());
     bed.ask(ask.with("content-encoding", "gzip")).await.is(202);
     let ask = Ask::new("POST", "/v1/intents").raw("application/json", "{}").with("content-encoding", "zstd");
-    assert_eq!(bed.ask(ask).await.status, 415);
+    bed.ask(ask).await.is(415);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +129,7 @@ async fn queries_that_do_not_fit_name_the_value() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_says_nothing_does_not_keep_others_out() {
-    let bed = Bed::open().await;
+    let bed = Bed::with(|config| config.hello_limit = std::time::Duration::from_secs(1)).await;
     let mut silent = Vec::new();
     for _ in 0..200 {
         let mut stream = tokio::net::TcpStream::connect(bed.address).await.unwrap();
@@ -137,4 +137,48 @@ async fn a_client_that_says_nothing_does_not_keep_others_out() {
         silent.push(stream);
     }
     assert_eq!(bed.run("text.words.echo", json!({ "n": 1 })).await["output"]["n"], 1);
+    for mut stream in silent {
+        let mut said = Vec::new();
+        let end = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said);
+        let _ = tokio::time::timeout(crate::bed::LIMIT, end).await.expect("it is closed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_text_in_the_path_is_a_problem_on_every_route() {
+    let bed = Bed::open().await;
+    let mut asked = 0;
+    for route in enact_server::route::ROUTES.iter().filter(|route| route.path.contains('{')) {
+        let pieces: Vec<&str> = route.path.split('/').collect();
+        for place in (0..pieces.len()).filter(|place| pieces[*place].starts_with('{')) {
+            let filled = pieces.iter().enumerate().map(|(n, piece)| match piece.starts_with('{') {
+                true if n == place => "%ff",
+                true => "x",
+                false => piece,
+            });
+            let path = filled.collect::<Vec<_>>().join("/");
+            let answer = bed.ask(Ask::new(route.method, &path).json(&json!({}))).await;
+            assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+            answer.is(400);
+            asked += 1;
+        }
+    }
+    assert!(asked > 20, "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_that_differ_and_two_keys_are_refused() {
+    let bed = Bed::open().await;
+    let ask = |more: &str| {
+        let host = bed.address;
+        format!("GET /healthz HTTP/1.1\r\nhost: {host}\r\n{more}connection: close\r\n\r\n").into_bytes()
+    };
+    let answer = bytes(bed.address, &ask("host: other.example\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("application/problem+json"), "{answer}");
+    assert!(bytes(bed.address, &ask("")).await.starts_with("HTTP/1.1 200"));
+    let before = bed.hub().status().position;
+    let draft = json!({ "intent_type": "text.words.echo", "parameters": {} });
+    let keyed = Ask::new("POST", "/v1/intents").json(&draft).with("idempotency-key", "a");
+    bed.ask(keyed.with("idempotency-key", "b")).await.is(422);
+    assert_eq!(bed.hub().status().position, before);
 }

@@ -118,6 +118,11 @@ impl Bed {
         self.hub.as_ref().unwrap()
     }
 
+    /// The folder of the hub.
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
     /// What is waited for by the operation `gate`.
     pub fn gate(&self) -> PathBuf {
         self.folder.path().join("gate")

@@ -16,8 +16,10 @@ mod overload;
 mod pages;
 mod routes;
 mod secrets;
+mod silent;
 #[path = "../../../enact-sink/tests/sinks/skip.rs"]
 mod skip;
+mod slow;
 mod stream;
 mod tenants;
 mod tls;

@@ -274,3 +274,19 @@ async fn an_issuer_with_a_certificate_of_a_private_authority_is_trusted_by_that_
     issuer.start().await;
     list(&expired, &token).await.is(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_figures_of_all_tenants_are_not_an_issuers_to_give() {
+    let pair = Pair::ed25519();
+    let issuer = Issuer::open(vec![pair.public("a")]).await;
+    let bed = bed(&issuer, PAUSE).await;
+    let figures = async |role: &str| {
+        let mut claims = issuer.claims();
+        claims["roles"] = json!([role]);
+        bed.ask(Ask::new("GET", "/metrics").token(&pair.token("a", &claims))).await
+    };
+    figures("metrics").await.is(403);
+    figures("viewer").await.is(403);
+    figures("admin").await.is(200);
+    bed.ask(Ask::new("GET", "/metrics").token(&bed.token("default", Role::Metrics))).await.is(200);
+}

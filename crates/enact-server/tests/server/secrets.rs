@@ -66,3 +66,21 @@ async fn neither_secrets_nor_payloads_stand_in_the_log_of_the_hub_or_in_its_figu
         assert_eq!(line, None, "the log says it");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_an_address_is_not_told_back() {
+    let bed = Bed::open().await;
+    let secret = bed.token("default", Role::Operator);
+    for path in [
+        format!("/v1/executions?access_token={secret}"),
+        format!("/v1/executions?limit=-1&access_token={secret}"),
+        format!("/v1/executions?access_token={secret}&access_token={secret}"),
+        format!("/v1/executions?{secret}"),
+        format!("/v1/sessions?token={secret}&limit=x"),
+    ] {
+        let answer = bed.get(&path).await.is(422);
+        assert!(!answer.text().contains(&secret), "{}", answer.text());
+    }
+    let answer = bed.get(&format!("/v1/executions?access_token={secret}")).await.text();
+    assert!(answer.contains("access_token") && answer.contains("phase"), "what is wrong and what there is: {answer}");
+}

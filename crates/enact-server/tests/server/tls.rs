@@ -7,11 +7,12 @@ use enact_server::{Config, Server, TlsFiles};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
 use crate::bed::Bed;
 
 /// Writes a certificate for localhost and its key; returns the certificate.
-fn write(folder: &Path) -> CertificateDer<'static> {
+pub fn write(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     // The key first: between the two writes nothing fits, and the former pair goes on.
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
@@ -19,12 +20,12 @@ fn write(folder: &Path) -> CertificateDer<'static> {
     made.cert.der().clone()
 }
 
-fn files(folder: &Path) -> TlsFiles {
+pub fn files(folder: &Path) -> TlsFiles {
     TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
 }
 
-/// Asks for the health over TLS, trusting one certificate.
-async fn ask(port: u16, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+/// Connects over TLS, trusting one certificate.
+pub async fn connect(port: u16, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -35,7 +36,12 @@ async fn ask(port: u16, trusted: &CertificateDer<'static>) -> std::io::Result<St
         .with_no_client_auth();
     let stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+    connector.connect(ServerName::try_from("localhost").unwrap(), stream).await
+}
+
+/// Asks for the health over TLS, trusting one certificate.
+pub async fn ask(port: u16, trusted: &CertificateDer<'static>) -> std::io::Result<String> {
+    let mut stream = connect(port, trusted).await?;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer).await;

@@ -30,9 +30,9 @@ pub(super) fn caller(claims: &Claims, config: &OidcConfig, now: SystemTime) -> R
     let tenant = tenant.ok_or_else(|| invalid(format!("names no tenant in its claim {}", config.tenant_claim)))?;
     let tenant: TenantId =
         tenant.parse().map_err(|_| invalid(format!("names in its claim {} what is no tenant", config.tenant_claim)))?;
-    // A text may hold several words, as a scope does.
+    // A text may hold several words, as a scope does. The figures are of all tenants, so that role is the hub's own to give.
     let roles = texts(find(claims, &config.roles_claim)).flat_map(str::split_whitespace);
-    let role = roles.filter_map(|role| role.parse::<Role>().ok()).max();
+    let role = roles.filter_map(|role| role.parse::<Role>().ok()).filter(|role| *role != Role::Metrics).max();
     let role = role.ok_or_else(|| Refused::NoRole { claim: config.roles_claim.clone() })?;
     let actor = format!("oidc:{subject}");
     let counted = format!("{tenant} {actor}");
@@ -147,6 +147,7 @@ mod tests {
             ("tenant", json!(["acme"]), "no tenant in its claim tenant"),
             ("tenant", json!("no such/name"), "what is no tenant"),
             ("roles", json!(["Admin", "root"]), "claim roles names none of the roles"),
+            ("roles", json!("openid metrics"), "claim roles names none of the roles"),
             ("roles", json!({}), "claim roles names none of the roles"),
         ] {
             let refused = judge(|claims| claims[name] = value.clone(), "roles").unwrap_err();
