@@ -106,6 +106,8 @@ async fn queries_that_do_not_fit_name_the_value() {
         ("/v1/executions?limit=1000001", "1000001"),
         ("/v1/executions?limt=1", "limt"),
         ("/v1/executions?phase=asleep", "asleep"),
+        ("/v1/executions?outcome=zzz", "zzz"),
+        ("/v1/executions?intent_type=a%20b/c", "a b/c"),
         ("/v1/executions?since=yesterday", "yesterday"),
         ("/v1/executions?cursor=exe_7", "exe_7"),
         ("/v1/executions?selector=a.b.c.d", "a.b.c.d"),
@@ -137,4 +139,37 @@ async fn a_client_that_says_nothing_does_not_keep_others_out() {
         silent.push(stream);
     }
     assert_eq!(bed.run("text.words.echo", json!({ "n": 1 })).await["output"]["n"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_door_takes_a_command_without_a_reason_or_with_a_book_for_one() {
+    let bed = Bed::open().await;
+    let id = bed.begin("text.words.gate", json!({})).await;
+    for (reason, word) in [(" ".to_owned(), "needs a reason"), ("x".repeat(1 << 20), "4096")] {
+        let filter = json!({ "open": true });
+        for question in [
+            json!({ "cancel": { "execution": id, "reason": reason } }),
+            json!({ "pause": { "execution": id, "reason": reason } }),
+            json!({ "bulk": {
+                "action": "cancel", "filter": filter, "reason": reason, "confirm_may_have_run": false,
+            } }),
+        ] {
+            let answer = bed.post("/v1/ask", question).await;
+            let said = answer.text();
+            // The command line is given the document of the socket, in which it is refused, or a problem.
+            assert!(said.contains(word) && said.contains("reason"), "{} {said}", answer.status);
+        }
+        for path in [format!("/v1/executions/{id}/cancel"), "/v1/executions/cancel".to_owned()] {
+            let body = if path.contains(&id) {
+                json!({ "reason": reason })
+            } else {
+                json!({ "filter": filter, "reason": reason })
+            };
+            let answer = bed.post(&path, body).await.is(422);
+            assert!(answer.text().contains(word), "{path}: {}", answer.text());
+        }
+    }
+    let records = bed.get("/v1/records?kinds=StopRequested,PauseRequested").await.is(200).json();
+    assert_eq!(records["items"], json!([]));
+    std::fs::write(bed.gate(), "").unwrap();
 }
