@@ -83,6 +83,7 @@ async fn documents_that_are_none_are_refused_with_what_is_wrong() {
         (b"\xff\xfe", 400, "no JSON"),
         (b"[]", 400, "does not fit"),
         (br#"{"intent_type":"a","intent_type":"b"}"#, 400, "duplicate"),
+        (br#"{"intent_type":"text.words.echo","parameters":{},"metadata":{"a":"1","a":"2"}}"#, 400, "twice"),
         (br#"{"intent_typ":"a"}"#, 400, "intent_typ"),
         (br#"{"intent_type":"text.words.echo","parameters":{"a":1,"a":2}}"#, 422, "twice"),
         (br#"{"intent_type":"text.words.echo","parameters":1e999}"#, 422, "finite"),
