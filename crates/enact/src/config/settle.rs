@@ -273,9 +273,11 @@ fn check_together(
         fault("outbox.default_sinks", format!("no sink is named `{sink}`"), hint);
     }
     match (&settings.http_certificate.0, &settings.http_key.0) {
-        (Some(_), None) => fault("http.tls.key", "the certificate has no key".into(), "name its file".into()),
+        (Some(_), None) => {
+            fault("http.tls.certificate", "the certificate has no key".into(), "name its file in http.tls.key".into())
+        }
         (None, Some(_)) => {
-            fault("http.tls.certificate", "the key has no certificate".into(), "name its file".into());
+            fault("http.tls.key", "the key has no certificate".into(), "name its file in http.tls.certificate".into());
         }
         _ => {}
     }

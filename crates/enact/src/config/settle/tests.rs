@@ -209,3 +209,18 @@ fn a_secret_that_stands_where_its_place_should_be_is_never_repeated() {
         assert!(told.iter().all(|fault| !fault.contains("hunter2")), "{told:?}");
     }
 }
+
+#[test]
+fn a_certificate_without_a_key_is_told_where_the_certificate_is_named_and_so_is_a_key_without_one() {
+    let told = faults(&sources("http:\n  tls: { certificate: ./a.pem }\n"));
+    assert!(
+        told.len() == 1
+            && told[0].starts_with("/etc/e/enact.yaml:2:23: http.tls.certificate: the certificate has no key"),
+        "{told:?}"
+    );
+    let told = faults(&sources("http:\n  tls: { key: ./a.pem }\n"));
+    assert!(
+        told.len() == 1 && told[0].starts_with("/etc/e/enact.yaml:2:15: http.tls.key: the key has no certificate"),
+        "{told:?}"
+    );
+}
