@@ -1,9 +1,12 @@
 //! The request to do something, parsed from what a door was given; every fault of it is reported at once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Digest;
 use crate::id::{IntentId, IntentType, SessionId, SolutionId, TenantId};
@@ -54,6 +57,7 @@ pub struct IntentDraft {
     pub session_id: Option<String>,
     pub solution_id: Option<String>,
     pub parameters: Option<Json>,
+    #[serde(deserialize_with = "once_each")]
     pub metadata: BTreeMap<String, String>,
     pub created_at: Option<String>,
     pub idempotency_key: Option<String>,
@@ -225,6 +229,33 @@ fn required<T: std::str::FromStr<Err = crate::id::ParseIdError> + Clone>(
         },
     }
     None
+}
+
+/// Reads texts by key; the same key twice is refused, as it is in parameters: which one was meant is not known.
+fn once_each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Texts;
+    impl<'de> Visitor<'de> for Texts {
+        type Value = BTreeMap<String, String>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of texts")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut texts = BTreeMap::new();
+            while let Some((key, text)) = map.next_entry::<String, String>()? {
+                match texts.entry(key) {
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(text);
+                    }
+                    Entry::Occupied(there) => {
+                        let key: String = there.key().chars().take(100).collect();
+                        return Err(A::Error::custom(format_args!("the key {key:?} stands twice in one object")));
+                    }
+                }
+            }
+            Ok(texts)
+        }
+    }
+    deserializer.deserialize_map(Texts)
 }
 
 fn check_text(field: &str, text: &str, faults: &mut Vec<InputFault>) {

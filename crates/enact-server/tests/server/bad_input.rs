@@ -83,6 +83,7 @@ async fn documents_that_are_none_are_refused_with_what_is_wrong() {
         (b"\xff\xfe", 400, "no JSON"),
         (b"[]", 400, "does not fit"),
         (br#"{"intent_type":"a","intent_type":"b"}"#, 400, "duplicate"),
+        (br#"{"intent_type":"text.words.echo","parameters":{},"metadata":{"a":"1","a":"2"}}"#, 400, "twice"),
         (br#"{"intent_typ":"a"}"#, 400, "intent_typ"),
         (br#"{"intent_type":"text.words.echo","parameters":{"a":1,"a":2}}"#, 422, "twice"),
         (br#"{"intent_type":"text.words.echo","parameters":1e999}"#, 422, "finite"),
@@ -106,6 +107,8 @@ async fn queries_that_do_not_fit_name_the_value() {
         ("/v1/executions?limit=1000001", "1000001"),
         ("/v1/executions?limt=1", "limt"),
         ("/v1/executions?phase=asleep", "asleep"),
+        ("/v1/executions?outcome=zzz", "zzz"),
+        ("/v1/executions?intent_type=a%20b/c", "a b/c"),
         ("/v1/executions?since=yesterday", "yesterday"),
         ("/v1/executions?cursor=exe_7", "exe_7"),
         ("/v1/executions?selector=a.b.c.d", "a.b.c.d"),
@@ -181,4 +184,37 @@ async fn two_hosts_that_differ_and_two_keys_are_refused() {
     let keyed = Ask::new("POST", "/v1/intents").json(&draft).with("idempotency-key", "a");
     bed.ask(keyed.with("idempotency-key", "b")).await.is(422);
     assert_eq!(bed.hub().status().position, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_door_takes_a_command_without_a_reason_or_with_a_book_for_one() {
+    let bed = Bed::open().await;
+    let id = bed.begin("text.words.gate", json!({})).await;
+    for (reason, word) in [(" ".to_owned(), "needs a reason"), ("x".repeat(1 << 20), "4096")] {
+        let filter = json!({ "open": true });
+        for question in [
+            json!({ "cancel": { "execution": id, "reason": reason } }),
+            json!({ "pause": { "execution": id, "reason": reason } }),
+            json!({ "bulk": {
+                "action": "cancel", "filter": filter, "reason": reason, "confirm_may_have_run": false,
+            } }),
+        ] {
+            let answer = bed.post("/v1/ask", question).await;
+            let said = answer.text();
+            // The command line is given the document of the socket, in which it is refused, or a problem.
+            assert!(said.contains(word) && said.contains("reason"), "{} {said}", answer.status);
+        }
+        for path in [format!("/v1/executions/{id}/cancel"), "/v1/executions/cancel".to_owned()] {
+            let body = if path.contains(&id) {
+                json!({ "reason": reason })
+            } else {
+                json!({ "filter": filter, "reason": reason })
+            };
+            let answer = bed.post(&path, body).await.is(422);
+            assert!(answer.text().contains(word), "{path}: {}", answer.text());
+        }
+    }
+    let records = bed.get("/v1/records?kinds=StopRequested,PauseRequested").await.is(200).json();
+    assert_eq!(records["items"], json!([]));
+    std::fs::write(bed.gate(), "").unwrap();
 }

@@ -45,6 +45,8 @@ fn details(error: &ServerError) -> &str {
 }
 
 fn with_way_out(code: &str, details: &str) -> String {
+    // To a command that it does not know, a server repeats what it was given, which may be a payload.
+    let details = details.split(", with args").next().unwrap_or_default();
     let way_out = match code {
         "READONLY" => "; it is a replica: name its primary",
         "OOM" => "; give the server memory, or let `max_length` of the sink keep the stream short",

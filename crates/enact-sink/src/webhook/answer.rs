@@ -1,32 +1,41 @@
 //! What an answer of an endpoint means for a message, and when it wants the next one.
+//!
+//! The reason is logged and shown by the doctor, so it has nothing of what the endpoint wrote: many an endpoint repeats in
+//! its answer what it was sent, which is the payload.
 
 use std::time::{Duration, SystemTime};
 
 use enact_runtime::sink::DeliveryResult;
 use hyper::{HeaderMap, StatusCode, header};
 
-use crate::excerpt;
-
 /// Longest pause that an endpoint is granted.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+/// Longest name of a host, in bytes.
+const HOST_MAX: usize = 253;
 
-/// Judges an answer; `said` is the beginning of its body.
-pub(super) fn judge(status: StatusCode, headers: &HeaderMap, said: &str, now: SystemTime) -> DeliveryResult {
+/// Judges an answer by its head; its body is nobody's to repeat.
+pub(super) fn judge(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> DeliveryResult {
     if status.is_success() {
         return DeliveryResult::Delivered;
     }
     let mut reason = format!("it answered {status}");
     if status.is_redirection() {
-        let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).unwrap_or("somewhere else");
-        reason.push_str(&format!(", which points to {}; redirects are not followed", excerpt(to)));
-    } else if !excerpt(said).is_empty() {
-        reason.push_str(&format!(": {}", excerpt(said)));
+        let to = headers.get(header::LOCATION).and_then(|to| to.to_str().ok()).and_then(host);
+        let to = to.unwrap_or_else(|| "somewhere else".to_owned());
+        reason.push_str(&format!(", which points to {to}; redirects are not followed"));
     }
     let passing = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
     if status.is_client_error() && !passing {
         return DeliveryResult::Poison { reason };
     }
     DeliveryResult::Failed { reason, retry_after: retry_after(headers, now) }
+}
+
+/// Returns scheme and host of an address, without what may stand behind them.
+fn host(address: &str) -> Option<String> {
+    let address: hyper::Uri = address.parse().ok()?;
+    let host = address.host().filter(|host| host.len() <= HOST_MAX)?;
+    Some(format!("{}://{host}", address.scheme_str()?))
 }
 
 /// Reads `Retry-After`, in seconds or as a date.
@@ -49,7 +58,7 @@ mod tests {
             map.insert(*name, value.parse().unwrap());
         }
         let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        judge(StatusCode::from_u16(status).unwrap(), &map, "no\nroom", now)
+        judge(StatusCode::from_u16(status).unwrap(), &map, now)
     }
 
     #[test]
@@ -87,12 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_says_what_was_answered_on_one_line() {
+    fn the_reason_says_what_was_answered_and_nothing_that_the_endpoint_wrote() {
         let DeliveryResult::Poison { reason } = judged(410, &[]) else { panic!() };
-        assert_eq!(reason, "it answered 410 Gone: no room");
-        let DeliveryResult::Failed { reason, .. } = judged(302, &[("location", "http://169.254.169.254/")]) else {
+        assert_eq!(reason, "it answered 410 Gone");
+        let DeliveryResult::Failed { reason, .. } =
+            judged(302, &[("location", "http://169.254.169.254/payload?of=somebody")])
+        else {
             panic!()
         };
-        assert!(reason.ends_with("points to http://169.254.169.254/; redirects are not followed"), "{reason}");
+        assert!(reason.ends_with("points to http://169.254.169.254; redirects are not followed"), "{reason}");
     }
 }

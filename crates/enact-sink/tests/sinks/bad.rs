@@ -63,7 +63,7 @@ async fn a_webhook_that_fails_is_tried_again_when_it_says_and_one_that_refuses_i
     for status in ["429 Too Many Requests", "503 Service Unavailable"] {
         let answer = format!("HTTP/1.1 {status}\r\nretry-after: 7\r\ncontent-length: 4\r\n\r\nbusy");
         rig.0.behaves(Behaviour::Says(answer));
-        assert_eq!(failed(deliver(&sink).await, ": busy"), Some(Duration::from_secs(7)));
+        assert_eq!(failed(deliver(&sink).await, status), Some(Duration::from_secs(7)));
     }
     for status in ["410 Gone", "400 Bad Request", "404 Not Found"] {
         rig.0.behaves(Behaviour::status(status));
@@ -211,4 +211,38 @@ async fn nats_with_another_token_says_so_without_repeating_it() {
     assert!(!format!("{wrong:?}").contains("hunter2"));
     failed(wrong, "does not let this user in");
     failed(deliver(&with("right")).await, "nats stream add");
+}
+
+const PAYLOAD: &str = "payload-of-somebody";
+
+#[derive(Clone, Default)]
+struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What a webhook writes back does not stand in the log of the hub, nor with the message (A5).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_echoes_the_event_brings_no_payload_into_the_log() {
+    let lines = Lines::default();
+    let made = lines.clone();
+    tracing_subscriber::fmt().with_writer(move || made.clone()).init();
+    let (rig, sink) = hook(Behaviour::Echoes("422 Unprocessable Entity")).await;
+    let bed = Bed::open(Arc::new(sink), 3).await;
+    bed.say("default", PAYLOAD, 0).await;
+    eventually("it is given up", async || {
+        String::from_utf8_lossy(&lines.0.lock().unwrap()).contains("a message is given up")
+    })
+    .await;
+    assert!(rig.0.received().iter().any(|received| received.body.contains(PAYLOAD)));
+    let text = String::from_utf8_lossy(&lines.0.lock().unwrap()).into_owned();
+    assert_eq!(text.lines().find(|line| line.contains(PAYLOAD)), None, "the log says it");
+    assert!(text.contains("it answered 422 Unprocessable Entity"), "{text}");
 }

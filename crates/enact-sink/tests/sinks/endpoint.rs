@@ -22,6 +22,8 @@ pub struct Received {
 pub enum Behaviour {
     /// With these bytes; the connection stays.
     Says(String),
+    /// With this status, and in the body what it was sent.
+    Echoes(&'static str),
     /// Not at all.
     Hangs,
     /// With 200 and then a byte of nonsense now and then, without end.
@@ -99,10 +101,15 @@ async fn serve(stream: TcpStream, shared: Shared) -> Option<()> {
         stream.read_exact(&mut body).await.ok()?;
         let body = String::from_utf8(body).ok()?;
         assert!(serde_json::from_str::<Value>(&body).is_ok());
-        shared.received.lock().unwrap().push(Received { path, headers, body });
+        shared.received.lock().unwrap().push(Received { path, headers, body: body.clone() });
         let behaviour = shared.behaviour.lock().unwrap().clone();
         match behaviour {
             Behaviour::Says(answer) => stream.write_all(answer.as_bytes()).await.ok()?,
+            Behaviour::Echoes(status) => {
+                let length = body.len();
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
+                stream.write_all(answer.as_bytes()).await.ok()?;
+            }
             Behaviour::Hangs => std::future::pending().await,
             Behaviour::Drips | Behaviour::DripsHead => {
                 let head = matches!(behaviour, Behaviour::DripsHead);

@@ -1,5 +1,7 @@
 //! `enact serve`: a hub that listens on the socket of its store, until it is told to end.
 
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -9,6 +11,7 @@ use tokio::sync::watch;
 use super::desk::Desk;
 use super::reload::Reload;
 use super::signal::{Ends, HangUps};
+use crate::config::{ConfigFault, Faults, Settings, Sheet};
 use crate::door::local::{Local, http_config, hub_config};
 use crate::failure::Failure;
 use crate::socket::protocol::RELEASE;
@@ -29,6 +32,7 @@ impl ServeArgs {
     /// A store that is held or cannot be opened, a socket or an address that cannot be bound, a second signal.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         let (mut ends, mut reloads) = (Ends::of_service()?, HangUps::listen()?);
+        look_for_tls(&desk.sheet)?;
         let hub = Arc::new(Local::open(hub_config(desk.settings())).await?);
         let (server, http) = match bind(desk).await {
             Ok(doors) => doors,
@@ -80,6 +84,25 @@ impl ServeArgs {
         }
         Ok(())
     }
+}
+
+/// Looks whether the files of TLS can be read, so that the place which names one is told before the store is opened.
+fn look_for_tls(sheet: &Sheet) -> Result<(), Faults> {
+    let Settings { http_listen, http_certificate, http_key, .. } = &sheet.settings;
+    let named = [("http.tls.certificate", &http_certificate.0), ("http.tls.key", &http_key.0)];
+    let fault = |(key, path): (&str, &Option<PathBuf>)| {
+        let path = path.as_ref()?;
+        let error = std::fs::File::open(path).err()?;
+        let why = match error.kind() {
+            ErrorKind::NotFound => "no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        let hint = Some("name a file in PEM that the hub may read".to_owned());
+        let message = format!("failed to read {}: {why}", path.display());
+        Some(ConfigFault { origin: sheet.origin(key).clone(), key: Some(key.to_owned()), message, hint })
+    };
+    let faults: Vec<ConfigFault> = named.into_iter().filter(|_| http_listen.0.is_some()).filter_map(fault).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 
 /// Binds every door of a hub whose store is held by now.

@@ -70,7 +70,7 @@ pub fn settle(sources: &Sources) -> Result<Sheet, Faults> {
                 Err(why) => faults.push(ConfigFault {
                     origin,
                     key: Some(key.name.to_owned()),
-                    message: format!("`{}` {}", enact_catalog::yaml::cut(&text, 60), why.reason),
+                    message: blamed(key, &text, &why.reason),
                     hint: why.hint,
                 }),
             }
@@ -98,6 +98,17 @@ pub fn settle(sources: &Sources) -> Result<Sheet, Faults> {
         }
         _ => Err(Faults(faults)),
     }
+}
+
+/// Keys whose value says where a secret is; what was given may be what it must not be, the secret, and is not repeated.
+const SECRET_KEYS: [&str; 3] = ["client.token", "secrets.handlers", "telemetry.otlp.headers"];
+
+/// Says what is wrong with a value, and names it unless it is, or has in it, what nobody should read.
+fn blamed(key: &Key, text: &str, reason: &str) -> String {
+    if SECRET_KEYS.contains(&key.name) || text.contains('@') && text.contains("//") {
+        return format!("what stands there {reason}");
+    }
+    format!("`{}` {reason}", enact_catalog::yaml::cut(text, 60))
 }
 
 fn entry(key: &Key, text: String, origin: Origin) -> Entry {
@@ -262,9 +273,11 @@ fn check_together(
         fault("outbox.default_sinks", format!("no sink is named `{sink}`"), hint);
     }
     match (&settings.http_certificate.0, &settings.http_key.0) {
-        (Some(_), None) => fault("http.tls.key", "the certificate has no key".into(), "name its file".into()),
+        (Some(_), None) => {
+            fault("http.tls.certificate", "the certificate has no key".into(), "name its file in http.tls.key".into())
+        }
         (None, Some(_)) => {
-            fault("http.tls.certificate", "the key has no certificate".into(), "name its file".into());
+            fault("http.tls.key", "the key has no certificate".into(), "name its file in http.tls.certificate".into());
         }
         _ => {}
     }

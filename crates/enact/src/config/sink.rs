@@ -66,7 +66,7 @@ fields! {
     "max_length" of ["redis"], "whole number", "", "–", "About how many entries a stream of Redis keeps; without it all.";
     "nats" of ["nats"], "address", "", "–", "A NATS server with JetStream, `nats://host:4222` or `tls://…`.";
     "subject" of ["nats"], "name", "", "`enact.events`",
-        "The subject that messages are published to, with `{tenant}` and `{type}` for those of the message.";
+        "The subject that messages are published to, with `{tenant}` and `{type}` for those of the message; a tenant is one word of it, with `%2E` for a dot, and a type keeps its dots.";
     "username" of ["redis", "nats"], "text", "", "–", "Who asks the server.";
     "password" of ["redis", "nats"], "secret", "", "–", "With which password.";
     "token" of ["nats"], "secret", "", "–", "Or with which token.";

@@ -442,3 +442,18 @@ fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing(
     hub.signal(Signal::TERM);
     assert!(hub.0.wait().unwrap().success());
 }
+
+#[test]
+fn a_file_of_tls_that_is_not_there_is_told_where_it_is_named_before_the_store_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, store) = (folder.path().join("enact.yaml"), folder.path().join("store"));
+    std::fs::write(folder.path().join("key.pem"), "").unwrap();
+    std::fs::write(&config, "http:\n  tls: { certificate: ./none.pem, key: ./key.pem }\n").unwrap();
+    let mut command = enact(&store, &["serve"]);
+    let output = command.current_dir(folder.path()).env("ENACT_CONFIG", &config).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(10), "{said}");
+    assert!(said.contains("enact.yaml:2:23") && said.contains("none.pem: no such file"), "{said}");
+    assert!(!said.contains("http.listen"), "{said}");
+    assert!(!store.exists());
+}

@@ -192,3 +192,35 @@ fn every_fault_of_a_sink_is_reported_and_no_secret_is_repeated() {
         assert!(fault.starts_with(begin) && !fault.contains("hunter2"), "{fault}\n{begin}");
     }
 }
+
+#[test]
+fn a_secret_that_stands_where_its_place_should_be_is_never_repeated() {
+    assert!(SECRET_KEYS.iter().all(|name| KEYS.iter().any(|key| key.name == *name)));
+    for (text, env) in [
+        ("client: { token: hunter2 }\n", ("ENACT_CLIENT_TOKEN", "hunter2")),
+        ("secrets: { handlers: [db=hunter2] }\n", ("ENACT_SECRETS_HANDLERS", "hunter2")),
+        ("telemetry: { otlp: { headers: [authorization=hunter2] } }\n", ("ENACT_TELEMETRY_OTLP_HEADERS", "a=hunter2")),
+        ("client: { url: 'https://ada:hunter2@example.org' }\n", ("ENACT_CLIENT_URL", "https://ada:hunter2@a.org")),
+    ] {
+        let mut from = sources(text);
+        from.env.insert(env.0.to_owned(), env.1.to_owned());
+        let told = faults(&from);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|fault| !fault.contains("hunter2")), "{told:?}");
+    }
+}
+
+#[test]
+fn a_certificate_without_a_key_is_told_where_the_certificate_is_named_and_so_is_a_key_without_one() {
+    let told = faults(&sources("http:\n  tls: { certificate: ./a.pem }\n"));
+    assert!(
+        told.len() == 1
+            && told[0].starts_with("/etc/e/enact.yaml:2:23: http.tls.certificate: the certificate has no key"),
+        "{told:?}"
+    );
+    let told = faults(&sources("http:\n  tls: { key: ./a.pem }\n"));
+    assert!(
+        told.len() == 1 && told[0].starts_with("/etc/e/enact.yaml:2:15: http.tls.key: the key has no certificate"),
+        "{told:?}"
+    );
+}

@@ -1,0 +1,86 @@
+//! Texts of a request that end up in the log: each has a limit, and a command has a reason.
+//!
+//! It is asked before anything is done, so that no door can go around it.
+
+use enact_engine::conclude as code;
+use enact_model::conclusion::Conclusion;
+use enact_model::id::NAME_MAX;
+use enact_model::limits::TEXT_MAX_BYTES;
+
+use super::refusal;
+use crate::api::Request;
+
+/// Longest key of state that is set by hand, in bytes: it is part of the key of a row.
+pub const STATE_KEY_MAX_BYTES: usize = 512;
+
+/// Refuses a text that is too long to stand in the log, and a command without a reason.
+pub(super) fn check(request: &Request) -> refusal::Result<()> {
+    if let Some(reason) = reason(request) {
+        if reason.trim().is_empty() {
+            let missing = Conclusion::new(code::PARAMETERS_INVALID, "a command needs a reason");
+            return Err(refusal::concluded(missing.hint("say why; it stands in the log beside who asked")));
+        }
+        within("reason", reason, TEXT_MAX_BYTES)?;
+    }
+    for (field, text, most) in texts(request).into_iter().flatten() {
+        within(field, text, most)?;
+    }
+    match request {
+        Request::StateSet { key, .. } if key.chars().any(char::is_control) => {
+            let message = format!("the key {key:?} has a control character in it");
+            Err(refusal::concluded(
+                Conclusion::new(code::PARAMETERS_INVALID, message).hint("write a key of printable characters"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn within(field: &str, text: &str, most: usize) -> refusal::Result<()> {
+    if text.len() <= most {
+        return Ok(());
+    }
+    let message = format!("{field} has {} bytes, more than {most}", text.len());
+    Err(refusal::concluded(
+        Conclusion::new(code::PARAMETERS_INVALID, message)
+            .hint("say it shorter; what is longer belongs into an artifact"),
+    ))
+}
+
+/// Returns why it is asked for, where that must be said.
+fn reason(request: &Request) -> Option<&str> {
+    use Request as R;
+    match request {
+        R::Cancel { reason, .. }
+        | R::Pause { reason, .. }
+        | R::Resume { reason, .. }
+        | R::Retry { reason, .. }
+        | R::ComponentDrain { reason, .. }
+        | R::ComponentRemove { reason, .. }
+        | R::SessionClose { reason, .. }
+        | R::Redeliver { reason, .. }
+        | R::HistoryDrop { reason, .. }
+        | R::Shutdown { reason } => Some(reason),
+        R::Bulk(bulk) => Some(&bulk.reason),
+        _ => None,
+    }
+}
+
+/// Returns the other texts, by field, with the most bytes that each may have.
+fn texts(request: &Request) -> [Option<(&'static str, &str, usize)>; 2] {
+    use Request as R;
+    match request {
+        R::SessionOpen { owner: Some(owner), .. } | R::SessionUpgrade { owner, .. } => {
+            [Some(("owner", owner, TEXT_MAX_BYTES)), None]
+        }
+        R::StateSet { key, .. } => [Some(("key", key, STATE_KEY_MAX_BYTES)), None],
+        R::ComponentDrain { version, .. } | R::ComponentRemove { version, .. } => {
+            [Some(("version", version, NAME_MAX)), None]
+        }
+        R::ArtifactPut { name, media_type, .. } => [
+            name.as_deref().map(|name| ("name", name, TEXT_MAX_BYTES)),
+            media_type.as_deref().map(|media_type| ("media_type", media_type, TEXT_MAX_BYTES)),
+        ],
+        _ => [None, None],
+    }
+}
