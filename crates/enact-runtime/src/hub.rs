@@ -43,7 +43,7 @@ use crate::secret::SecretSource;
 use crate::sink::Sink;
 use crate::trace::Traces;
 
-pub use artifact::{Bytes, Upload};
+pub use artifact::{Bytes, Seen, Upload};
 pub use follow::Watch;
 pub use open::OpenError;
 

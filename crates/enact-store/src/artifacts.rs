@@ -11,6 +11,7 @@ use enact_model::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 mod read;
+mod seen;
 mod staging;
 
 pub use read::Content;
@@ -21,6 +22,7 @@ pub use staging::{Staging, Stored};
 pub struct Artifacts {
     root: PathBuf,
     taken_in: Arc<AtomicU64>,
+    seen: Arc<seen::Seen>,
 }
 
 /// Why an artifact could not be written or read.
@@ -88,7 +90,7 @@ impl Artifacts {
     /// # Errors
     /// When the folder cannot be made or listed.
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let artifacts = Self { root: root.to_owned(), taken_in: Arc::default() };
+        let artifacts = Self { root: root.to_owned(), taken_in: Arc::default(), seen: Arc::default() };
         for dir in [artifacts.tmp(), artifacts.contents()] {
             fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         }
@@ -101,7 +103,7 @@ impl Artifacts {
     }
     /// Names a folder of artifacts that is only read, such as that of a backup; nothing of it is touched.
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned(), taken_in: Arc::default() }
+        Self { root: root.to_owned(), taken_in: Arc::default(), seen: Arc::default() }
     }
     /// Stores bytes.
     ///
@@ -176,6 +178,14 @@ impl Artifacts {
     /// [`Error::Missing`], [`Error::Altered`], or the disk's.
     pub fn open_verified(&self, digest: &Digest) -> Result<Content, Error> {
         Content::open(digest, &self.path(digest))
+    }
+    /// Opens an artifact as [`Artifacts::open_verified`] does, but does not read a file again that it verified before and that
+    /// was not touched since: its size, its times and its inode are the same. `now` is the time of the system.
+    ///
+    /// # Errors
+    /// As [`Artifacts::open_verified`].
+    pub fn open_seen(&self, digest: &Digest, now: SystemTime) -> Result<Content, Error> {
+        Content::open_seen(digest, &self.path(digest), &self.seen, now)
     }
     /// Reads a whole artifact of at most `max` bytes.
     ///

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enact_engine::conclude as code;
 use enact_runtime::api::{self, ArtifactName};
@@ -62,14 +62,15 @@ pub(super) async fn get(
     State(door): State<Arc<Door>>,
     Asker(caller): Asker,
     Path(text): Path<String>,
+    method: Method,
     headers: HeaderMap,
 ) -> Answer {
     let name = match text.starts_with("ref_") {
         true => ArtifactName::Reference(named(&text, "id of a reference")?),
         false => ArtifactName::Digest(named(&text, "digest")?),
     };
-    let mut bytes = door.hub.open_artifact(&caller, name).await?;
-    let (size, tag) = (bytes.size(), format!("\"{}\"", bytes.digest));
+    let seen = door.hub.see_artifact(&caller, name.clone()).await?;
+    let (size, tag) = (seen.size, format!("\"{}\"", seen.digest));
     if headers.get(header::IF_MATCH).is_some_and(|value| !tags(value, &tag, Compare::Strongly)) {
         return Err(Problem::of_http(StatusCode::PRECONDITION_FAILED, format!("the artifact is {tag}")));
     }
@@ -92,9 +93,17 @@ pub(super) async fn get(
         }
     };
     let (first, length) = range.map_or((0, size), |(first, last)| (first, last - first + 1));
-    let media_type = bytes.media_type.clone();
-    bytes.seek(first).map_err(|error| unexpected(&error))?;
-    let mut response = Response::new(Body::from_stream(Blocks::new(bytes, length, door.config.stall_limit)));
+    let media_type = seen.media_type;
+    // Who wants the head alone has it without a byte being read.
+    let body = match method {
+        Method::HEAD => Body::empty(),
+        _ => {
+            let mut bytes = door.hub.open_artifact(&caller, name).await?;
+            bytes.seek(first).map_err(|error| unexpected(&error))?;
+            Body::from_stream(Blocks::new(bytes, length, door.config.stall_limit))
+        }
+    };
+    let mut response = Response::new(body);
     let put = response.headers_mut();
     for (name, text) in kept.into_iter().chain([
         (header::CONTENT_TYPE, media_type),

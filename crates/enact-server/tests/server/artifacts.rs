@@ -103,3 +103,25 @@ services: { f: { read: { kind: query, call: { args: [{ file: /document }], stdou
     let read = bed.post("/rest/v1/reader/f/read", json!({ "document": document })).await.is(200);
     assert_eq!(read.text(), "\"abc\"");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sends_no_bytes_reads_none_and_what_was_altered_is_not_sent() {
+    let bed = Bed::open().await;
+    let json = put(&bed, "a.txt", "text/plain", b"hello".to_vec()).await.is(201).json();
+    let digest = json["digest"].as_str().unwrap();
+    let path = format!("/v1/artifacts/{digest}");
+    bed.get(&path).await.is(200);
+    let hex = digest.trim_start_matches("sha256:");
+    let file = bed.store().join("artifacts/sha256").join(&hex[..2]).join(&hex[2..]);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "other").unwrap();
+    // Nobody noticed, since nobody looked.
+    assert_eq!(bed.ask(Ask::new("HEAD", &path)).await.status, 200);
+    let kept = Ask::new("GET", &path).with("if-none-match", &format!("\"{digest}\""));
+    assert_eq!(bed.ask(kept).await.status, 304);
+    for range in ["bytes=0-", "bytes=0-0"] {
+        assert!(bed.ask(Ask::new("GET", &path).with("range", range)).await.status >= 500);
+    }
+    std::fs::remove_file(&file).unwrap();
+    assert!(bed.ask(Ask::new("HEAD", &path)).await.status >= 500);
+}

@@ -4,9 +4,11 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use enact_model::digest::Digest;
 
+use super::seen::{Seen, Stamp};
 use super::{Error, copy};
 
 /// The bytes of an artifact, verified when it was opened; it reads and seeks as a file does.
@@ -18,7 +20,22 @@ pub struct Content {
 
 impl Content {
     pub(super) fn open(digest: &Digest, path: &Path) -> Result<Self, Error> {
-        let mut file = open(digest, path)?;
+        Self::verify(open(digest, path)?, digest, path)
+    }
+    /// Opens it without reading it if it is the file that was verified before; otherwise it is verified, and remembered.
+    pub(super) fn open_seen(digest: &Digest, path: &Path, seen: &Seen, now: SystemTime) -> Result<Self, Error> {
+        let file = open(digest, path)?;
+        let before = Stamp::of(&file).map_err(Error::io("measure", path))?;
+        if seen.has(digest, &before) {
+            return Ok(Self { file, size: before.size });
+        }
+        let content = Self::verify(file, digest, path)?;
+        if Stamp::of(&content.file).is_ok_and(|after| after == before) && before.is_settled(now) {
+            seen.add(*digest, before);
+        }
+        Ok(content)
+    }
+    fn verify(mut file: fs::File, digest: &Digest, path: &Path) -> Result<Self, Error> {
         let found = copy(&mut file, &mut io::sink()).map_err(Error::io("read", path))?;
         if found != *digest {
             return Err(Error::Altered { digest: *digest, found });

@@ -49,6 +49,34 @@ fn an_altered_artifact_is_never_read_and_storing_it_again_repairs_it() {
 }
 
 #[test]
+fn a_file_that_was_verified_is_not_read_again_until_it_is_touched() {
+    let (_dir, artifacts) = folder();
+    let digest = artifacts.put_bytes(b"hello").unwrap().digest;
+    let later = SystemTime::now() + Duration::from_secs(10);
+    let stamp = || seen::Stamp::of(&fs::File::open(artifacts.path(&digest)).unwrap()).unwrap();
+    // What was written just now may still change without a trace.
+    artifacts.open_seen(&digest, SystemTime::now()).unwrap();
+    assert!(!artifacts.seen.has(&digest, &stamp()));
+    artifacts.open_seen(&digest, later).unwrap();
+    assert!(artifacts.seen.has(&digest, &stamp()));
+    let mut text = String::new();
+    artifacts.open_seen(&digest, later).unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(text, "hello");
+    // Of another size: within one tick of the clock nothing else tells, and this file is said to be settled when it is not.
+    fs::set_permissions(artifacts.path(&digest), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(artifacts.path(&digest), b"altered").unwrap();
+    assert!(matches!(artifacts.open_seen(&digest, later), Err(Error::Altered { .. })));
+    artifacts.put_bytes(b"hello").unwrap();
+    artifacts.open_seen(&digest, later).unwrap();
+    // What is remembered is not read: a stamp that is said to be verified is believed.
+    let other = artifacts.put_bytes(b"fifth").unwrap().digest;
+    alter(&artifacts, &other);
+    let file = fs::File::open(artifacts.path(&other)).unwrap();
+    artifacts.seen.add(other, seen::Stamp::of(&file).unwrap());
+    artifacts.open_seen(&other, later).unwrap();
+}
+
+#[test]
 fn a_materialised_copy_is_read_only_and_is_no_link_to_the_original() {
     let (dir, artifacts) = folder();
     let digest = artifacts.put_bytes(b"hello").unwrap().digest;
