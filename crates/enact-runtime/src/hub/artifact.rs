@@ -118,16 +118,22 @@ impl Hub {
         Ok(Seen { digest, media_type, size })
     }
 
-    /// Opens an artifact of the caller's tenant; blocks on nothing, but reads all of it to verify it, unless its file was
-    /// verified before and not touched since.
+    /// Opens an artifact of the caller's tenant; blocks on nothing, but reads all of it to verify it. For a part of it a file
+    /// is not read again that was verified before and not touched since.
     ///
     /// # Errors
     /// No such reference, or bytes that are not what they were.
-    pub async fn open_artifact(&self, caller: &Caller, name: ArtifactName) -> refusal::Result<Bytes> {
+    pub async fn open_artifact(&self, caller: &Caller, name: ArtifactName, whole: bool) -> refusal::Result<Bytes> {
         self.require(caller, Role::Viewer, "reading an artifact")?;
         let (digest, media_type) = self.find_artifact(&caller.tenant, name).await?;
         let artifacts = self.performer.artifacts().clone();
-        let open = move || artifacts.open_seen(&digest, std::time::SystemTime::now()).map_err(|error| ours(&error));
+        let open = move || {
+            let opened = match whole {
+                true => artifacts.open_verified(&digest),
+                false => artifacts.open_seen(&digest, std::time::SystemTime::now()),
+            };
+            opened.map_err(|error| ours(&error))
+        };
         let content = tokio::task::spawn_blocking(open).await.map_err(|error| refusal::internal(&error))??;
         Ok(Bytes { digest, media_type, content })
     }

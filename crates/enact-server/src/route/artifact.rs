@@ -98,7 +98,7 @@ pub(super) async fn get(
     let body = match method {
         Method::HEAD => Body::empty(),
         _ => {
-            let mut bytes = door.hub.open_artifact(&caller, name).await?;
+            let mut bytes = door.hub.open_artifact(&caller, name, length == size).await?;
             bytes.seek(first).map_err(|error| unexpected(&error))?;
             Body::from_stream(Blocks::new(bytes, length, door.config.stall_limit))
         }
