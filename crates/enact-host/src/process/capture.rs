@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use enact_model::limits::LOG_TAIL_MAX_BYTES;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::pipe;
+use tokio::sync::watch;
 
 use crate::contract::Content;
 
@@ -61,19 +63,44 @@ impl Captured {
     }
 }
 
-/// Captures a stream to its end, at most `limit` bytes; `held` can be read while it goes on, and after it was given up.
-pub(super) async fn capture<R: AsyncRead + Unpin>(
+/// A stream that can be asked for what it holds now.
+pub(super) trait Holds {
+    /// Reads what is there without waiting for more.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] when nothing is.
+    fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Holds for pipe::Receiver {
+    fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        // The runtime may not have been told yet that there is something; the pipe itself knows.
+        Ok(rustix::io::read(&*self, into)?)
+    }
+}
+
+/// Captures a stream to its end, at most `limit` bytes; `held` can be read while it goes on, and after it was given up. From
+/// when `gone` holds, what the stream has is all that is waited for: somebody else may keep it open.
+pub(super) async fn capture<R: AsyncRead + Holds + Unpin>(
     mut from: R,
     folder: PathBuf,
     limit: u64,
     held: Arc<Mutex<Captured>>,
+    mut gone: watch::Receiver<bool>,
 ) -> Result<(), CaptureError> {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
-        let count = match from.read(&mut chunk).await {
+        let read = tokio::select! {
+            biased;
+            read = from.read(&mut chunk) => read,
+            // One who no longer says when it is gone is gone.
+            _ = gone.wait_for(|gone| *gone) => from.read_now(&mut chunk),
+        };
+        let count = match read {
             Ok(0) => return Ok(()),
             Ok(count) => count,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(e) => return Err(e.into()),
         };
         let spill = {
@@ -133,12 +160,43 @@ impl Tail {
 mod tests {
     use super::*;
 
+    impl Holds for &[u8] {
+        fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            std::io::Read::read(self, into)
+        }
+    }
+    impl Holds for tokio::io::Repeat {
+        fn read_now(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_pipe_holds_when_its_writers_are_gone_is_captured_although_somebody_keeps_it_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, receiver) = pipe::pipe().unwrap();
+        let bytes = vec![7; 60_000];
+        let mut written = 0;
+        while written < bytes.len() {
+            match sender.try_write(&bytes[written..]) {
+                Ok(count) => written += count,
+                Err(_) => sender.writable().await.unwrap(),
+            }
+        }
+        // Whoever holds it open writes nothing more, and is not waited for.
+        let (tell, gone) = watch::channel(true);
+        let held = Arc::new(Mutex::new(Captured::default()));
+        capture(receiver, folder.path().to_owned(), 100_000, held.clone(), gone).await.unwrap();
+        assert_eq!(held.lock().unwrap().size(), 60_000);
+        drop((sender, tell));
+    }
+
     #[tokio::test]
     async fn a_flood_ends_the_capture_and_never_fills_the_memory() {
         let folder = tempfile::tempdir().unwrap();
         let held = Arc::new(Mutex::new(Captured::default()));
         let flood = tokio::io::repeat(b'x');
-        let end = capture(flood, folder.path().to_owned(), 1_000_000, held.clone()).await;
+        let end = capture(flood, folder.path().to_owned(), 1_000_000, held.clone(), watch::channel(false).1).await;
         assert!(matches!(end, Err(CaptureError::TooLarge(1_000_000))));
         let held = held.lock().unwrap();
         assert_eq!(held.size(), 1_000_000);
@@ -152,7 +210,7 @@ mod tests {
         for size in [0usize, 10, SPILL_BYTES, SPILL_BYTES + 1, 300_000] {
             let bytes: Vec<u8> = (0..size).map(|i| i as u8).collect();
             let held = Arc::new(Mutex::new(Captured::default()));
-            capture(&bytes[..], folder.path().to_owned(), 300_000, held.clone()).await.unwrap();
+            capture(&bytes[..], folder.path().to_owned(), 300_000, held.clone(), watch::channel(true).1).await.unwrap();
             let held = held.lock().unwrap();
             assert_eq!(held.bytes(300_000).unwrap().as_deref(), Some(&bytes[..]));
             assert_eq!(held.file.is_some(), size > SPILL_BYTES);

@@ -16,7 +16,7 @@ use enact_model::time::Timestamp;
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Answer, capture_limit};
@@ -29,8 +29,10 @@ use super::template::Input;
 use super::version::{Version, failed, not_begun, stopped};
 use crate::contract::{Call, CancelToken, Content, HostObservation, HostSeen, ProducedFile, Stop, StopKind};
 
-/// How long streams are read after the group is gone: somebody who left the group may hold them open.
+/// How long the ends of streams are waited for after the group is gone: somebody who left the group may hold them open.
 const STREAMS_WAIT: Duration = Duration::from_millis(100);
+/// How long it may take to bring to safety what the group has written; an output of which a part is missing is no output.
+const KEEP_WAIT: Duration = Duration::from_secs(60);
 /// How long the answer waits for a killed process; one that hangs in the kernel is reaped in the background.
 const REAP_WAIT: Duration = Duration::from_millis(500);
 
@@ -177,17 +179,18 @@ async fn follow(
     let (full, overflow) = oneshot::channel();
     let tail = Tail::default();
     let folder = prepared.scratch.path().to_owned();
-    let stdout = Streams::of(tokio::spawn({
+    let (tell_gone, gone) = watch::channel(false);
+    let mut stdout = Streams::of(tokio::spawn({
         let captured = captured.clone();
         async move {
             let Some(stdout) = stdout else { return };
-            if let Err(error) = capture(stdout, folder, limit, captured).await {
+            if let Err(error) = capture(stdout, folder, limit, captured, gone).await {
                 // Nobody listens any more if the program is over.
                 let _ = full.send(error);
             }
         }
     }));
-    let stderr = Streams::of(tokio::spawn(tail.clone().follow(stderr)));
+    let mut stderr = Streams::of(tokio::spawn(tail.clone().follow(stderr)));
     let _stdin = Streams::of(tokio::spawn(async move {
         if let Some((mut sender, bytes)) = stdin {
             // A program need not read what it is given.
@@ -219,10 +222,14 @@ async fn follow(
         Ok(Ok(ended)) => Some(ended),
         _ => None,
     };
-    // What the group wrote is in the pipes; whoever holds them beyond is not waited for.
+    // What the group wrote is in the pipes, and is read however long a busy machine takes; whoever holds them beyond is not
+    // waited for.
     let _ = timeout(STREAMS_WAIT, async { (stdout.done().await, stderr.done().await) }).await;
+    tell_gone.send_replace(true);
+    let kept = timeout(KEEP_WAIT, stdout.done()).await;
     let over = match (over, overflow.try_recv()) {
         (Over::Exited, Ok(error)) => Over::Capture(error),
+        (Over::Exited, _) if kept.is_err() => Over::Capture(CaptureError::Io(std::io::ErrorKind::TimedOut.into())),
         (over, _) => over,
     };
     let held = std::mem::take(&mut *captured.lock().unwrap_or_else(PoisonError::into_inner));
@@ -334,8 +341,11 @@ impl Streams {
     fn of(task: tokio::task::JoinHandle<()>) -> Self {
         Self(task)
     }
-    async fn done(mut self) {
-        let _ = (&mut self.0).await;
+    /// Waits for its end; it may be asked again.
+    async fn done(&mut self) {
+        if !self.0.is_finished() {
+            let _ = (&mut self.0).await;
+        }
     }
 }
 
