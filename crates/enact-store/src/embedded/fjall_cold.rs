@@ -1,7 +1,7 @@
 //! The key-value side on disk: a fjall keyspace for each large table, syncing off.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use enact_model::id::Lsn;
@@ -15,10 +15,12 @@ use super::tables::{OPEN, ROWS};
 
 /// Memory for blocks that were read, in bytes: an idle hub stays small.
 const CACHE_BYTES: u64 = 4 << 20;
-/// Memory for what is not in a table file yet, in bytes.
-const MEMTABLE_BYTES: u64 = 4 << 20;
+/// Memory for what is in no table file yet, of all keyspaces together, in bytes.
+const MEMTABLES_BYTES: usize = 8 << 20;
 /// fjall's own journal, in bytes; its least value.
 const JOURNAL_BYTES: u64 = 64 << 20;
+/// What an entry of a memtable takes besides its key and its value, in bytes.
+const ENTRY_BYTES: usize = 128;
 const POSITION: &[u8] = b"\0position";
 /// How long it may take to write what is in memory to table files.
 const SYNC_LIMIT: Duration = Duration::from_secs(10);
@@ -61,13 +63,12 @@ impl ColdStorage for FjallStorage {
                 .max_journaling_size(JOURNAL_BYTES)
                 .worker_threads(1)
                 .open()?;
-            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-            let parts = (0..PARTS).map(|part| db.keyspace(&format!("part-{part}"), options));
+            let parts = (0..PARTS).map(|part| db.keyspace(&format!("part-{part}"), KeyspaceCreateOptions::default));
             let parts = parts.collect::<Result<_, _>>()?;
             Ok((db, parts))
         };
         let (db, parts) = open().map_err(|error| failed("open", &place, error))?;
-        Ok(FjallCold { db, parts, place: place.into() })
+        Ok(FjallCold { db, parts, filled: Arc::default(), place: place.into() })
     }
     fn remove(&self, purpose: Purpose) -> Result<(), ColdError> {
         let path = self.path(purpose);
@@ -97,8 +98,12 @@ fn part_of(key: &[u8]) -> usize {
 pub struct FjallCold {
     db: Database,
     parts: Arc<[Keyspace]>,
+    filled: Arc<Mutex<Filled>>,
     place: Arc<str>,
 }
+
+/// What was written to each keyspace since its memtable was last sealed, in bytes.
+type Filled = [usize; PARTS];
 
 /// A snapshot of a [`FjallCold`].
 pub struct FjallSnapshot {
@@ -126,17 +131,21 @@ impl Cold for FjallCold {
     }
     fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
         let mut writes = self.db.batch().durability(Some(PersistMode::Buffer));
+        let mut written = Filled::default();
         for (key, value) in batch {
+            let part = part_of(&key);
+            written[part] += key.len() + value.as_ref().map_or(0, Vec::len) + ENTRY_BYTES;
             match value {
-                Some(value) => writes.insert(&self.parts[part_of(&key)], key, value),
-                None => writes.remove(&self.parts[part_of(&key)], key),
+                Some(value) => writes.insert(&self.parts[part], key, value),
+                None => writes.remove(&self.parts[part], key),
             }
         }
         writes.insert(&self.parts[part_of(POSITION)], POSITION, position.0.to_le_bytes());
-        writes.commit().map_err(|error| failed("write", &self.place, error))
+        writes.commit().and_then(|()| self.seal(&written)).map_err(|error| failed("write", &self.place, error))
     }
     fn sync(&self) -> Result<(), ColdError> {
         // Table files instead of a long journal: the next start has nothing to read back into memory.
+        *self.filled.lock().unwrap_or_else(PoisonError::into_inner) = Filled::default();
         let (tell, told) = std::sync::mpsc::channel();
         let parts = Arc::clone(&self.parts);
         // The one worker writes them in this order, so that the last one says of all of them that they are written.
@@ -166,6 +175,21 @@ impl Cold for FjallCold {
 }
 
 impl FjallCold {
+    /// Seals the fullest memtables once all together have their bytes. fjall has a limit for each of them only, and a quiet hub would
+    /// fill every one for hours.
+    fn seal(&self, written: &Filled) -> fjall::Result<()> {
+        let mut filled = self.filled.lock().unwrap_or_else(PoisonError::into_inner);
+        filled.iter_mut().zip(written).for_each(|(filled, written)| *filled += written);
+        while filled.iter().sum::<usize>() > MEMTABLES_BYTES {
+            let Some((part, fullest)) = self.parts.iter().zip(filled.iter_mut()).max_by_key(|(_, filled)| **filled)
+            else {
+                break;
+            };
+            *fullest = 0;
+            part.rotate_memtable()?;
+        }
+        Ok(())
+    }
     fn empty_journals(&self) -> std::io::Result<()> {
         for entry in std::fs::read_dir(&*self.place)? {
             let path = entry?.path();
@@ -211,5 +235,35 @@ fn is_damage(error: &fjall::Error) -> bool {
         }
         Error::Poisoned | Error::KeyspaceDeleted | Error::Locked => false,
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_no_table_file_yet_has_a_bound_over_all_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let cold = FjallStorage::new(folder.path()).open(Purpose::Tables).unwrap();
+        let tables = (PARTS - 2) as u8;
+        // Four times the bound, and of each table less than would fill its own memtable.
+        let rows = 4 * MEMTABLES_BYTES / 1_024;
+        for (number, batch) in (0..rows as u64).collect::<Vec<_>>().chunks(512).enumerate() {
+            let row = |id: &u64| {
+                let key =
+                    [&[ROWS, FIRST_COLD_TAG + (*id % u64::from(tables)) as u8][..], &id.to_be_bytes()[..]].concat();
+                (key, Some(vec![id.to_le_bytes()[0]; 1_024]))
+            };
+            cold.write(batch.iter().map(row).collect(), Lsn(number as u64 + 1)).unwrap();
+        }
+        let end = std::time::Instant::now() + SYNC_LIMIT;
+        while cold.db.write_buffer_size() > MEMTABLES_BYTES as u64 {
+            assert!(std::time::Instant::now() < end, "{} bytes stay in memory", cold.db.write_buffer_size());
+            std::thread::yield_now();
+        }
+        let kept = cold.snapshot().range(&[ROWS], &[ROWS + 1], Order::Ascending).map(|pair| pair.unwrap().0).count();
+        assert_eq!(kept, rows);
+        assert_eq!(cold.position().unwrap(), Lsn(rows.div_ceil(512) as u64));
     }
 }
