@@ -84,6 +84,24 @@ pub fn has_redis() -> bool {
     redis::is_here()
 }
 
+/// Asks a hub whether it was built with `short-keep`, for [`Plan::short_keep`].
+///
+/// # Errors
+/// It is no hub that can be started.
+pub fn keeps_briefly(program: &Path) -> Result<bool> {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().map_err(doing("make a file"))?;
+    std::fs::write(&file, "idempotency: { keep: 1m }\n").map_err(doing("write a configuration"))?;
+    let mut command = std::process::Command::new(program);
+    command.args(["config", "show", "--config"]).arg(file.path()).env(BE_THE_HUB, "1");
+    let output = command.output().map_err(doing("start the hub"))?;
+    // What an ordinary hub says of a minute names the key.
+    match output.status.success() {
+        true => Ok(true),
+        false if String::from_utf8_lossy(&output.stderr).contains("idempotency.keep") => Ok(false),
+        false => Err(Broken(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
 /// Soaks a hub in a new folder.
 ///
 /// # Errors

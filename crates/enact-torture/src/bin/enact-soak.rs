@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use enact_torture::BE_THE_HUB;
-use enact_torture::soak::{Plan, has_python, run};
+use enact_torture::soak::{Plan, has_python, keeps_briefly, run};
 
 const USAGE: &str = "\
 usage: cargo xtask soak [OPTIONS]
@@ -19,7 +19,7 @@ options:
   --window S           length of one window of the figures, in seconds [default: 10]
   --seed N             repeats the troubles and the calls of another run [default: the clock]
   --dir FOLDER         where its folder is made: the disk that is measured [default: target]
-  --hub FILE           another build of the hub; only `enact-soak-hub` lets history go within the run
+  --hub FILE           another build of the hub; one without the feature `short-keep` keeps its history
   --json               prints figures and verdicts as JSON; progress goes to standard error
   -y, --yes            installs what is missing without asking (CI=true says the same)
   --no-install         installs nothing; what cannot run is skipped, with its reason, and counted
@@ -83,6 +83,8 @@ fn soak(words: &mut dyn Iterator<Item = String>) -> Result<(String, bool), Strin
             }
         }
     }
+    plan.short_keep =
+        keeps_briefly(&plan.program).map_err(|broken| format!("--hub {}: {broken}", plan.program.display()))?;
     // History goes away many times over within the run, and stays longer than a hub is away.
     plan.keep = (plan.time / 8).clamp(Duration::from_secs(45), Duration::from_secs(300));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -103,11 +105,8 @@ fn option(plan: &mut Plan, word: &str, value: &str) -> Result<(), String> {
         "--window" => plan.window = Duration::from_secs_f64(number(1.0, 600.0)?),
         "--seed" => plan.seed = value.parse().map_err(|_| format!("--seed {value}: write a whole number"))?,
         "--dir" => plan.dir = value.into(),
-        "--hub" => {
-            // The hub is started in another folder.
-            plan.program = std::path::absolute(value).map_err(|error| format!("--hub {value}: {error}"))?;
-            plan.short_keep = value.ends_with("enact-soak-hub");
-        }
+        // The hub is started in another folder.
+        "--hub" => plan.program = std::path::absolute(value).map_err(|error| format!("--hub {value}: {error}"))?,
         "--jar" => plan.jar = Some(value.into()),
         _ => return Err(format!("{word} means nothing here\n\n{USAGE}")),
     }
