@@ -19,6 +19,9 @@ use crate::output::Output;
 const WORKERS_MAX: usize = 4;
 /// Threads for calls that block.
 const BLOCKING_MAX: usize = 64;
+/// How long such a thread waits for its next call. They are called in turn, so with a longer time each would always have one
+/// to wait for, and what a burst has begun would stay, with the memory that each thread keeps for itself.
+const BLOCKING_IDLE: Duration = Duration::from_millis(50);
 
 /// Reads the command line, carries it out, and returns the exit status.
 pub fn enter() -> ExitCode {
@@ -71,7 +74,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(BLOCKING_MAX)
-        .thread_keep_alive(Duration::from_secs(5))
+        .thread_keep_alive(BLOCKING_IDLE)
         .thread_name("enact")
         .enable_all()
         .build()
