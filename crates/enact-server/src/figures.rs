@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::Method;
@@ -13,6 +13,7 @@ use enact_runtime::metrics::{DOOR, Histogram, Sample, Samples};
 
 use crate::route::ROUTES;
 use crate::server::Door;
+use crate::tls::Validity;
 
 /// The label of a route that is none, and of a method that no route has.
 const OTHER: &str = "_other";
@@ -68,8 +69,8 @@ impl Figures {
         *of.by_status.entry(status).or_default() += 1;
         of.seconds.note(seconds);
     }
-    /// Returns every figure of the door.
-    pub(crate) fn gather(&self) -> Vec<Sample> {
+    /// Returns every figure of the door; `certificate` is the one it shows.
+    pub(crate) fn gather(&self, certificate: Option<Validity>) -> Vec<Sample> {
         let mut samples = Samples::of(DOOR);
         for ((route, method), of) in &*self.requests.lock().unwrap_or_else(PoisonError::into_inner) {
             for (status, count) in &of.by_status {
@@ -79,6 +80,9 @@ impl Figures {
         }
         samples.put("enact_http_connections", &[], self.connections.load(Ordering::Relaxed) as f64);
         samples.put("enact_http_streams", &[], self.streams.load(Ordering::Relaxed) as f64);
+        if let Some(ends) = certificate.and_then(|held| held.until.duration_since(SystemTime::UNIX_EPOCH).ok()) {
+            samples.put("enact_http_certificate_expires_timestamp_seconds", &[], ends.as_secs_f64());
+        }
         samples.sorted()
     }
 }

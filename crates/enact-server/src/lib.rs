@@ -23,7 +23,7 @@ use enact_runtime::api::Role;
 use access::OidcConfig;
 
 pub use server::{BindError, Server};
-pub use tls::TlsError;
+pub use tls::{TlsError, Validity};
 
 /// How the doors are set up; every value is checked before it comes here.
 #[derive(Debug, Clone)]

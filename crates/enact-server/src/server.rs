@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::access::{Oidc, Peer, Rate, Tokens};
 use crate::figures::Figures;
@@ -45,6 +46,7 @@ pub(crate) struct Door {
     /// Whose signed tokens hold beside those of the hub.
     pub oidc: Option<Oidc>,
     pub figures: Arc<Figures>,
+    pub tls: Option<Arc<Tls>>,
     /// True once the door closes: what streams ends then.
     pub end: watch::Receiver<bool>,
 }
@@ -127,12 +129,20 @@ impl Server {
             live: live.subscribe(),
             oidc: config.oidc.clone().map(Oidc::new),
             figures: Arc::clone(&figures),
+            tls: tls.clone(),
             config: Config { listen: address, ..config },
             end: end.clone(),
         });
         let limits = Limits { hello: door.config.hello_limit, stall: door.config.stall_limit };
         let router = route::router(door);
         let graceful = GracefulShutdown::new();
+        let certificate = tls.clone();
+        let mut watching = JoinSet::new();
+        watching.spawn(async move {
+            if let Some(certificate) = certificate {
+                certificate.watch().await;
+            }
+        });
         loop {
             // A connection beyond the limit waits in the system's queue.
             let slot = tokio::select! {

@@ -71,5 +71,6 @@ metrics! {
         Histogram "enact_http_request_seconds" "seconds" ["route", "method"] "Until the head of the answer.";
         Gauge "enact_http_connections" "" [] "Connections that are open.";
         Gauge "enact_http_streams" "" [] "Streams of server-sent events that are open.";
+        Gauge "enact_http_certificate_expires_timestamp_seconds" "seconds" [] "When the TLS certificate that is shown ends, since 1970; only with TLS.";
     }
 }

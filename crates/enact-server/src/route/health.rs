@@ -17,7 +17,8 @@ pub(super) async fn healthz() -> Response {
 pub(super) async fn readyz(State(door): State<Arc<Door>>) -> Response {
     let reasons = door.hub.unready();
     if reasons.is_empty() {
-        match door.hub.degraded() {
+        let certificate = door.tls.as_ref().and_then(|tls| tls.trouble());
+        match door.hub.degraded().into_iter().chain(certificate).collect::<Vec<_>>() {
             none if none.is_empty() => document(StatusCode::OK, &json!({ "status": "ready" })),
             degraded => document(StatusCode::OK, &json!({ "status": "ready", "degraded": degraded })),
         }

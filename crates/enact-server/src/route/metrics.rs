@@ -23,7 +23,8 @@ pub(super) async fn metrics(State(door): State<Arc<Door>>, asker: Asker, headers
         tracing::error!(%error, "the figures of the hub cannot be gathered");
         Problem::new(code::STORE_UNUSABLE, "the figures of this hub cannot be gathered")
     })?;
-    let all: Vec<_> = of_hub.into_iter().chain(door.figures.gather()).collect();
+    let certificate = door.tls.as_ref().and_then(|tls| tls.validity());
+    let all: Vec<_> = of_hub.into_iter().chain(door.figures.gather(certificate)).collect();
     let headers = [(header::CONTENT_TYPE, format.media_type()), (header::CACHE_CONTROL, "no-store")];
     Ok((StatusCode::OK, headers, write(&all, format)).into_response())
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use enact_engine::policy::Policy;
 use enact_model::id::{ExecutionId, Lsn};
 use enact_model::record::Record;
+use enact_model::time::Timestamp;
 use enact_runtime::api::{Caller, Refusal, Request, Response};
 use enact_runtime::hub::{Hub, HubConfig, OpenError};
 use enact_runtime::probe::{BoxFuture, Probe};
 use enact_runtime::trace::Traces;
+use enact_server::TlsFiles;
 use enact_server::access::{Oidc, OidcConfig, Pace, Trust};
 use enact_sink::otlp::{OtlpSetup, OtlpSink};
 use enact_store::embedded::{self, FolderError};
@@ -131,20 +133,19 @@ pub fn refused(path: PathBuf, error: OpenError) -> OpenFailure {
 /// Returns the set-up of the door over HTTP, if there is to be one.
 pub fn http_config(settings: &Settings) -> Option<enact_server::Config> {
     let listen = settings.http_listen.0?;
-    let tls = match (&settings.http_certificate.0, &settings.http_key.0) {
-        (Some(certificate), Some(key)) => {
-            Some(enact_server::TlsFiles { certificate: certificate.clone(), key: key.clone() })
-        }
-        _ => None,
-    };
     Some(enact_server::Config {
-        tls,
+        tls: tls_files(settings),
         oidc: oidc_config(settings),
         live: live(settings),
         anonymous_tenant: settings.tenant.clone(),
         connections: settings.http_connections.0 as usize,
         ..enact_server::Config::new(listen, super::tokens_folder(&settings.store))
     })
+}
+
+fn tls_files(settings: &Settings) -> Option<TlsFiles> {
+    let (certificate, key) = settings.http_certificate.0.clone().zip(settings.http_key.0.clone())?;
+    Some(TlsFiles { certificate, key })
 }
 
 /// Returns what may change while that door serves.
@@ -194,13 +195,38 @@ pub fn hub_config(settings: &Settings) -> HubConfig {
     }
 }
 
+/// The files of TLS, as the doctor looks at them.
+struct CertificateProbe(TlsFiles);
+
+impl Probe for CertificateProbe {
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<String, String>> {
+        let path = self.0.certificate.display();
+        let found = match self.0.look() {
+            Err(error) => Err(format!("{error}; a hub that runs shows the certificate it had before")),
+            Ok(None) => Ok(format!("{path}")),
+            Ok(Some(validity)) => match validity.trouble(SystemTime::now()) {
+                Some(trouble) => Err(format!(
+                    "{trouble} ({path}); renew it and write both files anew: they are read again without a restart"
+                )),
+                None => Ok(format!("{path}, until {}", Timestamp::from_system(validity.until))),
+            },
+        };
+        Box::pin(std::future::ready(found))
+    }
+}
+
 /// Returns what the doctor asks beside the hub itself.
 fn probes(settings: &Settings) -> BTreeMap<String, Arc<dyn Probe>> {
-    let issuer = settings.http_listen.0.and(oidc_config(settings));
-    issuer
-        .map(|config| ("issuer".to_owned(), Arc::new(IssuerProbe(Oidc::new(config))) as Arc<dyn Probe>))
-        .into_iter()
-        .collect()
+    let mut probes: BTreeMap<String, Arc<dyn Probe>> = BTreeMap::new();
+    if settings.http_listen.0.is_some() {
+        probes.extend(
+            oidc_config(settings).map(|config| ("issuer".to_owned(), Arc::new(IssuerProbe(Oidc::new(config))) as _)),
+        );
+        probes.extend(
+            tls_files(settings).map(|files| ("certificate".to_owned(), Arc::new(CertificateProbe(files)) as _)),
+        );
+    }
+    probes
 }
 
 fn traces(settings: &Settings) -> Option<Traces> {
