@@ -5,8 +5,10 @@
 
 mod account;
 mod clients;
+mod end;
 mod judge;
 mod kind;
+mod load;
 mod parts;
 mod redis;
 mod report;
@@ -21,14 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use enact_runtime::api::{Request, Response, Status};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use self::account::{Event, Seen};
 pub use self::judge::Verdict;
 use self::redis::Redis;
 pub use self::report::{Report, Row};
-use self::sample::Sample;
 use self::trouble::Trouble;
 use self::web::{Asked, Web};
 use self::world::{Tenant, World};
@@ -38,12 +37,6 @@ use crate::{BE_THE_HUB, Broken, Result, check, doing};
 
 /// Whose calls they are.
 const TENANTS: [&str; 3] = ["acme", "birch", "cedar"];
-/// Consoles look through lists so often.
-const BROWSED: Duration = Duration::from_secs(5);
-/// Appends of the probe in a window.
-const PROBES: u32 = 40;
-/// Executions of the end of which the records are looked at.
-const RECORDS_OF: usize = 200;
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -146,9 +139,9 @@ async fn soak(plan: &Plan, folder: &Path) -> Result<Report> {
     let mut soak = Soak::start(plan, folder).await?;
     let mut report = Report { skipped: skipped(plan, soak.redis.is_some()), ..Report::default() };
     say(&format!("soaking a hub for {:?} in {} (seed {})", plan.time, folder.display(), plan.seed));
-    let load = tokio::spawn(load(Arc::clone(&soak.world), plan.rate, plan.time));
-    let samples = tokio::spawn(samples(Arc::clone(&soak.world), plan.clone(), folder.to_path_buf()));
-    let dropping = tokio::spawn(drop_history(folder.join("store"), plan.clone()));
+    let load = tokio::spawn(load::calls(Arc::clone(&soak.world), plan.rate, plan.time));
+    let samples = tokio::spawn(load::samples(Arc::clone(&soak.world), plan.clone(), folder.to_path_buf()));
+    let dropping = tokio::spawn(load::drop_history(folder.join("store"), plan.clone()));
     let end = Instant::now() + plan.time;
     let troubles = trouble::schedule(plan.time, plan.kill_every, &mut Dice(plan.seed));
     let first = Instant::now();
@@ -171,8 +164,8 @@ async fn soak(plan: &Plan, folder: &Path) -> Result<Report> {
     let Soak { world, redis, mut hub, kills_ms, drains_ms, outages, .. } = soak;
     hub.terminate()?;
     hub.die(LIMIT).await?;
-    faults.extend(verified(plan, folder)?);
-    faults.extend(agreed(folder, &seen, redis.as_ref())?);
+    faults.extend(end::verified(plan, folder)?);
+    faults.extend(end::agreed(folder, &seen, redis.as_ref())?);
     let restarts = kills_ms.len() + drains_ms.len();
     let said = match faults.as_slice() {
         [] => format!(
@@ -300,140 +293,6 @@ impl<'a> Soak<'a> {
         }
         Ok(())
     }
-
-    /// Asks the hub what only it can tell, once every call has its outcome; returns what does not agree.
-    async fn last_questions(&mut self, seen: &[Seen]) -> Result<Vec<String>> {
-        let store = self.folder.join("store");
-        let end = Instant::now() + LIMIT;
-        let mut faults = Vec::new();
-        loop {
-            let pending = status(&store).await.map(|status| status.pending_messages);
-            match pending {
-                Some(0) => break,
-                _ if Instant::now() > end => {
-                    faults.push(format!("messages stay pending: {pending:?}"));
-                    break;
-                }
-                _ => sleep(Duration::from_millis(100)).await,
-            }
-        }
-        let mut client = self.hub.connect().await?.ok_or_else(|| Broken("the hub has died by itself".to_owned()))?;
-        if let Err(Broken(what)) = check::health(&mut client).await {
-            faults.push(what);
-        }
-        faults.extend(account::counters(seen, &clients::counters(&self.world).await?));
-        for one in seen.iter().rev().take(RECORDS_OF) {
-            faults.extend(self.settled_once(one).await?);
-        }
-        if self.plan.short_keep && self.plan.time > self.plan.keep * 3 {
-            faults.extend(self.gone(seen).await?);
-        }
-        Ok(faults)
-    }
-
-    fn operator(&self, one: &Seen) -> String {
-        let tenant = self.world.tenants.iter().find(|tenant| tenant.name == one.tenant);
-        tenant.map(|tenant| tenant.operator.clone()).unwrap_or_default()
-    }
-
-    async fn settled_once(&self, one: &Seen) -> Result<Option<String>> {
-        let (token, path) = (self.operator(one), format!("/v1/executions/{}/records?limit=1000", one.execution));
-        let answer = self.world.web.ask(&Asked::get(&token, path)).await?;
-        let view = self.world.web.ask(&Asked::get(&token, format!("/v1/executions/{}", one.execution))).await?;
-        // It may be old enough to have gone.
-        if self.plan.short_keep && (answer.status == 404 || view.status == 404) {
-            return Ok(None);
-        }
-        let records = answer.json();
-        let items = records.pointer("/items").and_then(|items| items.as_array()).cloned().unwrap_or_default();
-        let settled = items.iter().filter(|record| record.to_string().contains(r#""Settled""#)).count();
-        if settled != 1 {
-            return Ok(Some(format!("{} is settled {settled} times: {}", one.execution, answer.said())));
-        }
-        let now = clients::end(&view.json());
-        let same = now == one.end;
-        Ok((!same).then(|| format!("{} ended as {:?}, and then as {now:?}", one.execution, one.end)))
-    }
-
-    /// The first executions are gone, or nothing is: then a flat memory would mean little.
-    async fn gone(&self, seen: &[Seen]) -> Result<Option<String>> {
-        let Some(first) = seen.first() else { return Ok(None) };
-        let asked = format!("/v1/executions/{}", first.execution);
-        let answer = self.world.web.ask(&Asked::get(&self.operator(first), asked)).await?;
-        let keep = self.plan.keep;
-        Ok((answer.status != 404).then(|| format!("{} is older than {keep:?} and still there", first.execution)))
-    }
-}
-
-/// Starts calls at their rate, whether or not the former are answered; returns those that are still open.
-async fn load(world: Arc<World>, rate: f64, time: Duration) -> JoinSet<()> {
-    let (began, mut calls, mut browsed) = (Instant::now(), JoinSet::new(), Instant::now());
-    let mut beat = interval(Duration::from_secs_f64(1.0 / rate));
-    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-    let mut number = 0;
-    while began.elapsed() < time {
-        let due = beat.tick().await;
-        number += 1;
-        calls.spawn(clients::call(Arc::clone(&world), number, due));
-        if browsed.elapsed() >= BROWSED {
-            browsed = Instant::now();
-            calls.spawn(clients::browse(Arc::clone(&world), number));
-        }
-        while calls.try_join_next().is_some() {}
-    }
-    calls
-}
-
-/// Takes a sample for each window.
-async fn samples(world: Arc<World>, plan: Plan, folder: PathBuf) -> Vec<Sample> {
-    let (began, mut all, mut back) = (Instant::now(), Vec::new(), world.running().since);
-    while began.elapsed() + plan.window / 2 < plan.time {
-        let next = Instant::now() + plan.window;
-        let (disk, length) = (folder.clone(), plan.window.mul_f64(0.9));
-        let probe = tokio::task::spawn_blocking(move || sample::probe(&disk, length, PROBES));
-        sleep_until(next).await;
-        let mut probe = probe.await.ok().and_then(std::result::Result::ok).unwrap_or_default();
-        let running = world.running();
-        let mut times = world.window();
-        // One that took much longer was not the hub's: somebody stopped this process, or the machine.
-        let frozen = next.elapsed() > plan.window / 2;
-        let disturbed = frozen || world.disturbed(plan.window) || running.since != back;
-        back = running.since;
-        let disk = folder.join("store");
-        let (held, store_mib) =
-            tokio::task::spawn_blocking(move || (sample::held(running.pid), sample::folder_mib(&disk)))
-                .await
-                .unwrap_or_default();
-        let status = if running.away { None } else { status(&folder.join("store")).await };
-        let oldest = status.iter().flat_map(|status| &status.sinks).filter_map(|sink| sink.oldest_ms).max();
-        let one = Sample {
-            at_s: began.elapsed().as_secs_f64(),
-            age_s: running.since.elapsed().as_secs_f64(),
-            disturbed,
-            calls: times.len(),
-            p50_ms: sample::quantile(&mut times, 0.5),
-            p99_ms: sample::quantile(&mut times, 0.99),
-            probe_ms: sample::quantile(&mut probe, 0.99),
-            held: held.filter(|_| !running.away).unwrap_or_default(),
-            store_mib,
-            pending: status.as_ref().map_or(0, |status| status.pending_messages),
-            oldest_s: oldest.unwrap_or(0) as f64 / 1e3,
-        };
-        say(&progress(&one, world.counted(), world.faults().len()));
-        all.push(one);
-    }
-    all
-}
-
-fn progress(one: &Sample, acknowledged: u64, faults: usize) -> String {
-    let Sample { at_s, age_s, calls, p50_ms, p99_ms, probe_ms, held, store_mib, pending, oldest_s, .. } = one;
-    let restart = if one.disturbed { "  restart" } else { "" };
-    format!(
-        "{at_s:>5.0} s  {acknowledged:>6} acknowledged  {calls:>4} calls p50 {p50_ms:.1} p99 {p99_ms:.1} ms  probe {probe_ms:.1} ms  \
-         hub {age_s:.0} s {:.1} MiB, {} fds, {} threads, children {:.0} MiB  store {store_mib:.0} MiB  \
-         pending {pending} ({oldest_s:.1} s)  faults {faults}{restart}",
-        held.resident_mib, held.descriptors, held.threads, held.children_mib
-    )
 }
 
 /// Asks how the hub is; none if it is away.
@@ -448,21 +307,6 @@ async fn status(store: &Path) -> Option<Status> {
     timeout(Duration::from_secs(5), asked).await.ok().flatten()
 }
 
-/// Lets history go, again and again, where the hub was built for it.
-async fn drop_history(store: PathBuf, plan: Plan) {
-    if !plan.short_keep {
-        return;
-    }
-    loop {
-        sleep(plan.keep / 4).await;
-        // A hub that is away is asked the next time.
-        if let Ok(mut client) = enact_cli::socket::client::Client::connect(&store).await {
-            let older_than_ms = plan.keep.as_millis() as u64;
-            let _ = ask(&mut client, Request::HistoryDrop { older_than_ms, reason: "soak".to_owned() }).await;
-        }
-    }
-}
-
 /// Carries out a command line in the folder of the soak; returns what it writes.
 fn command(plan: &Plan, folder: &Path, words: &[&str]) -> Result<String> {
     let mut command = std::process::Command::new(&plan.program);
@@ -474,41 +318,6 @@ fn command(plan: &Plan, folder: &Path, words: &[&str]) -> Result<String> {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     Err(Broken(format!("`enact {}` ends with {}: {}", words.join(" "), output.status, said.trim())))
-}
-
-/// Verifies what is left on the disk.
-fn verified(plan: &Plan, folder: &Path) -> Result<Vec<String>> {
-    let store = folder.join("store").display().to_string();
-    let lines: [&[&str]; 3] = [&["wal", "verify"], &["wal", "replay", "--verify"], &["store", "verify", &store]];
-    let found = lines.into_iter().map(|words| command(plan, folder, words));
-    Ok(found.filter_map(|found| found.err().map(|Broken(what)| what)).collect())
-}
-
-/// Holds what calls have seen against the ledger and the sinks.
-fn agreed(folder: &Path, seen: &[Seen], redis: Option<&Redis>) -> Result<Vec<String>> {
-    let ledger = std::fs::read_to_string(folder.join("ledger")).map_err(doing("read the ledger"))?;
-    let runs = account::runs(&ledger).map_err(Broken)?;
-    let file = std::fs::read_to_string(folder.join("events.jsonl")).map_err(doing("read the events"))?;
-    let mut sinks = vec![("the file", file.lines().map(event).collect::<Result<Vec<_>>>()?)];
-    if let Some(redis) = redis {
-        let entries = redis.entries()?;
-        let text = |entry: &std::collections::BTreeMap<String, String>| entry.get("event").cloned().unwrap_or_default();
-        sinks.push(("Redis", entries.iter().map(|entry| event(&text(entry))).collect::<Result<Vec<_>>>()?));
-    }
-    Ok(account::faults(seen, &runs, &sinks))
-}
-
-fn event(line: &str) -> Result<Event> {
-    let event: serde_json::Value = serde_json::from_str(line).map_err(doing("read an event"))?;
-    let field = |name: &str| event.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    Ok(Event {
-        id: field("id"),
-        execution: field("enactexecution"),
-        tenant: field("enacttenant"),
-        key: field("partitionkey"),
-        time: field("time"),
-        count: event.pointer("/data/count").and_then(serde_json::Value::as_u64),
-    })
 }
 
 /// Returns a port that was free a moment ago.
