@@ -65,7 +65,13 @@ impl Place {
             "webhook" => {
                 let endpoint = WebhookSetup::endpoint(&format!("http://127.0.0.1:{}/", endpoint().await?))?;
                 let (timeout, at_once) = (WebhookSetup::TIMEOUT, WebhookSetup::AT_ONCE);
-                Arc::new(WebhookSink::new(WebhookSetup { endpoint, secrets: Vec::new(), timeout, at_once }))
+                Arc::new(WebhookSink::new(WebhookSetup {
+                    endpoint,
+                    trust: Trust::System,
+                    secrets: Vec::new(),
+                    timeout,
+                    at_once,
+                }))
             }
             "redis" => {
                 let words = ["--port", "PORT", "--bind", "127.0.0.1", "--dir", "FOLDER", "--appendonly", "yes"];

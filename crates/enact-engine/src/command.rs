@@ -164,6 +164,8 @@ pub enum CommandBody {
         tenant: TenantId,
         execution: Option<ExecutionId>,
         what: String,
+        /// The role of who asked; none for a handler.
+        role: Option<&'static str>,
     },
     NoteCheckpoint {
         position: Lsn,

@@ -10,6 +10,7 @@ mod session;
 mod settle;
 mod submit;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -120,8 +121,9 @@ fn answer(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Command) -> Re
         C::Redeliver { tenant, message, sink, reason, role } => {
             outbox::redeliver(scratch, tenant, *message, sink.as_ref(), reason, *role)
         }
-        C::RefuseAccess { tenant, execution, what } => {
-            let body = Body::AccessRefused { execution: *execution, what: what.clone() };
+        C::RefuseAccess { tenant, execution, what, role } => {
+            let (what, role) = (what.clone(), role.map(Cow::Borrowed));
+            let body = Body::AccessRefused { execution: *execution, what, role };
             scratch.record(Some(tenant), None, body)?;
             Ok(Answer::Noted)
         }

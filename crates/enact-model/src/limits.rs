@@ -28,5 +28,7 @@ pub const STOP_GRACE: Duration = Duration::from_millis(250);
 pub const STOP_LIMIT: Duration = Duration::from_millis(800);
 /// Entries of metadata on an intent, each at most 4 KiB.
 pub const METADATA_MAX_ENTRIES: usize = 64;
+/// Longest key of state, in bytes: it is part of the key of a row.
+pub const STATE_KEY_MAX_BYTES: usize = 512;
 /// Longest metadata value, idempotency key or reason, in bytes.
 pub const TEXT_MAX_BYTES: usize = 4 * 1024;

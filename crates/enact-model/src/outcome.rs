@@ -43,14 +43,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The words for every kind of outcome.
+    pub const WORDS: [&str; 5] = ["completed", "failed", "cancelled", "compensated", "compensation_failed"];
+
     /// Returns the word for it.
     pub fn word(&self) -> &'static str {
+        let [completed, failed, cancelled, compensated, compensation_failed] = Self::WORDS;
         match self {
-            Self::Completed { .. } => "completed",
-            Self::Failed { .. } => "failed",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Compensated => "compensated",
-            Self::CompensationFailed { .. } => "compensation_failed",
+            Self::Completed { .. } => completed,
+            Self::Failed { .. } => failed,
+            Self::Cancelled { .. } => cancelled,
+            Self::Compensated => compensated,
+            Self::CompensationFailed { .. } => compensation_failed,
         }
     }
     /// Returns the conclusion, if it has one.

@@ -62,7 +62,13 @@ pub enum Body {
         messages: Vec<(TenantId, MessageId)>,
     },
     /// Somebody reached for what is not theirs.
-    AccessRefused { execution: Option<ExecutionId>, what: String },
+    AccessRefused {
+        execution: Option<ExecutionId>,
+        what: String,
+        /// The role with which it was tried; none in records of earlier releases, and for what a handler tried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Cow<'static, str>>,
+    },
 
     /// A component version was added and is the active one.
     ComponentAdded { component: Arc<Component>, digest: Digest },
@@ -393,6 +399,7 @@ mod tests {
             r#"{"PauseRequested":{"execution":"exe_00000000000000000000000001","reason":"lunch"}}"#,
             r#"{"Resumed":{"execution":"exe_00000000000000000000000001","reason":"back"}}"#,
             r#"{"StopRequested":{"execution":"exe_00000000000000000000000001","cause":"cancel","reason":"r","give_up_at":9}}"#,
+            r#"{"AccessRefused":{"execution":null,"what":"a door"}}"#,
             r#"{"MessageRequeued":{"message":"msg_00000000000000000000000001","sink":"audit","reason":"lost"}}"#,
         ] {
             let body: Body = serde_json::from_str(text).unwrap();

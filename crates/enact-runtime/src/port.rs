@@ -68,6 +68,7 @@ impl<S: Store + 'static> ContextPort for Port<S> {
             tenant: self.execution.tenant().clone(),
             execution: Some(self.execution.id),
             what: format!("{} with {} {}", what.request, what.field, what.asked),
+            role: None,
         };
         tokio::spawn(async move {
             let actor: Arc<str> = "host".into();

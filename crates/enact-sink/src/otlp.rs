@@ -27,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(8);
 pub struct OtlpSetup {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Whose certificate it must have.
+    pub trust: Trust,
     /// Headers that it wants, by where their values are.
     pub headers: Vec<(String, Secret)>,
     /// What the hub is called there.
@@ -83,7 +85,7 @@ impl OtlpSink {
         }
         let body = Full::new(Bytes::from(document(&self.0.service_name, spans).to_string()));
         let request = request.body(body).map_err(|error| ExportError::Refused(error.to_string()))?;
-        let asking = tokio::time::timeout(LIMIT, http::ask(endpoint, &Trust::System, request)).await;
+        let asking = tokio::time::timeout(LIMIT, http::ask(endpoint, &self.0.trust, request)).await;
         let silence = |_| Err(format!("{endpoint} gave no answer within {} s", LIMIT.as_secs()));
         let (response, _connection) = asking.unwrap_or_else(silence).map_err(ExportError::Unreachable)?;
         let status = response.status();
@@ -110,7 +112,7 @@ impl SpanSink for OtlpSink {
             for (_, secret) in &self.0.headers {
                 secret.read()?;
             }
-            let (_, address) = connect::connect(&self.0.endpoint, &Trust::System).await?;
+            let (_, address) = connect::connect(&self.0.endpoint, &self.0.trust).await?;
             Ok(format!("OTLP {} at {address}", self.0.endpoint))
         })
     }

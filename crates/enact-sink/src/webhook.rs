@@ -32,6 +32,8 @@ const MEDIA_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 pub struct WebhookSetup {
     /// Where it is.
     pub endpoint: Endpoint,
+    /// Whose certificate it must have.
+    pub trust: Trust,
     /// What its messages are signed with; one signature for each, none at all without one.
     pub secrets: Vec<Secret>,
     /// Longest time from the connection to the head of the answer.
@@ -89,9 +91,9 @@ impl WebhookSink {
             Some(mut kept) => match kept.send_request(request()?).await {
                 Ok(response) => (response, kept),
                 // The other side closed it meanwhile, which is no answer; the same id makes it safe to send once more.
-                Err(_) => http::ask(&self.setup.endpoint, &Trust::System, request()?).await?,
+                Err(_) => http::ask(&self.setup.endpoint, &self.setup.trust, request()?).await?,
             },
-            None => http::ask(&self.setup.endpoint, &Trust::System, request()?).await?,
+            None => http::ask(&self.setup.endpoint, &self.setup.trust, request()?).await?,
         };
         let (head, rest) = response.into_parts();
         // It is read so that the connection can be kept; nothing of it is repeated anywhere.
@@ -185,7 +187,7 @@ impl Sink for WebhookSink {
                 SigningKey::parse(&secret.read()?)
                     .map_err(|why| format!("{secret} holds no secret of a webhook: {why}"))?;
             }
-            let (_, address) = connect::connect(&self.setup.endpoint, &Trust::System).await?;
+            let (_, address) = connect::connect(&self.setup.endpoint, &self.setup.trust).await?;
             Ok(format!("webhook {} at {address}", self.setup.endpoint))
         })
     }

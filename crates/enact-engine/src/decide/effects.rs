@@ -11,7 +11,7 @@ use enact_model::envelope::{EventAsked, ReferenceAsked, StateChange, StateScope}
 use enact_model::execution::Execution;
 use enact_model::id::{Lsn, MessageId, ReferenceId, SinkId, TenantId};
 use enact_model::json::Json;
-use enact_model::limits::{INLINE_MAX_BYTES, TEXT_MAX_BYTES};
+use enact_model::limits::{INLINE_MAX_BYTES, STATE_KEY_MAX_BYTES, TEXT_MAX_BYTES};
 use enact_model::message::{EVENT_TYPE_RULE, Message, is_event_type};
 use enact_model::observation::{Fault, FaultKind, Reply, StoredArtifact};
 use enact_model::payload::Payload;
@@ -134,10 +134,12 @@ fn unregistered(name: &str) -> Completion {
     ))
 }
 
-const KEY_RULE: &str = "a key of state or of an event has 1 to 4096 bytes";
-
-fn is_no_key(key: &str) -> bool {
-    key.is_empty() || key.len() > TEXT_MAX_BYTES
+/// Says why a text cannot be a key of state or of an event.
+fn unfit_key(what: &str, key: &str, most: usize) -> Option<Fault> {
+    let fits = (1..=most).contains(&key.len()) && !key.chars().any(char::is_control);
+    let shown: String = key.chars().take(60).collect();
+    let message = || format!("the key {shown:?} of {what} has not 1 to {most} bytes without control characters");
+    (!fits).then(|| FaultKind::EnvelopeInvalid.fault(message()))
 }
 
 /// Ids for what a part of a command records. One command may settle several executions: the position of the next record
@@ -246,8 +248,8 @@ impl Plan {
                 let message = format!("state {:?} is changed twice in one envelope", change.key);
                 return Ok(Some(FaultKind::EnvelopeInvalid.fault(message)));
             }
-            if is_no_key(&change.key) {
-                return Ok(Some(FaultKind::EnvelopeInvalid.fault(KEY_RULE)));
+            if let Some(unfit) = unfit_key("state", &change.key, STATE_KEY_MAX_BYTES) {
+                return Ok(Some(unfit));
             }
             if change.value.as_ref().is_some_and(|value| value.as_str().len() > INLINE_MAX_BYTES) {
                 let message = format!("the value of state {:?} is larger than {INLINE_MAX_BYTES} bytes", change.key);
@@ -257,8 +259,9 @@ impl Plan {
                 return Ok(Some(FaultKind::StateConflict.fault(conflict)));
             }
         }
-        if self.events.iter().filter_map(|event| event.key.as_deref()).any(is_no_key) {
-            return Ok(Some(FaultKind::EnvelopeInvalid.fault(KEY_RULE)));
+        let mut keys = self.events.iter().filter_map(|event| event.key.as_deref());
+        if let Some(unfit) = keys.find_map(|key| unfit_key("an event", key, TEXT_MAX_BYTES)) {
+            return Ok(Some(unfit));
         }
         for (from, to) in &self.edges {
             for id in [from, to] {

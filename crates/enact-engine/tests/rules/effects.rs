@@ -146,12 +146,17 @@ fn an_envelope_that_contradicts_itself_or_is_out_of_bounds_is_refused_as_a_whole
         (json!([{ "scope": "session", "key": "a", "value": long }]), FaultKind::EffectUnfit),
         (json!([{ "scope": "session", "key": long, "value": 1 }]), FaultKind::EnvelopeInvalid),
         (json!([{ "scope": "session", "key": "", "value": 1 }]), FaultKind::EnvelopeInvalid),
+        (json!([{ "scope": "session", "key": &long[..513], "value": 1 }]), FaultKind::EnvelopeInvalid),
+        (json!([{ "scope": "session", "key": "a\nb", "value": 1 }]), FaultKind::EnvelopeInvalid),
     ] {
         let mut hub = Hub::new(OPERATIONS);
         let id = write(&mut hub, json!({ "state": state, "events": [{ "type": "t" }] }));
         assert_eq!(fault(&hub, id), Some(kind));
         assert!(hub.messages().is_empty() && hub.table(Table::State).is_empty());
     }
+    let mut hub = Hub::new(OPERATIONS);
+    let id = write(&mut hub, json!({ "state": [{ "scope": "session", "key": &long[..512], "value": 1 }] }));
+    assert_eq!(fault(&hub, id), None);
 }
 
 #[test]

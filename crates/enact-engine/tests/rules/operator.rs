@@ -115,7 +115,7 @@ fn a_reach_for_what_is_not_theirs_is_logged() {
     let mut hub = Hub::new(OPERATIONS);
     let id = hub.start("book");
     let what = "execution of another tenant".to_owned();
-    hub.give(CommandBody::RefuseAccess { tenant: tenant("other"), execution: Some(id), what });
+    hub.give(CommandBody::RefuseAccess { tenant: tenant("other"), execution: Some(id), what, role: Some("viewer") });
     assert_eq!(hub.kinds(), ["AccessRefused"]);
     assert_eq!(hub.phase(id), "running");
 }

@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use enact_catalog::solution::admits;
 use enact_engine::command::CommandBody;
 use enact_engine::conclude as code;
-use enact_model::conclusion::Conclusion;
 use enact_model::id::{ExecutionId, Selector, SolutionId, TenantId};
 
 use super::{Hub, refusal};
@@ -178,14 +177,15 @@ impl Hub {
         self.ring.witness().denied(&caller.tenant);
         if self.denials.take(&caller.tenant, self.ring.now().0 / 60_000) {
             let (ring, actor) = (self.ring.clone(), caller.actor.as_str().into());
-            let body = CommandBody::RefuseAccess { tenant: caller.tenant.clone(), execution, what: what.to_owned() };
+            let (tenant, what, role) = (caller.tenant.clone(), what.to_owned(), Some(caller.role.as_str()));
+            let body = CommandBody::RefuseAccess { tenant, execution, what, role };
             tokio::spawn(async move {
                 // A hub that is ending has told so already.
                 let _ = ring.tell(&actor, body).await;
             });
         }
-        let conclusion = Conclusion::new(code::ACCESS_DENIED, what);
-        refusal::concluded(conclusion.hint("ask with credentials that may, or ask an administrator for the role"))
+        let hint = "ask with credentials that may, or ask an administrator for the role";
+        refusal::hinted(code::ACCESS_DENIED, what, hint)
     }
 }
 

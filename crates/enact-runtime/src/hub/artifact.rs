@@ -17,6 +17,8 @@ use crate::driver::describe;
 
 /// Largest artifact that is put by hand, in bytes.
 const PUT_MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+/// Longest name of an artifact, in bytes: that of a file.
+const NAME_MAX_BYTES: usize = 255;
 
 /// The bytes of an artifact, every one of which was verified before the first is read.
 #[derive(Debug)]
@@ -222,8 +224,12 @@ impl Hub {
 }
 
 fn name_of(name: Option<String>) -> refusal::Result<String> {
-    name.filter(|name| !name.trim().is_empty() && name.len() <= 255)
-        .ok_or_else(|| refusal::new(code::PARAMETERS_INVALID, "an artifact needs a name of 1 to 255 bytes"))
+    let fits =
+        |name: &String| !name.trim().is_empty() && name.len() <= NAME_MAX_BYTES && !name.chars().any(char::is_control);
+    name.filter(fits).ok_or_else(|| {
+        let message = format!("an artifact needs a name of 1 to {NAME_MAX_BYTES} bytes without control characters");
+        refusal::hinted(code::PARAMETERS_INVALID, message, "name it as a file, such as `report.pdf`")
+    })
 }
 
 fn ours(error: &artifacts::Error) -> Box<crate::api::Refusal> {

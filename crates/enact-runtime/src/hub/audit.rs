@@ -107,8 +107,8 @@ impl Audit {
                 let paused = std::mem::take(&mut self.paused);
                 (if paused { Deed::Resumed } else { Deed::MadeDue }, said(reason), as_role(role))
             }
-            Body::AccessRefused { execution: Some(execution), what } if of(execution) => {
-                (Deed::Denied, said(what), None)
+            Body::AccessRefused { execution: Some(execution), what, role } if of(execution) => {
+                (Deed::Denied, said(what), as_role(role))
             }
             Body::MessageQueued { message } if of(&message.execution_id) => {
                 self.messages.insert(message.id);

@@ -246,7 +246,7 @@ impl Hub {
         if let Some(sink) = solution.sinks.iter().find(unknown) {
             let message = format!("solution {} names the sink {sink}, which is not configured", solution.name);
             let hint = "add it under `sinks:` in enact.yaml";
-            return Err(refusal::concluded(Conclusion::new(code::CONFIGURATION_INVALID, message).hint(hint)));
+            return Err(refusal::hinted(code::CONFIGURATION_INVALID, message, hint));
         }
         self.operate(caller, CommandBody::BindSolution { solution: Arc::new(solution) }).await
     }
@@ -265,13 +265,13 @@ pub(super) fn secret_names(catalog: &Catalog) -> BTreeSet<SecretName> {
 
 fn unknown(what: meta::Unknown) -> Box<Refusal> {
     let hint = what.hint();
-    refusal::concluded(Conclusion::new(code::NOT_FOUND, what.to_string()).hint(hint))
+    refusal::hinted(code::NOT_FOUND, what.to_string(), hint)
 }
 
 fn cannot_run(name: &Name, fault: &Fault) -> Box<Refusal> {
     let message = format!("component {name} cannot run here: {}", fault.message);
     let hint = "install what it needs on the hub's machine, or name its path";
-    refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
+    refusal::hinted(code::DESCRIPTOR_INVALID, message, hint)
 }
 
 /// A worker that was started and is not ready for calls, with what was seen of it.
@@ -295,7 +295,7 @@ fn cannot_work(component: &Component, fault: &Fault) -> Box<Refusal> {
         }
         Shape::Jar(_) => "name what is there: `enact component inspect` shows the methods of a jar and what they take",
     };
-    refusal::concluded(Conclusion::new(code::DESCRIPTOR_INVALID, message).hint(hint))
+    refusal::hinted(code::DESCRIPTOR_INVALID, message, hint)
 }
 
 pub(crate) fn unusable(error: PackageError) -> Box<Refusal> {
@@ -309,11 +309,11 @@ pub(crate) fn unusable(error: PackageError) -> Box<Refusal> {
         }
         PackageError::NoDescriptor(_) => {
             let hint = "write one beside it: `enact component inspect` prints it";
-            refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+            refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
         }
         PackageError::Unreadable { .. } | PackageError::Jar { .. } => {
             let hint = "name a component's folder, its component.yaml or its jar, on the hub's machine";
-            refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+            refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
         }
         PackageError::Store(_) => refusal::new(code::STORE_POISONED, describe(&error)),
     }

@@ -26,8 +26,6 @@ pub(super) const PAGE_MAX: u32 = 1_000;
 const LOOKED_AT_MAX: usize = 50_000;
 /// Rows read at once.
 const CHUNK: usize = 500;
-/// The words of [`Outcome::word`].
-const OUTCOMES: [&str; 5] = ["completed", "failed", "cancelled", "compensated", "compensation_failed"];
 /// Largest output that is loaded for a door, in bytes.
 const OUTPUT_SHOWN_MAX: u64 = 1024 * 1024;
 
@@ -215,7 +213,7 @@ fn canonical(asked: &str) -> refusal::Result<String> {
         _ => {
             let message = format!("{asked:?} is no component, component.service or component.service.operation");
             let hint = "`enact component list` shows what there is";
-            Err(refusal::concluded(Conclusion::new(code::PARAMETERS_INVALID, message).hint(hint)))
+            Err(refusal::hinted(code::PARAMETERS_INVALID, message, hint))
         }
     }
 }
@@ -223,20 +221,19 @@ fn canonical(asked: &str) -> refusal::Result<String> {
 /// Brings an intent type to the form in which it is kept, as a submission does.
 fn canonical_type(asked: &str) -> refusal::Result<String> {
     asked.parse().map(|intent_type: IntentType| intent_type.to_string()).map_err(|error| {
-        let conclusion = Conclusion::new(code::PARAMETERS_INVALID, error.to_string());
-        refusal::concluded(conclusion.hint("`enact intent types` shows what there is"))
+        refusal::hinted(code::PARAMETERS_INVALID, error.to_string(), "`enact intent types` shows what there is")
     })
 }
 
 /// Refuses an outcome that there is not.
 fn known_outcome(asked: &str) -> refusal::Result<()> {
-    if OUTCOMES.contains(&asked) {
+    if Outcome::WORDS.contains(&asked) {
         return Ok(());
     }
     let asked = enact_catalog::yaml::cut(asked, 60);
-    let conclusion = Conclusion::new(code::PARAMETERS_INVALID, format!("there is no outcome {asked:?}"));
-    let near = did_you_mean(&asked, OUTCOMES).map(|near| format!("{near} ")).unwrap_or_default();
-    Err(refusal::concluded(conclusion.hint(format!("{near}there are {}", OUTCOMES.join(", ")))))
+    let near = did_you_mean(&asked, Outcome::WORDS).map(|near| format!("{near} ")).unwrap_or_default();
+    let hint = format!("{near}there are {}", Outcome::WORDS.join(", "));
+    Err(refusal::hinted(code::PARAMETERS_INVALID, format!("there is no outcome {asked:?}"), hint))
 }
 
 fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {

@@ -70,7 +70,7 @@ impl Hub {
         taken.map(|backup| Response::Backup(Box::new(backup))).map_err(|error| match &error {
             BackupError::Taken(_) | BackupError::NoBackup(_) => {
                 let hint = "name a folder that is not there yet";
-                refusal::concluded(Conclusion::new(code::FILE_UNUSABLE, error.to_string()).hint(hint))
+                refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
             }
             _ => refusal::of_store(&error),
         })
@@ -243,24 +243,6 @@ fn own_part(mut record: Record, filter: &RecordFilter) -> Record {
     record
 }
 
-/// Returns how many bytes a record has as a door writes it.
-fn written_bytes(record: &Record) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Nothing that is counted can fail; a record that cannot be written is the door's to tell.
-    let _ = serde_json::to_writer(&mut count, record);
-    count.0
-}
-
 /// Searches backwards from the newest record that may pass.
 fn by_position<V: View>(
     view: &V,
@@ -286,7 +268,7 @@ fn by_position<V: View>(
             let lsn = record.lsn;
             if passes(filter, &record) && belongs(&record)? {
                 let record = own_part(record, filter);
-                bytes += written_bytes(&record);
+                bytes += record.encode().len();
                 items.push(record);
             }
             if items.len() == limit || bytes >= PAGE_MAX_BYTES || looked_at >= LOOKED_AT_MAX {
@@ -363,7 +345,7 @@ fn by_execution<V: View>(
                 next = items.last().map(|record: &Record| record.lsn.to_string());
                 break;
             }
-            bytes += written_bytes(&record);
+            bytes += record.encode().len();
             items.push(record);
         }
     }

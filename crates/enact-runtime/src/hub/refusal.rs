@@ -27,21 +27,23 @@ pub(crate) fn new(code: DetailCode, message: impl Into<String>) -> Box<Refusal> 
     concluded(Conclusion::new(code, message))
 }
 
+/// A refusal with the way out.
+pub(crate) fn hinted(code: DetailCode, message: impl Into<String>, hint: impl Into<String>) -> Box<Refusal> {
+    concluded(Conclusion::new(code, message).hint(hint))
+}
+
 pub(crate) fn of_ring(error: RingError) -> Box<Refusal> {
     match error {
-        RingError::Poisoned(poisoned) => concluded(
-            Conclusion::new(code::STORE_POISONED, poisoned.to_string())
-                .hint("free the disk or mend it, then start the hub again; reads still work"),
-        ),
+        RingError::Poisoned(poisoned) => {
+            let hint = "free the disk or mend it, then start the hub again; reads still work";
+            hinted(code::STORE_POISONED, poisoned.to_string(), hint)
+        }
         RingError::Ended => draining(),
     }
 }
 
 pub(crate) fn draining() -> Box<Refusal> {
-    concluded(
-        Conclusion::new(code::DRAINING, "the hub is shutting down and takes no new work")
-            .hint("ask again when it is back"),
-    )
+    hinted(code::DRAINING, "the hub is shutting down and takes no new work", "ask again when it is back")
 }
 
 pub(crate) fn of_read(error: ReadError) -> Box<Refusal> {

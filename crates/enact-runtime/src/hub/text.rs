@@ -3,22 +3,18 @@
 //! It is asked before anything is done, so that no door can go around it.
 
 use enact_engine::conclude as code;
-use enact_model::conclusion::Conclusion;
 use enact_model::id::NAME_MAX;
-use enact_model::limits::TEXT_MAX_BYTES;
+use enact_model::limits::{STATE_KEY_MAX_BYTES, TEXT_MAX_BYTES};
 
 use super::refusal;
 use crate::api::Request;
-
-/// Longest key of state that is set by hand, in bytes: it is part of the key of a row.
-pub const STATE_KEY_MAX_BYTES: usize = 512;
 
 /// Refuses a text that is too long to stand in the log, and a command without a reason.
 pub(super) fn check(request: &Request) -> refusal::Result<()> {
     if let Some(reason) = reason(request) {
         if reason.trim().is_empty() {
-            let missing = Conclusion::new(code::PARAMETERS_INVALID, "a command needs a reason");
-            return Err(refusal::concluded(missing.hint("say why; it stands in the log beside who asked")));
+            let hint = "say why as `reason`; it stands in the log beside who asked";
+            return Err(refusal::hinted(code::PARAMETERS_INVALID, "a command needs a reason", hint));
         }
         within("reason", reason, TEXT_MAX_BYTES)?;
     }
@@ -28,9 +24,7 @@ pub(super) fn check(request: &Request) -> refusal::Result<()> {
     match request {
         Request::StateSet { key, .. } if key.chars().any(char::is_control) => {
             let message = format!("the key {key:?} has a control character in it");
-            Err(refusal::concluded(
-                Conclusion::new(code::PARAMETERS_INVALID, message).hint("write a key of printable characters"),
-            ))
+            Err(refusal::hinted(code::PARAMETERS_INVALID, message, "write a key of printable characters"))
         }
         _ => Ok(()),
     }
@@ -41,10 +35,7 @@ fn within(field: &str, text: &str, most: usize) -> refusal::Result<()> {
         return Ok(());
     }
     let message = format!("{field} has {} bytes, more than {most}", text.len());
-    Err(refusal::concluded(
-        Conclusion::new(code::PARAMETERS_INVALID, message)
-            .hint("say it shorter; what is longer belongs into an artifact"),
-    ))
+    Err(refusal::hinted(code::PARAMETERS_INVALID, message, "say it shorter; what is longer belongs into an artifact"))
 }
 
 /// Returns why it is asked for, where that must be said.

@@ -141,7 +141,7 @@ async fn a_handler_reads_its_own_state_and_log_and_nobody_elses_and_what_it_forg
     };
     eventually("the refusal is logged", async || !refused().await.is_empty()).await;
     let records = refused().await;
-    let Body::AccessRefused { execution: of, what } = &records[0].body else { panic!("{records:?}") };
+    let Body::AccessRefused { execution: of, what, role: None } = &records[0].body else { panic!("{records:?}") };
     assert_eq!(*of, Some(execution));
     assert!(what.contains("tenant_id") && what.contains("somebody-else"), "{what}");
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use enact_engine::conclude as code;
 use enact_model::execution::Phase;
 use enact_model::id::ExecutionId;
 use enact_model::time::Timestamp;
@@ -140,11 +139,11 @@ pub(super) async fn outcome(
 }
 
 /// What an operator says with a command.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Said {
+    /// The hub refuses a blank one, whichever door it comes through.
     reason: String,
-    #[serde(default)]
     confirm_may_have_run: bool,
 }
 
@@ -157,13 +156,7 @@ async fn steer(
     request: impl FnOnce(ExecutionId, Said) -> Request,
 ) -> Answer {
     let execution = id(text)?;
-    let said = said.0.filter(|said| !said.reason.trim().is_empty()).ok_or_else(unreasoned)?;
-    done(door.ask(caller, request(execution, said)).await?)
-}
-
-pub(super) fn unreasoned() -> Problem {
-    let problem = Problem::new(code::PARAMETERS_INVALID, "a command needs a reason");
-    problem.hint("send {\"reason\": \"…\"}; it stands in the log beside who asked")
+    done(door.ask(caller, request(execution, said.0.unwrap_or_default())).await?)
 }
 
 macro_rules! steering {
@@ -193,6 +186,7 @@ steering! {
 #[serde(deny_unknown_fields)]
 pub(super) struct ToAll {
     filter: Search,
+    #[serde(default)]
     reason: String,
     #[serde(default)]
     confirm_may_have_run: bool,
@@ -202,9 +196,6 @@ pub(super) struct ToAll {
 
 async fn bulk(door: &Door, Asker(caller): &Asker, document: Document<ToAll>, action: BulkAction) -> Answer {
     let ToAll { filter, reason, confirm_may_have_run, limit } = document.required()?;
-    if reason.trim().is_empty() {
-        return Err(unreasoned());
-    }
     let filter = ExecutionFilter { limit, ..filter.filter()? };
     let bulk = Bulk { action, filter, reason, confirm_may_have_run };
     match door.ask(caller, Request::Bulk(Box::new(bulk))).await? {

@@ -8,7 +8,6 @@ use enact_model::id::SinkId;
 use enact_runtime::api::{DeliveryState, Request, Response};
 use serde::Deserialize;
 
-use super::execution::unreasoned;
 use super::{Answer, document, done, page, unexpected};
 use crate::access::Asker;
 use crate::body::{Asked, Document, Path, named};
@@ -49,8 +48,8 @@ pub(super) async fn show(State(door): State<Arc<Door>>, Asker(caller): Asker, Pa
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct Again {
     sink: Option<SinkId>,
     reason: String,
@@ -63,7 +62,6 @@ pub(super) async fn redeliver(
     body: Document<Again>,
 ) -> Answer {
     let message = named(&id, "id of a message")?;
-    let again = body.0.filter(|again| !again.reason.trim().is_empty()).ok_or_else(unreasoned)?;
-    let Again { sink, reason } = again;
+    let Again { sink, reason } = body.0.unwrap_or_default();
     done(door.ask(&caller, Request::Redeliver { message, sink, reason }).await?)
 }

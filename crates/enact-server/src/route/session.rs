@@ -13,7 +13,6 @@ use enact_runtime::api::{Request, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::execution::unreasoned;
 use super::{Answer, document, done, unexpected};
 use crate::access::Asker;
 use crate::body::{Asked, Document, Path, Value, named};
@@ -88,10 +87,7 @@ pub(super) async fn change(
     let session = session(&id)?;
     let request = match body.required()? {
         Change { owner: Some(owner), closed: false, .. } => Request::SessionUpgrade { session, owner },
-        Change { owner: None, closed: true, reason } if !reason.trim().is_empty() => {
-            Request::SessionClose { session, reason }
-        }
-        Change { owner: None, closed: true, .. } => return Err(unreasoned()),
+        Change { owner: None, closed: true, reason } => Request::SessionClose { session, reason },
         _ => {
             let problem = Problem::new(code::PARAMETERS_INVALID, "one change at a time");
             return Err(problem.hint("send {\"owner\": \"…\"} or {\"closed\": true, \"reason\": \"…\"}"));

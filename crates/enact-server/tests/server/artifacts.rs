@@ -36,6 +36,18 @@ async fn what_was_put_comes_out_byte_for_byte_whole_and_in_ranges() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_no_file_could_have_is_refused_before_its_bytes_are_read() {
+    let bed = Bed::open().await;
+    let long = "n".repeat(256);
+    for name in ["%20", "a%0Ab", "a%1B%5B31mred", "a%00", &long] {
+        let refused = put(&bed, name, "text/plain", b"abc".to_vec()).await.is(422).json();
+        assert!(refused["detail"].as_str().unwrap().contains("1 to 255 bytes without control characters"), "{refused}");
+    }
+    let most = put(&bed, &long[1..], "text/plain", b"abc".to_vec()).await.is(201).json();
+    assert_eq!(most["name"], long[1..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conditions_are_kept() {
     let bed = Bed::open().await;
     let json = put(&bed, "a.txt", "text/plain", b"abc".to_vec()).await.is(201).json();

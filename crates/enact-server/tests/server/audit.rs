@@ -57,10 +57,10 @@ async fn an_execution_tells_who_did_what_to_it_and_why_denials_included() {
     );
     assert_eq!((&told[5]["deed"], &told[5]["outcome"]), (&json!("settled"), &json!("cancelled")));
     assert_eq!((&told[0]["role"], &told[0]["tenant"]), (&json!("operator"), &json!("default")));
-    // Whoever steered it was let by a role; what was denied says it in its reason, and the hub has none.
+    // Whoever steered it was let by a role or denied for it, and the hub has none.
     let roles: Vec<_> = told.iter().map(|entry| entry["role"].as_str()).collect();
     let operator = Some("operator");
-    assert_eq!(roles, [operator, None, operator, operator, operator, None]);
+    assert_eq!(roles, [operator, Some("viewer"), operator, operator, operator, None]);
     assert!(told.iter().all(|entry| entry["lsn"].is_number() && entry["time"].is_number()), "{told:#?}");
 
     let page = format!("/v1/executions/{id}/audit?limit=2");

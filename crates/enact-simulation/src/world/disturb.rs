@@ -87,6 +87,7 @@ impl World {
             tenant: crate::cast::tenant(crate::cast::TENANTS[0]),
             execution: None,
             what: "a poisoned hub".to_owned(),
+            role: None,
         });
         let refused = self.hub.driver()?.turn(&[probe]).is_err();
         hold(refused, "a hub whose log has failed takes no more writes", || "it took one".to_owned())?;

@@ -91,6 +91,7 @@ impl Doors {
                 tenant: tenant(random),
                 execution: None,
                 what: "another's state".to_owned(),
+                role: Some("viewer"),
             },
             33 => CommandBody::NoteCheckpoint { position: known.position },
             _ => drop_history(random, known),

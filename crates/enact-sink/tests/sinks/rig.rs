@@ -64,6 +64,7 @@ impl WebhookRig {
     pub fn setup(&self) -> WebhookSetup {
         WebhookSetup {
             endpoint: WebhookSetup::endpoint(&format!("http://127.0.0.1:{}/in", self.0.port)).unwrap(),
+            trust: Trust::System,
             secrets: Vec::new(),
             timeout: WebhookSetup::TIMEOUT,
             at_once: WebhookSetup::AT_ONCE,

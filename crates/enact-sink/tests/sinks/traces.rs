@@ -9,6 +9,7 @@ use enact_runtime::api::{Request, Response};
 use enact_runtime::hub::HubConfig;
 use enact_runtime::sink::FileSink;
 use enact_runtime::trace::Traces;
+use enact_sink::Trust;
 use enact_sink::otlp::{OtlpSetup, OtlpSink};
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ const PAYLOAD: &str = "payload-of-somebody";
 fn traces(port: u16, share: f64) -> Traces {
     let endpoint = OtlpSetup::endpoint(&format!("http://127.0.0.1:{port}")).unwrap();
     let headers = vec![OtlpSetup::header("x-where=env:PATH").unwrap()];
-    let sink = OtlpSink::new(OtlpSetup { endpoint, headers, service_name: "claims".to_owned() });
+    let sink = OtlpSink::new(OtlpSetup { endpoint, trust: Trust::System, headers, service_name: "claims".to_owned() });
     Traces { sink: Arc::new(sink), share }
 }
 

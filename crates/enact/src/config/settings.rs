@@ -120,6 +120,8 @@ settings! {
         "A collector of spans by OTLP over HTTP, such as `http://127.0.0.1:4318`; they go to `/v1/traces` below it.";
     otlp_headers: Headers = "telemetry.otlp.headers", "",
         "Headers that it wants, as `NAME=env:VARIABLE` or `NAME=file:PATH`; in the variable with commas between.";
+    otlp_ca: MaybePath = "telemetry.otlp.ca", "",
+        "Certificates in PEM to trust there instead of those of the system; they are read again at every connection.";
     service_name: Label = "telemetry.service_name", "enact",
         "What the hub is called there.";
     sampling: Share = "telemetry.sampling", "1",

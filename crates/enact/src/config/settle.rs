@@ -285,14 +285,13 @@ fn check_together(
     if settings.secrets_file.0.is_none() && settings.handler_secrets.0.values().any(kept) {
         fault("secrets.handlers", "there is no file of secrets".into(), "name it in secrets.file".into());
     }
-    if settings.http_oidc_ca.0.is_some()
-        && settings.http_oidc_issuer.0.as_ref().is_none_or(|at| at.starts_with("http:"))
-    {
-        fault(
-            "http.oidc.ca",
-            "there is no issuer over HTTPS that it would be for".into(),
-            "name one in http.oidc.issuer".into(),
-        );
+    for (key, ca, at, whose, asked) in [
+        ("http.oidc.ca", &settings.http_oidc_ca, &settings.http_oidc_issuer.0, "issuer", "http.oidc.issuer"),
+        ("telemetry.otlp.ca", &settings.otlp_ca, &settings.otlp_endpoint.0, "collector", "telemetry.otlp.endpoint"),
+    ] {
+        if ca.0.is_some() && at.as_ref().is_none_or(|at| at.starts_with("http:")) {
+            fault(key, format!("there is no {whose} over HTTPS that it would be for"), format!("name one in {asked}"));
+        }
     }
     if settings.http_oidc_issuer.0.is_some() {
         for (name, value, hint) in [

@@ -72,8 +72,8 @@ fields! {
     "token" of ["nats"], "secret", "", "–", "Or with which token.";
     "credentials" of ["nats"], "secret", "", "–", "Or with which credentials, a file as `nsc` writes it.";
     "nkey" of ["nats"], "secret", "", "–", "Or with which nkey, its seed.";
-    "ca" of ["redis", "nats"], "path", "", "–",
-        "Certificates in PEM to trust there instead of those of the system, for `rediss://` and `tls://`; they are read again at every connection.";
+    "ca" of ["webhook", "redis", "nats"], "path", "", "–",
+        "Certificates in PEM to trust there instead of those of the system, for `https://`, `rediss://` and `tls://`; they are read again at every connection.";
 }
 
 /// Where messages go.
@@ -188,8 +188,10 @@ impl Reading<'_> {
             value => Ok((value.to_value(), value.0)),
         });
         let at_once = self.value("at_once", count);
+        let trust = self.trust(endpoint.as_ref(), "https");
         Some(SinkSetup::Webhook(WebhookSetup {
             endpoint: endpoint?,
+            trust,
             secrets: secrets.unwrap_or_default(),
             timeout: timeout.map_or(WebhookSetup::TIMEOUT, Duration::from_millis),
             at_once: at_once.map_or(WebhookSetup::AT_ONCE, |count| count.0 as usize),

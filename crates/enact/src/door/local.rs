@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::{Answers, OpenFailure};
 use crate::config::Settings;
-use crate::config::door::MaybeText;
+use crate::config::door::{MaybePath, MaybeText};
 use crate::config::handlers::HandlerSecrets;
 use crate::failure::Failure;
 
@@ -166,9 +166,13 @@ fn oidc_config(settings: &Settings) -> Option<OidcConfig> {
         audience: text(&settings.http_oidc_audience),
         tenant_claim: text(&settings.http_oidc_tenant),
         roles_claim: text(&settings.http_oidc_roles),
-        trust: settings.http_oidc_ca.0.clone().map_or(Trust::System, Trust::File),
+        trust: trust(&settings.http_oidc_ca),
         pace: Pace::default(),
     })
+}
+
+fn trust(ca: &MaybePath) -> Trust {
+    ca.0.clone().map_or(Trust::System, Trust::File)
 }
 
 /// The issuer, as the doctor asks it.
@@ -232,7 +236,7 @@ fn probes(settings: &Settings) -> BTreeMap<String, Arc<dyn Probe>> {
 fn traces(settings: &Settings) -> Option<Traces> {
     let endpoint = OtlpSetup::endpoint(settings.otlp_endpoint.0.as_deref()?).ok()?;
     let (headers, service_name) = (settings.otlp_headers.0.clone(), settings.service_name.0.clone());
-    let sink = OtlpSink::new(OtlpSetup { endpoint, headers, service_name });
+    let sink = OtlpSink::new(OtlpSetup { endpoint, trust: trust(&settings.otlp_ca), headers, service_name });
     Some(Traces { sink: Arc::new(sink), share: settings.sampling.share() })
 }
 

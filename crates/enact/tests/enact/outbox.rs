@@ -165,10 +165,57 @@ fn a_webhook_is_called_only_if_the_system_trusts_its_certificate() {
     let store = Store::new().with("ENACT_SINKS_HOOK_WEBHOOK", &format!("https://127.0.0.1:{port}/in"));
     let stranger = text(&store.run(&["doctor"]).stdout);
     assert!(stranger.contains("is not trusted") || stranger.contains("trusts no certificate"), "{stranger}");
-    let store = store.with("SSL_CERT_FILE", folder.path().join("cert.pem").to_str().unwrap());
-    let friend = store.run(&["doctor"]);
-    assert_eq!(friend.status.code(), Some(0), "{}", text(&friend.stdout));
-    assert!(text(&friend.stdout).contains(&format!("hook (webhook https://127.0.0.1:{port} at ")));
+    let certificate = folder.path().join("cert.pem");
+    let known = |store: &Store| {
+        let friend = store.run(&["doctor"]);
+        assert_eq!(friend.status.code(), Some(0), "{}", text(&friend.stdout));
+        assert!(text(&friend.stdout).contains(&format!("hook (webhook https://127.0.0.1:{port} at ")));
+        text(&friend.stdout)
+    };
+    let store = store.with("SSL_CERT_FILE", certificate.to_str().unwrap());
+    known(&store);
+    // Or an authority of its own is named, for the webhook and for a collector.
+    let hub = || Store::new().with("ENACT_SINKS_HOOK_WEBHOOK", &format!("https://127.0.0.1:{port}/in"));
+    let store = hub().with("ENACT_SINKS_HOOK_CA", certificate.to_str().unwrap());
+    let store = store.with("ENACT_TELEMETRY_OTLP_ENDPOINT", &format!("https://127.0.0.1:{port}"));
+    let half = text(&store.run(&["doctor"]).stdout);
+    assert!(
+        half.contains("is not trusted") || half.contains("trusts no certificate"),
+        "the collector is apart: {half}"
+    );
+    let store = store.with("ENACT_TELEMETRY_OTLP_CA", certificate.to_str().unwrap());
+    assert!(known(&store).contains(&format!("OTLP https://127.0.0.1:{port} at ")));
+}
+
+#[test]
+fn the_doctor_tells_a_certificate_that_has_ended_and_one_that_cannot_be_used() {
+    let store = Store::new();
+    let (certificate, key) = (store.path().join("cert.pem"), store.path().join("key.pem"));
+    let make = |year: i32| {
+        let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (rcgen::date_time_ymd(2000, 1, 1), rcgen::date_time_ymd(year, 1, 1));
+        let pair = rcgen::KeyPair::generate().unwrap();
+        std::fs::write(&certificate, params.self_signed(&pair).unwrap().pem()).unwrap();
+        std::fs::write(&key, pair.serialize_pem()).unwrap();
+    };
+    make(4096);
+    let store = store.with("ENACT_HTTP_TLS_CERTIFICATE", certificate.to_str().unwrap());
+    let store = store.with("ENACT_HTTP_TLS_KEY", key.to_str().unwrap());
+    let doctor = || store.run(&["doctor"]);
+    let good = doctor();
+    assert_eq!(good.status.code(), Some(0), "{}", text(&good.stdout));
+    assert!(text(&good.stdout).contains("certificate: ") && text(&good.stdout).contains("cert.pem, until 4096-01-01"));
+    make(2024);
+    let bad = doctor();
+    let said = text(&bad.stdout);
+    assert_ne!(bad.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("has expired at 2024-01-01") && said.contains("cert.pem") && said.contains("without a restart"),
+        "{said}"
+    );
+    std::fs::write(&certificate, "nonsense").unwrap();
+    let unfit = text(&doctor().stdout);
+    assert!(unfit.contains("cert.pem") && unfit.contains("the certificate it had before"), "{unfit}");
 }
 
 /// A child that ends with its test.
