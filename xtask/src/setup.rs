@@ -33,18 +33,29 @@ pub enum Need {
     Nats,
     /// curl, for what is asked over HTTP.
     Curl,
+    /// OpenSSL, for what another implementation finds at a door with TLS.
+    Openssl,
     /// A browser, for a page that watches a stream; only with `--full`.
     Chromium,
 }
 
 impl Need {
     /// Everything but a browser, which is large.
-    pub const ALL: &'static [Self] =
-        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl, Self::Pip];
+    pub const ALL: &'static [Self] = &[
+        Self::Java,
+        Self::Javac,
+        Self::Scalac,
+        Self::Python,
+        Self::Redis,
+        Self::Nats,
+        Self::Curl,
+        Self::Openssl,
+        Self::Pip,
+    ];
 
     /// Everything but what fetches fixtures and packages.
     pub const WITHOUT_PIP: &'static [Self] =
-        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl];
+        &[Self::Java, Self::Javac, Self::Scalac, Self::Python, Self::Redis, Self::Nats, Self::Curl, Self::Openssl];
 
     /// Returns what it is for.
     pub const fn purpose(self) -> &'static str {
@@ -56,6 +67,7 @@ impl Need {
             Self::Pip => "fetches the JAR, the PDFs and the readers of messages by package name",
             Self::Redis => "is what the Redis sink is tested on, and the demo's events go to",
             Self::Curl => "asks the hub over HTTP in the demo and in the README",
+            Self::Openssl => "looks at the doors and clients of TLS from outside",
             Self::Nats => "is what the NATS sink is tested on",
             Self::Chromium => "watches a stream from a page of another origin",
         }
@@ -71,6 +83,7 @@ impl Need {
             Self::Redis => &["redis-server"],
             Self::Nats => &["nats-server"],
             Self::Curl => &["curl"],
+            Self::Openssl => &["openssl"],
             Self::Chromium => &["chromium"],
         }
     }
@@ -85,6 +98,7 @@ impl Need {
             Self::Redis => "redis-server",
             Self::Nats => "nats-server",
             Self::Curl => "curl",
+            Self::Openssl => "openssl",
             Self::Chromium => "chromium",
         }
     }
@@ -103,6 +117,7 @@ impl Need {
             Self::Python => first_line(Command::new("python3").arg("--version")),
             Self::Redis => first_line(Command::new("redis-server").arg("--version")),
             Self::Curl => first_line(Command::new("curl").arg("--version")),
+            Self::Openssl => first_line(Command::new("openssl").arg("version")),
             Self::Chromium => first_line(Command::new("chromium").arg("--version")),
             Self::Nats => first_line(Command::new("nats-server").arg("--version")),
             Self::Pip => first_line(Command::new("python3").args(["-m", "pip", "--version"])).or_else(|| {

@@ -46,6 +46,8 @@ pub struct Config {
     pub hello_limit: Duration,
     /// How long a client may take nothing of what it is sent.
     pub stall_limit: Duration,
+    /// How long a connection may have no request open before it is closed, also one of HTTP/2 that answers pings.
+    pub idle_limit: Duration,
 }
 
 impl Config {
@@ -61,6 +63,7 @@ impl Config {
             connections: 16_384,
             hello_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
+            idle_limit: Duration::from_secs(300),
         }
     }
 }

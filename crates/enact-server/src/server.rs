@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use enact_runtime::hub::Hub;
+use http_body_util::BodyExt as _;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -133,7 +135,8 @@ impl Server {
             config: Config { listen: address, ..config },
             end: end.clone(),
         });
-        let limits = Limits { hello: door.config.hello_limit, stall: door.config.stall_limit };
+        let Config { hello_limit, stall_limit, idle_limit, .. } = door.config;
+        let limits = Limits { hello: hello_limit, stall: stall_limit, idle: idle_limit };
         let router = route::router(door);
         let graceful = GracefulShutdown::new();
         let certificate = tls.clone();
@@ -194,6 +197,7 @@ type Watcher = hyper_util::server::graceful::Watcher;
 struct Limits {
     hello: Duration,
     stall: Duration,
+    idle: Duration,
 }
 
 async fn connection(
@@ -234,26 +238,61 @@ where
         .max_header_list_size(HEADERS_MAX_BYTES as u32)
         .keep_alive_interval(Some(PING_INTERVAL))
         .keep_alive_timeout(limits.hello);
-    let heard = Arc::new(Notify::new());
-    let hearing = Arc::clone(&heard);
+    let requests = Arc::new(Requests::default());
+    let of_service = Arc::clone(&requests);
     // The router is shared as it is: a layer of its own for each connection would be a copy of every route.
     let router = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        heard.notify_one();
+        let open = of_service.open();
         request.extensions_mut().insert(Peer(peer));
-        router.call(request)
+        let answer = router.call(request);
+        // It is open until its answer is sent: whoever drops the body drops this.
+        let sent = move |error| {
+            let _open = &open;
+            error
+        };
+        async move { answer.await.map(|answer| answer.map(|body| body.map_err(sent))) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     tokio::select! {
         done = watcher.watch(connection) => done,
-        () = silence(&hearing, limits.hello) => Err("no request came".into()),
+        () = requests.silence(limits) => Err("no request came".into()),
     }
 }
 
-/// Ends when no request has come within the limit. The limits of hyper begin once it knows which HTTP is spoken, and HTTP/2 has
-/// none for a connection that asks for nothing and answers its pings.
-async fn silence(heard: &Notify, limit: Duration) {
-    if tokio::time::timeout(limit, heard.notified()).await.is_ok() {
-        std::future::pending::<()>().await;
+/// The requests of a connection that are open. The limits of hyper begin once it knows which HTTP is spoken, and HTTP/2 has none for
+/// a connection that asks for nothing and answers its pings.
+#[derive(Default)]
+struct Requests {
+    open: AtomicUsize,
+    /// One begins or ends.
+    changed: Notify,
+}
+
+/// A request until it is answered whole.
+struct OpenRequest(Arc<Requests>);
+
+impl Requests {
+    fn open(self: &Arc<Self>) -> OpenRequest {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_one();
+        OpenRequest(Arc::clone(self))
+    }
+
+    /// Ends when the first request does not come in time, and when none has been open for too long.
+    async fn silence(&self, limits: Limits) {
+        let mut limit = limits.hello;
+        while tokio::time::timeout(limit, self.changed.notified()).await.is_ok()
+            || self.open.load(Ordering::Relaxed) > 0
+        {
+            limit = limits.idle;
+        }
+    }
+}
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_one();
     }
 }

@@ -12,6 +12,7 @@ mod http;
 mod issuer;
 mod metrics;
 mod oidc;
+mod openssl;
 mod overload;
 mod pages;
 mod routes;

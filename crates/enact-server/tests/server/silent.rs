@@ -1,12 +1,20 @@
 //! Connections that ask for nothing: each is closed in its time, and others get in.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http2::SendRequest;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use crate::bed::{Bed, LIMIT};
-use crate::tls;
+use crate::{http, tls};
 
 /// What is said before the silence: nothing, less than a preface of HTTP/2, one without and with its settings, and less than the
 /// head of a request.
@@ -68,4 +76,42 @@ async fn who_says_nothing_over_tls_is_closed_and_others_get_in() {
     for (stream, said) in silent {
         is_closed(stream, said).await;
     }
+}
+
+/// A connection of HTTP/2 that answers pings by itself, and its first answer.
+struct Kept {
+    _sender: SendRequest<Full<Bytes>>,
+    ended: JoinHandle<hyper::Result<()>>,
+    answer: Response<Incoming>,
+}
+
+impl Kept {
+    async fn ask(address: SocketAddr, path: &str) -> Self {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let ended = tokio::spawn(connection);
+        let request = Request::get(format!("http://{address}{path}")).body(Full::default()).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        Self { _sender: sender, ended, answer }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_http2_with_nothing_open_is_closed_and_one_with_a_stream_goes_on() {
+    let bed = Bed::with(|config| {
+        config.connections = 2;
+        config.idle_limit = Duration::from_millis(200);
+    })
+    .await;
+    let execution = bed.begin("text.words.gate", json!({})).await;
+    let watching = Kept::ask(bed.address, &format!("/v1/executions/{execution}/stream")).await;
+    let idle = Kept::ask(bed.address, "/healthz").await;
+    http::whole(idle.answer).await.is(200);
+    let _ = tokio::time::timeout(LIMIT, idle.ended).await.expect("it is closed");
+    // The other one is older, and nothing has come over it for as long.
+    std::fs::write(bed.gate(), "").unwrap();
+    let events = http::whole(watching.answer).await.is(200);
+    assert!(String::from_utf8_lossy(&events.body).contains("event: settled"), "{:?}", events.body);
+    let _ = tokio::time::timeout(LIMIT, watching.ended).await.expect("now it is closed, too");
 }
