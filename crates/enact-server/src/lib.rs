@@ -3,6 +3,7 @@
 
 pub mod access;
 mod body;
+mod connection;
 mod cursor;
 pub mod exposition;
 mod figures;
