@@ -52,10 +52,24 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut sender = open(endpoint, trust).await?;
-    match sender.send_request(request).await {
-        Ok(response) => Ok((response, sender)),
-        Err(error) => Err(format!("{endpoint} gave no answer: {}", excerpt(&error.to_string()))),
-    }
+    let response = send(endpoint, &mut sender, request).await?;
+    Ok((response, sender))
+}
+
+/// Sends a request over a connection and returns the head of the answer.
+///
+/// # Errors
+/// In words: a connection that ends without an answer. What was asked for may have been done.
+pub async fn send<B>(
+    endpoint: &Endpoint,
+    sender: &mut SendRequest<B>,
+    request: Request<B>,
+) -> Result<Response<Incoming>, String>
+where
+    B: Body + Send + 'static,
+{
+    let sent = sender.send_request(request).await;
+    sent.map_err(|error| format!("{endpoint} gave no answer: {}", excerpt(&error.to_string())))
 }
 
 /// Reads all of a body.

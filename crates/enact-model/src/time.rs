@@ -35,9 +35,61 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Reads a time by RFC 3339, with `Z` or with an offset from it.
 impl FromStr for Timestamp {
     type Err = humantime::TimestampError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        humantime::parse_rfc3339_weak(text).map(Self::from_system)
+        // Its letters know no case.
+        let text = text.to_ascii_uppercase();
+        let Some((local, offset_minutes)) = split_offset(&text) else {
+            return humantime::parse_rfc3339_weak(&text).map(Self::from_system);
+        };
+        let local = Self::from_system(humantime::parse_rfc3339(&format!("{local}Z"))?);
+        Ok(Self(local.0.saturating_add_signed(-offset_minutes * 60_000)))
+    }
+}
+
+/// Takes an offset such as `+01:00` from the end of a time; returns it in minutes.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let (sign, (hours, minutes)) = match offset.split_at_checked(1)? {
+        ("+", rest) => (1, rest.split_once(':')?),
+        ("-", rest) => (-1, rest.split_once(':')?),
+        _ => return None,
+    };
+    let number = |digits: &str, most: i64| -> Option<i64> {
+        let plain = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|number: &i64| plain && *number <= most)
+    };
+    Some((local, sign * (number(hours, 23)? * 60 + number(minutes, 59)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_with_every_offset_and_in_both_cases() {
+        let noon = "2026-01-31T12:00:00.250Z".parse::<Timestamp>().unwrap();
+        for same in [
+            "2026-01-31T13:00:00.250+01:00",
+            "2026-01-31t06:30:00.250-05:30",
+            "2026-02-01T11:59:00.250+23:59",
+            "2026-01-31T12:00:00.250-00:00",
+            "2026-01-31t12:00:00.250z",
+        ] {
+            assert_eq!(same.parse(), Ok(noon), "{same}");
+        }
+        for none in [
+            "2026-01-31T12:00:00+24:00",
+            "2026-01-31T12:00:00+1:00",
+            "2026-01-31T12:00:00++1:0",
+            "2026-01-31+01:00",
+            "+01:00",
+            "é:00",
+        ] {
+            assert!(none.parse::<Timestamp>().is_err(), "{none}");
+        }
+        assert_eq!("1970-01-01T00:30:00+01:00".parse(), Ok(Timestamp(0)));
     }
 }

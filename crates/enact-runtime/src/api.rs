@@ -209,6 +209,8 @@ pub enum Request {
     },
     Sessions {
         limit: u32,
+        #[serde(default)]
+        cursor: Option<String>,
     },
     StateGet {
         scope: StateScope,
@@ -219,6 +221,8 @@ pub enum Request {
         scope: StateScope,
         owner: String,
         limit: u32,
+        #[serde(default)]
+        cursor: Option<String>,
     },
     /// Sets session state by hand; absent value deletes.
     StateSet {
@@ -316,7 +320,8 @@ pub enum Response {
     Lineage(Box<Lineage>),
     Session(Box<SessionRow>),
     Sessions(Page<SessionRow>),
-    State(Vec<StateView>),
+    State(Box<StateView>),
+    States(Page<StateView>),
     Outbox(Page<MessageRow>),
     Records(Page<Record>),
     Audit(Page<AuditEntry>),

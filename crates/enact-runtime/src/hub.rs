@@ -31,7 +31,7 @@ use enact_model::id::{ExecutionId, SinkId};
 use enact_model::time::Timestamp;
 use enact_store::contract::View;
 use enact_store::embedded::{self, DiskStore};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::{Caller, Request, Response, Status};
@@ -111,6 +111,8 @@ pub struct Hub {
     /// Who asked the hub to end, and why.
     end_asked: watch::Sender<Option<String>>,
     denials: access::Denials,
+    /// One repetition of many at a time.
+    bulk_retry: Semaphore,
     dead_letters: metrics::DeadLetters,
     thread: Mutex<Option<std::thread::JoinHandle<DiskStore>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -192,9 +194,9 @@ impl Hub {
             R::SessionUpgrade { session, owner } => self.session_upgrade(caller, session, owner).await,
             R::SessionClose { session, reason } => self.session_close(caller, session, reason).await,
             R::Session { session } => self.session(caller, &session),
-            R::Sessions { limit } => self.sessions(caller, limit).await,
+            R::Sessions { limit, cursor } => self.sessions(caller, limit, cursor).await,
             R::StateGet { scope, owner, key } => self.state_get(caller, scope, &owner, &key),
-            R::StateList { scope, owner, limit } => self.state_list(caller, scope, owner, limit).await,
+            R::StateList { scope, owner, limit, cursor } => self.state_list(caller, scope, owner, limit, cursor).await,
             R::StateSet { session, key, value, if_version, ttl_ms } => {
                 let tenant = caller.tenant.clone();
                 let body = CommandBody::SetState { tenant, session, key, value, if_version, ttl_ms };

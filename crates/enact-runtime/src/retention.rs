@@ -16,9 +16,9 @@ use crate::driver::{Durable, describe, replay};
 use crate::ring::Ring;
 
 /// Rows of one record of dropped history.
-const BATCH: usize = 500;
+const BATCH: usize = 100;
 /// Rows read at once.
-const PAGE: usize = 1_000;
+const PAGE: usize = 200;
 
 /// What was dropped.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

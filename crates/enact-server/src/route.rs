@@ -29,10 +29,10 @@ use serde::Serialize;
 use serde_json::json;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
-use tower_http::decompression::RequestDecompressionLayer;
 
 use crate::problem::Problem;
 use crate::server::Door;
+use crate::unpack::unpack;
 use crate::{cursor, figures, guard};
 
 /// One route.
@@ -79,12 +79,12 @@ routes! {
     POST "/v1/executions/{id}/resume" execution::resume, "Lets it go on, with a reason.";
     GET "/v1/records" record::list, "The log of the caller's tenant: `?kinds=`, `?session=`, `?since=`, `?until=`, `?limit=`, `?cursor=`.";
     POST "/v1/sessions" session::open, "Opens a session: `session_id`, `owner`, `ttl`, each of which may be left out.";
-    GET "/v1/sessions" session::list, "Sessions; `?limit=`.";
+    GET "/v1/sessions" session::list, "Sessions, those that the hub named newest first: `?limit=`, `?cursor=`.";
     GET "/v1/sessions/{id}" session::show, "One session.";
     PATCH "/v1/sessions/{id}" session::change, "Gives an anonymous session its `owner`, or ends one: `closed` with a reason.";
-    GET "/v1/state/{session}" session::states, "The state of a session; `?limit=`.";
+    GET "/v1/state/{session}" session::states, "The state of a session, by key: `?limit=`, `?cursor=`.";
     GET "/v1/state/{session}/{key}" session::state, "One value, with its version as `ETag`.";
-    PUT "/v1/state/{session}/{key}" session::set_state, "Sets a value; `If-Match` compares the version first, `?ttl=`.";
+    PUT "/v1/state/{session}/{key}" session::set_state, "Sets a value; `If-Match` compares the version first, `If-None-Match: *` makes what must not be there, `?ttl=`.";
     DELETE "/v1/state/{session}/{key}" session::delete_state, "Deletes a value; `If-Match` compares the version first.";
     GET "/v1/components" catalog::components, "Components, their versions and how their hosts are.";
     POST "/v1/components" upload::component, "Adds a component: the body is a tar of its descriptor and files; `?check=true` only checks it.";
@@ -102,7 +102,7 @@ routes! {
     POST "/v1/ask" ask::ask, "Any question of the command line, as it is asked over the socket; `enact client` uses it.";
     GET "/metrics" metrics::metrics, "Figures of the whole hub for Prometheus, as docs/metrics.md lists them: without a token on loopback, else with one of the role `metrics` or `admin`.";
     GET "/healthz" health::healthz, "200 while the hub runs; no credentials.";
-    GET "/readyz" health::readyz, "200 while it takes work, with what is `degraded` all the same; 503 with the reasons otherwise; no credentials.";
+    GET "/readyz" health::readyz, "200 while work should be sent here, with what is `degraded` all the same; 503 with the reasons while it should not: it is ending, its log refuses writes, or its tables are not written behind, which lasts until a restart if a disk was full; no credentials.";
 }
 
 /// Makes the router of a door.
@@ -113,8 +113,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
             Problem::of_http(StatusCode::METHOD_NOT_ALLOWED, "the route does not know this method")
         })
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), guard::guard))
-        .layer(RequestDecompressionLayer::new())
-        .layer(axum::middleware::map_response(unpacked))
+        .layer(axum::middleware::from_fn(unpack))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_untagged)))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), figures::note))
         .with_state(door)
@@ -123,20 +122,6 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
 /// A strong tag is of these very bytes, and a part of them is asked for by it: packed, they would be others.
 fn is_untagged(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     !headers.contains_key(header::ETAG)
-}
-
-/// Says what is wrong with a body that is packed in a way that is not known.
-async fn unpacked(response: Response) -> Response {
-    if response.status() != StatusCode::UNSUPPORTED_MEDIA_TYPE || response.headers().contains_key(header::CONTENT_TYPE)
-    {
-        return response;
-    }
-    let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is packed in a way that is not known");
-    let mut answer = problem.hint("send it as it is, or with `Content-Encoding: gzip`").into_response();
-    answer
-        .headers_mut()
-        .extend(response.headers().get(header::ACCEPT_ENCODING).map(|value| (header::ACCEPT_ENCODING, value.clone())));
-    answer
 }
 
 type Answer = Result<Response, Problem>;

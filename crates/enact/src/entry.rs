@@ -10,7 +10,6 @@ use crate::cli::{Cli, Command};
 use crate::command::desk::Desk;
 use crate::command::reload::Again;
 use crate::command::{self};
-use crate::config::{Sources, settle};
 use crate::failure::{Failure, report};
 use crate::logging;
 use crate::output::Output;
@@ -39,9 +38,8 @@ pub fn enter() -> ExitCode {
     if let Command::Client(client) = &cli.command {
         flags.extend(client.flags());
     }
-    let again = Again { config: cli.global.config.clone(), flags };
-    let sheet = match Sources::read(again.config.as_deref(), again.flags.clone()).and_then(|from| settle::settle(&from))
-    {
+    let mut again = Again { config: cli.global.config.clone(), flags, file: None };
+    let sheet = match again.read() {
         Ok(sheet) => sheet,
         Err(faults) => return ExitCode::from(report::report(&Failure::Config(faults), &mut out)),
     };

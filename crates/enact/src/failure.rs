@@ -275,6 +275,13 @@ fn remote(error: &RemoteError) -> Conclusion {
             Disposition::RetryLater,
             "whether it was carried out is not known; with --key an intent may be sent again",
         ),
+        E::Between { .. } => (
+            Category::Network,
+            Symptom::Unavailable,
+            Cause::Unknown,
+            Disposition::RetryLater,
+            "ask again when the hub is back; whether it was carried out is not known, with --key an intent may be sent again",
+        ),
         E::Odd { .. } => (
             Category::Network,
             Symptom::FormatError,

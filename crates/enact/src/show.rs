@@ -6,7 +6,7 @@ pub mod list;
 pub mod record;
 
 use enact_model::json::Json;
-use enact_runtime::api::Response;
+use enact_runtime::api::{Page, Response};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -35,7 +35,8 @@ pub fn show(response: Response, out: &mut Output) -> Result<(), Failure> {
         Response::Lineage(lineage) => list::lineage(&lineage, out),
         Response::Session(session) => list::session(&session, out),
         Response::Sessions(page) => list::sessions(&page, out),
-        Response::State(values) => list::state(&values, out),
+        Response::State(value) => list::state(&Page { items: vec![*value], next: None }, out),
+        Response::States(page) => list::state(&page, out),
         Response::Outbox(page) => list::outbox(&page, out),
         Response::Records(page) => record::page(&page, out),
         Response::Audit(page) => record::audit(&page, out),

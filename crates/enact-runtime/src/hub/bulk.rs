@@ -1,10 +1,12 @@
 //! A command to every execution that passes a filter: each is a command of its own, with the same actor and reason.
 
+use std::collections::HashSet;
+
 use enact_engine::command::{Answer, CommandBody};
 use enact_model::execution::{Execution, Phase};
 use enact_model::outcome::Outcome;
 
-use super::execution::PAGE_MAX;
+use super::execution::{PAGE_MAX, known_outcome, passes};
 use super::{Hub, refusal};
 use crate::api::{Bulk, BulkAction, BulkReport, Caller, ExecutionFilter, NotDone, Response};
 
@@ -14,17 +16,30 @@ const PAGE: u32 = 200;
 const TOLD_MAX: usize = 100;
 
 impl Hub {
+    /// Carries a command out for every execution that passes the filter. What was retried already is left to its retry: whoever sends
+    /// the same command again, or two at once, repeats nothing twice.
     pub(super) async fn bulk(&self, caller: &Caller, bulk: Bulk) -> refusal::Result<Response> {
         let Bulk { action, filter, reason, confirm_may_have_run } = bulk;
+        filter.outcome.as_deref().map_or(Ok(()), known_outcome)?;
         let most = if filter.limit == 0 { PAGE_MAX } else { filter.limit.min(PAGE_MAX) };
-        let open = filter.open || action == BulkAction::Cancel;
-        let mut filter = ExecutionFilter { limit: PAGE, open, ..filter };
+        // One after the other, since each looks for the retries that the former has made.
+        let _alone = match action {
+            BulkAction::Retry => self.bulk_retry.acquire().await.ok(),
+            BulkAction::Cancel => None,
+        };
+        let (mut wide, narrow) = parts(action, filter);
         let mut report = BulkReport::default();
+        let mut retried = HashSet::new();
         loop {
-            let Response::Executions(page) = self.executions(caller, filter.clone()).await? else {
+            let Response::Executions(page) = self.executions(caller, wide.clone()).await? else {
                 return Err(refusal::internal(&"a search was answered with something else"));
             };
-            for found in page.items.iter().map(|view| &view.execution).filter(|found| suits(action, found)) {
+            for found in page.items.iter().map(|view| &view.execution) {
+                // A retry is newer than what it repeats, and the newest come first.
+                retried.extend(found.retry_of);
+                if !passes(&narrow, found) || !suits(action, found) || retried.contains(&found.id) {
+                    continue;
+                }
                 if report.matched == u64::from(most) {
                     report.more = true;
                     return Ok(Response::Bulk(Box::new(report)));
@@ -39,7 +54,7 @@ impl Hub {
                 }
             }
             match page.next {
-                Some(next) => filter.cursor = Some(next),
+                Some(next) => wide.cursor = Some(next),
                 None => return Ok(Response::Bulk(Box::new(report))),
             }
         }
@@ -68,6 +83,18 @@ impl Hub {
             _ => Ok(()),
         }
     }
+}
+
+/// Splits a filter into what is searched and what passes of that. A retry shares component, session and intent type with what it
+/// repeats, and neither its time nor its end.
+fn parts(action: BulkAction, filter: ExecutionFilter) -> (ExecutionFilter, ExecutionFilter) {
+    let open = filter.open || action == BulkAction::Cancel;
+    if action == BulkAction::Cancel {
+        return (ExecutionFilter { limit: PAGE, open, ..filter }, ExecutionFilter::default());
+    }
+    let ExecutionFilter { phase, outcome, until, text, selector, session, intent_type, since, .. } = filter;
+    let wide = ExecutionFilter { selector, session, intent_type, since, limit: PAGE, ..ExecutionFilter::default() };
+    (wide, ExecutionFilter { phase, open, outcome, until, text, ..ExecutionFilter::default() })
 }
 
 /// Returns whether an action is meant for an execution that passes the filter: nothing that went well is done again.

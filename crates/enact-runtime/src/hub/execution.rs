@@ -226,7 +226,7 @@ fn canonical_type(asked: &str) -> refusal::Result<String> {
 }
 
 /// Refuses an outcome that there is not.
-fn known_outcome(asked: &str) -> refusal::Result<()> {
+pub(super) fn known_outcome(asked: &str) -> refusal::Result<()> {
     if Outcome::WORDS.contains(&asked) {
         return Ok(());
     }
@@ -236,10 +236,12 @@ fn known_outcome(asked: &str) -> refusal::Result<()> {
     Err(refusal::hinted(code::PARAMETERS_INVALID, format!("there is no outcome {asked:?}"), hint))
 }
 
-fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {
+/// Returns whether an execution has what a filter asks for.
+pub(super) fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {
     let selector = execution.selector.to_string();
     filter.phase.is_none_or(|phase| execution.phase == phase)
         && (!filter.open || execution.is_open())
+        && filter.until.is_none_or(|until| execution.id < ExecutionId::from_parts(until.0, 0))
         && filter.intent_type.as_ref().is_none_or(|asked| execution.intent.intent_type.to_string() == *asked)
         && filter.outcome.as_ref().is_none_or(|word| execution.outcome.as_ref().is_some_and(|o| o.word() == word))
         && filter.selector.as_ref().is_none_or(|asked| selector == *asked || selector.starts_with(&format!("{asked}.")))

@@ -17,7 +17,7 @@ use enact_model::table::{Key, Row};
 use enact_store::artifacts::{self, Artifacts};
 use enact_store::contract::{ReadError, Store, View};
 use enact_store::embedded::{self, DiskStore, ReplayError};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Hub, HubConfig};
 use crate::clock::Clock;
@@ -148,6 +148,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             end_asked: watch::Sender::new(None),
             denials: super::access::Denials::default(),
+            bulk_retry: Semaphore::new(1),
             dead_letters: super::metrics::DeadLetters::default(),
             thread: Mutex::new(Some(thread)),
             tasks: Mutex::new(tasks),

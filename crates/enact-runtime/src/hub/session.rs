@@ -4,11 +4,11 @@ use enact_engine::command::{Answer, CommandBody};
 use enact_engine::conclude as code;
 use enact_model::envelope::StateScope;
 use enact_model::id::SessionId;
-use enact_model::table::{Key, KeyRange, Row, SessionRow};
+use enact_model::table::{Key, KeyRange, Row, SessionRow, StateRow};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Order, View};
 
-use super::execution::page_limit;
+use super::execution::{bad_cursor, page_limit};
 use super::{Hub, refusal};
 use crate::api::{Caller, Page, Response, StateView};
 
@@ -60,11 +60,19 @@ impl Hub {
         }
     }
 
-    pub(super) async fn sessions(&self, caller: &Caller, limit: u32) -> refusal::Result<Response> {
-        let limit = page_limit(limit)?;
-        let (view, range) = (self.ring.view().clone(), KeyRange::sessions(&caller.tenant));
-        let scan = tokio::task::spawn_blocking(move || view.scan(&range, Order::Ascending, limit)).await;
-        let rows = scan.map_err(|error| refusal::internal(&error))?.map_err(refusal::of_read)?;
+    /// Lists sessions, newest first as far as the hub named them.
+    pub(super) async fn sessions(
+        &self,
+        caller: &Caller,
+        limit: u32,
+        cursor: Option<String>,
+    ) -> refusal::Result<Response> {
+        let mut range = KeyRange::sessions(&caller.tenant);
+        if let Some(cursor) = cursor {
+            let before: SessionId = cursor.parse().map_err(|_| bad_cursor(&cursor))?;
+            range.to = range.to.min(Key::session(&caller.tenant, &before));
+        }
+        let (rows, more) = self.page_of(range, Order::Descending, limit).await?;
         let items: Vec<SessionRow> = rows
             .into_iter()
             .filter_map(|(_, row)| match row {
@@ -72,7 +80,18 @@ impl Hub {
                 _ => None,
             })
             .collect();
-        Ok(Response::Sessions(Page { items, next: None }))
+        let next = items.last().filter(|_| more).map(|row| row.session_id.to_string());
+        Ok(Response::Sessions(Page { items, next }))
+    }
+
+    /// Reads as many rows of a range as a page has, and whether there are others behind them.
+    async fn page_of(&self, range: KeyRange, order: Order, limit: u32) -> refusal::Result<(Vec<(Key, Row)>, bool)> {
+        let (limit, view) = (page_limit(limit)?, self.ring.view().clone());
+        let scan = tokio::task::spawn_blocking(move || view.scan(&range, order, limit + 1)).await;
+        let mut rows = scan.map_err(|error| refusal::internal(&error))?.map_err(refusal::of_read)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok((rows, more))
     }
 
     /// Refuses what belongs to a session that ended: its state ended with it.
@@ -99,12 +118,7 @@ impl Hub {
         let now = self.ring.now();
         self.refuse_ended(caller, scope, owner)?;
         match self.ring.view().get(&Key::state(&caller.tenant, scope, owner, key)).map_err(refusal::of_read)? {
-            Some(Row::State(row)) if row.lives(now) => Ok(Response::State(vec![StateView {
-                key: key.to_owned(),
-                value: row.value.clone(),
-                version: row.version,
-                expires_at: row.expires_at,
-            }])),
+            Some(Row::State(row)) if row.lives(now) => Ok(Response::State(Box::new(view_of(key.to_owned(), &row)))),
             _ => Err(refusal::new(code::NOT_FOUND, format!("{owner} has no state {key:?}"))),
         }
     }
@@ -115,22 +129,25 @@ impl Hub {
         scope: StateScope,
         owner: String,
         limit: u32,
+        cursor: Option<String>,
     ) -> refusal::Result<Response> {
-        let limit = page_limit(limit)?;
         let now = self.ring.now();
         self.refuse_ended(caller, scope, &owner)?;
-        let (view, range) = (self.ring.view().clone(), KeyRange::state(&caller.tenant, scope, &owner));
-        let scan = tokio::task::spawn_blocking(move || view.scan(&range, Order::Ascending, limit)).await;
-        let rows = scan.map_err(|error| refusal::internal(&error))?.map_err(refusal::of_read)?;
+        let range = KeyRange::state(&caller.tenant, scope, &owner);
+        let range = match cursor {
+            Some(cursor) => range.after(&Key::state(&caller.tenant, scope, &owner, &cursor)),
+            None => range,
+        };
+        let (rows, more) = self.page_of(range, Order::Ascending, limit).await?;
+        let next = rows.last().filter(|_| more).and_then(|(key, _)| key.state_name());
         let shown = rows.into_iter().filter_map(|(key, row)| match row {
-            Row::State(row) if row.lives(now) => Some(StateView {
-                key: key.state_name()?,
-                value: row.value.clone(),
-                version: row.version,
-                expires_at: row.expires_at,
-            }),
+            Row::State(row) if row.lives(now) => Some(view_of(key.state_name()?, &row)),
             _ => None,
         });
-        Ok(Response::State(shown.collect()))
+        Ok(Response::States(Page { items: shown.collect(), next }))
     }
+}
+
+fn view_of(key: String, row: &StateRow) -> StateView {
+    StateView { key, value: row.value.clone(), version: row.version, expires_at: row.expires_at }
 }

@@ -1,7 +1,7 @@
 //! The file sink: JSON lines that are synced before they count as delivered.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,9 @@ use enact_host::contract::BoxFuture;
 use enact_model::message::MessageRow;
 
 use super::{DeliveryResult, Pace, Sink};
+
+/// How the line of an event begins: its attributes stand in the order of their names.
+const EVENT_BEGINS: &[u8] = br#"{"data":"#;
 
 /// A file of JSON lines, one CloudEvent each.
 #[derive(Debug, Clone)]
@@ -54,7 +57,8 @@ fn is_still(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Opens a file of lines at its end; a torn last line, which was never acknowledged, is cut.
+/// Opens a file of lines at its end. A last line without an end is cut if it is the beginning of an event, which was torn and never
+/// acknowledged; what others have written gets its end.
 fn open_lines(path: &Path) -> std::io::Result<File> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
     let length = file.metadata()?.len();
@@ -72,7 +76,7 @@ fn open_lines(path: &Path) -> std::io::Result<File> {
         end = from;
     }
     if end < length {
-        file.set_len(end)?;
+        end_last_line(&mut file, end)?;
     }
     if length == 0
         && let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty())
@@ -80,6 +84,14 @@ fn open_lines(path: &Path) -> std::io::Result<File> {
         File::open(folder)?.sync_all()?;
     }
     Ok(file)
+}
+
+/// Cuts or ends the last line, which begins at `begin`.
+fn end_last_line(file: &mut File, begin: u64) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    file.seek(SeekFrom::Start(begin))?;
+    Read::take(&mut *file, EVENT_BEGINS.len() as u64).read_to_end(&mut head)?;
+    if EVENT_BEGINS.starts_with(&head) { file.set_len(begin) } else { file.write_all(b"\n") }
 }
 
 impl Sink for FileSink {
@@ -141,12 +153,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_torn_line_is_cut_before_the_next_is_written() {
+    fn a_torn_event_is_cut_before_the_next_is_written_and_a_line_of_others_is_ended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
-        std::fs::write(&path, format!("{{\"a\":1}}\n{}", "x".repeat(10_000))).unwrap();
-        FileSink::new(&path).append(b"{\"b\":2}\n").unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\":1}\n{\"b\":2}\n");
+        let long = format!("{{\"data\":\"{}", "x".repeat(10_000));
+        for (found, kept) in [
+            (format!("{{\"a\":1}}\n{long}"), "{\"a\":1}\n"),
+            (long, ""),
+            ("{\"a\":1}\n{\"d".to_owned(), "{\"a\":1}\n"),
+            ("precious line 1\nprecious line 2".to_owned(), "precious line 1\nprecious line 2\n"),
+            ("precious".to_owned(), "precious\n"),
+        ] {
+            std::fs::write(&path, &found).unwrap();
+            FileSink::new(&path).append(b"{\"b\":2}\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{kept}{{\"b\":2}}\n"), "{found:.40}");
+        }
     }
 
     #[test]

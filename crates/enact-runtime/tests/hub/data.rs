@@ -69,7 +69,7 @@ async fn no_response_record_or_row_has_the_bytes_of_an_artifact() {
         Request::Lineage { reference: id, direction: Direction::Both, depth: 9, limit: 9 },
         Request::Records { filter: RecordFilter::default(), limit: 1_000 },
         Request::Outbox { state: None, limit: 9, before: None },
-        Request::StateList { scope: enact_model::envelope::StateScope::Session, owner, limit: 9 },
+        Request::StateList { scope: enact_model::envelope::StateScope::Session, owner, limit: 9, cursor: None },
     ] {
         let answer = bed.ask(request.clone()).await;
         assert!(!matches!(answer, Response::Refused(_)), "{request:?}: {answer:?}");

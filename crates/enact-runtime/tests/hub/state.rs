@@ -22,7 +22,8 @@ fn get(key: &str) -> Request {
 
 async fn state(bed: &Bed, request: Request) -> Vec<StateView> {
     match bed.ask(request).await {
-        Response::State(values) => values,
+        Response::State(value) => vec![*value],
+        Response::States(page) => page.items,
         other => panic!("{other:?}"),
     }
 }
@@ -37,7 +38,7 @@ async fn state_is_set_read_listed_and_deleted_with_versions_that_are_never_used_
     assert_eq!((a.value.to_value(), a.version), (json!(2), 2));
     bed.restart().await;
     let owner = SessionId::default_session().to_string();
-    let list = Request::StateList { scope: StateScope::Session, owner, limit: 10 };
+    let list = Request::StateList { scope: StateScope::Session, owner, limit: 10, cursor: None };
     let keys: Vec<String> = state(&bed, list).await.into_iter().map(|value| value.key).collect();
     assert_eq!(keys, ["a", "b"]);
     bed.ask(set("a", None, None, None)).await;
@@ -151,7 +152,7 @@ async fn a_session_is_opened_read_upgraded_keeping_its_id_closed_and_expires() {
     let (scope, owner) = (StateScope::Session, short.to_string());
     for request in [
         Request::StateGet { scope, owner: owner.clone(), key: "k".into() },
-        Request::StateList { scope, owner, limit: 10 },
+        Request::StateList { scope, owner, limit: 10, cursor: None },
     ] {
         let refused = refusal(bed.ask(request).await).conclusion;
         assert_eq!(refused.code, enact_engine::conclude::SESSION_ENDED, "its state ended with it");

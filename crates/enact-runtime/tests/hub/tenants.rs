@@ -55,8 +55,8 @@ async fn another_tenant_gets_nothing_for_any_id_that_it_knows() {
     for request in [
         Request::Executions(ExecutionFilter::default()),
         Request::References(ReferenceFilter::default()),
-        Request::Sessions { limit: 0 },
-        Request::StateList { scope: StateScope::Session, owner: session.to_string(), limit: 0 },
+        Request::Sessions { limit: 0, cursor: None },
+        Request::StateList { scope: StateScope::Session, owner: session.to_string(), limit: 0, cursor: None },
         Request::Outbox { state: None, limit: 0, before: None },
     ] {
         let answer = bed.ask_as("thief", request).await;

@@ -9,6 +9,7 @@ use enact_catalog::quantity::duration_ms;
 use enact_engine::conclude as code;
 use enact_model::intent::IntentDraft;
 use enact_model::json::Json;
+use enact_model::limits::TEXT_MAX_BYTES;
 use enact_model::outcome::Outcome;
 use enact_model::payload::Payload;
 use enact_runtime::api::{ExecutionView, IntentView, Request, Response};
@@ -145,9 +146,11 @@ fn complete(draft: &mut IntentDraft, headers: &HeaderMap) -> Result<(), Problem>
         }
         draft.idempotency_key = Some(key);
     }
+    // What does not fit of a trace is dropped, as its specification says: nobody's call fails for it.
     for name in TRACE {
-        if let Some(value) = text(&HeaderName::from_static(name))? {
-            draft.metadata.entry(name.to_owned()).or_insert(value);
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(value) = value.filter(|value| value.len() <= TEXT_MAX_BYTES) {
+            draft.metadata.entry(name.to_owned()).or_insert_with(|| value.to_owned());
         }
     }
     Ok(())

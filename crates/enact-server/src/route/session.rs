@@ -11,11 +11,11 @@ use enact_model::id::SessionId;
 use enact_model::table::SessionRow;
 use enact_runtime::api::{Request, Response};
 use serde::Deserialize;
-use serde_json::json;
 
-use super::{Answer, document, done, unexpected};
+use super::{Answer, document, done, page, unexpected};
 use crate::access::Asker;
 use crate::body::{Asked, Document, Path, Value, named};
+use crate::cursor;
 use crate::problem::Problem;
 use crate::server::Door;
 
@@ -50,15 +50,19 @@ fn shown(status: StatusCode, response: Response) -> Answer {
     }
 }
 
+/// Which page of a list that has no filter.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Limit {
+pub(super) struct Paging {
     limit: u32,
+    cursor: Option<String>,
 }
 
-pub(super) async fn list(State(door): State<Arc<Door>>, Asker(caller): Asker, Asked(asked): Asked<Limit>) -> Answer {
-    match door.ask(&caller, Request::Sessions { limit: asked.limit }).await? {
-        Response::Sessions(page) => Ok(document(StatusCode::OK, &page)),
+pub(super) async fn list(State(door): State<Arc<Door>>, Asker(caller): Asker, Asked(asked): Asked<Paging>) -> Answer {
+    let question = "sessions";
+    let cursor = cursor::take(&question, asked.cursor.as_deref())?;
+    match door.ask(&caller, Request::Sessions { limit: asked.limit, cursor }).await? {
+        Response::Sessions(found) => Ok(page(&question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
@@ -100,12 +104,14 @@ pub(super) async fn states(
     State(door): State<Arc<Door>>,
     Asker(caller): Asker,
     Path(id): Path<String>,
-    Asked(asked): Asked<Limit>,
+    Asked(asked): Asked<Paging>,
 ) -> Answer {
     let owner = session(&id)?.to_string();
-    let request = Request::StateList { scope: StateScope::Session, owner, limit: asked.limit };
+    let question = ("state", &owner);
+    let cursor = cursor::take(&question, asked.cursor.as_deref())?;
+    let request = Request::StateList { scope: StateScope::Session, owner: owner.clone(), limit: asked.limit, cursor };
     match door.ask(&caller, request).await? {
-        Response::State(items) => Ok(document(StatusCode::OK, &json!({ "items": items }))),
+        Response::States(found) => Ok(page(&question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
@@ -117,9 +123,8 @@ pub(super) async fn state(
 ) -> Answer {
     let request = Request::StateGet { scope: StateScope::Session, owner: session(&id)?.to_string(), key };
     match door.ask(&caller, request).await? {
-        Response::State(values) => {
-            let value = values.into_iter().next().ok_or_else(|| unexpected(&"no value"))?;
-            let mut response = document(StatusCode::OK, &value);
+        Response::State(value) => {
+            let mut response = document(StatusCode::OK, &*value);
             if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", value.version)) {
                 response.headers_mut().insert(header::ETAG, tag);
             }
@@ -146,7 +151,7 @@ pub(super) async fn set_state(
     let ttl_ms = asked.ttl.as_deref().map(ttl_ms).transpose()?;
     let value =
         body.0.ok_or_else(|| Problem::new(code::PARAMETERS_INVALID, "the body is empty, and a value was expected"))?;
-    let (session, if_version) = (session(&id)?, if_match(&headers)?);
+    let (session, if_version) = (session(&id)?, if_version(&headers)?);
     done(door.ask(&caller, Request::StateSet { session, key, value: Some(value), if_version, ttl_ms }).await?)
 }
 
@@ -156,13 +161,23 @@ pub(super) async fn delete_state(
     Path((id, key)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Answer {
-    let (session, if_version) = (session(&id)?, if_match(&headers)?);
+    let (session, if_version) = (session(&id)?, if_version(&headers)?);
     done(door.ask(&caller, Request::StateSet { session, key, value: None, if_version, ttl_ms: None }).await?)
 }
 
 /// The version that a value must have; 0 for one that must not be there.
-fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
-    named(text.trim_matches('"'), "version in If-Match").map(Some)
+fn if_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    match (text(header::IF_MATCH), text(header::IF_NONE_MATCH)) {
+        (None, None) => Ok(None),
+        (Some(version), None) => named(version.trim_matches('"'), "version in If-Match").map(Some),
+        (None, Some(any)) if any.trim() == "*" => Ok(Some(0)),
+        (_, Some(other)) => {
+            let told = format!("If-None-Match: {other:.80} means nothing here");
+            let problem = Problem::new(code::PARAMETERS_INVALID, told);
+            Err(problem.hint(
+                "`If-None-Match: *` makes what must not be there; `If-Match: \"3\"` changes what must be version 3",
+            ))
+        }
+    }
 }

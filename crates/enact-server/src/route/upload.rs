@@ -134,6 +134,10 @@ impl Incoming {
             if !(kind.is_file() || kind.is_dir()) {
                 return Err(unfit(format!("{shown:?} is neither a file nor a folder")));
             }
+            // What `tar -cf - .` begins with.
+            if kind.is_dir() && matches!(&*name, b"." | b"./") {
+                continue;
+            }
             let name = std::str::from_utf8(&name).ok().and_then(normal_name);
             let Some(name) = name else { return Err(unfit(format!("{shown:?} is no path inside of it"))) };
             let target = root.join(&name);

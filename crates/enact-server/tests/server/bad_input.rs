@@ -69,8 +69,42 @@ async fn a_bomb_of_gzip_is_cut_at_the_limit() {
     small.write_all(br#"{"intent_type":"text.words.echo","parameters":{}}"#).unwrap();
     let ask = Ask::new("POST", "/v1/intents").raw("application/json", small.finish().unwrap());
     bed.ask(ask.with("content-encoding", "gzip")).await.is(202);
-    let ask = Ask::new("POST", "/v1/intents").raw("application/json", "{}").with("content-encoding", "zstd");
-    bed.ask(ask).await.is(415);
+    for unknown in ["zstd", "gzip, gzip", "br"] {
+        let ask = Ask::new("POST", "/v1/intents").raw("application/json", "{}").with("content-encoding", unknown);
+        assert_eq!(bed.ask(ask).await.is(415).header("accept-encoding"), "gzip");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_member_of_a_packed_body_is_taken_and_what_is_none_is_refused() {
+    let bed = Bed::open().await;
+    let member = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let put = async |body: Vec<u8>, coding: &str| {
+        let ask = Ask::new("POST", "/v1/artifacts?name=a").raw("text/plain", body).with("content-encoding", coding);
+        bed.ask(ask).await
+    };
+    let two = [member("hello"), member("world")].concat();
+    for coding in ["gzip", "GZIP", "x-gzip", "identity, gzip"] {
+        let kept = put(two.clone(), coding).await.is(201).json();
+        assert_eq!(kept["size"], 10, "{coding}");
+        let digest = kept["digest"].as_str().unwrap().to_owned();
+        assert_eq!(bed.get(&format!("/v1/artifacts/{digest}")).await.is(200).body, "helloworld");
+    }
+    for (what, body) in [
+        ("followed by what is none", [member("hello"), b"garbage".to_vec()].concat()),
+        ("cut in its second member", two[..two.len() - 9].to_vec()),
+        ("no gzip at all", b"hello".to_vec()),
+    ] {
+        assert_eq!(put(body, "gzip").await.status, 400, "{what}");
+    }
+    let sent = b"POST /v1/artifacts?name=a HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\n\
+                 transfer-encoding: gzip, chunked\r\nconnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let answer = crate::http::bytes(bed.address, sent).await;
+    assert!(answer.starts_with("HTTP/1.1 501 ") && answer.contains("only `chunked` is taken"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -137,6 +137,117 @@ async fn a_filter_cancels_and_retries_many_and_says_what_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_retried_is_left_to_its_retry_however_often_and_by_how_many_it_is_asked_for() {
+    let bed = Bed::open().await;
+    for n in 0..3 {
+        let execution = bed.begin("text.words.fail", json!({ "n": n })).await;
+        bed.get(&format!("/v1/executions/{execution}/outcome?wait=30s")).await.is(200);
+    }
+    let retry = async |limit: u32| {
+        let all = json!({ "filter": { "selector": "text.words.fail", "outcome": "failed" }, "reason": "again", "limit": limit });
+        bed.post("/v1/executions/retry", all).await.is(200).json()
+    };
+    // Three at once: each sees what the others have made, be it settled by then or not.
+    let (a, b, c) = tokio::join!(retry(3), retry(3), retry(3));
+    let of_first = async || {
+        let page = bed.get("/v1/executions?selector=text.words.fail&limit=1000").await.is(200).json();
+        let mut of: Vec<String> = page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|item| item["execution"]["retry_of"].as_str().map(str::to_owned))
+            .collect();
+        let made = of.len();
+        of.sort();
+        of.dedup();
+        (made, of.len())
+    };
+    let (made, different) = of_first().await;
+    assert_eq!(made, different, "nothing has two retries: {a} {b} {c}");
+    // What is retried now is what the last retries came to, and never more than those.
+    let next = retry(1000).await;
+    assert!(next["matched"].as_u64().unwrap() <= 3, "{next}");
+    let (made, different) = of_first().await;
+    assert_eq!(made, different, "{next}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bulk_retry_after_one_that_succeeded_repeats_nothing() {
+    let bed = Bed::open().await;
+    let execution = bed.begin("text.words.gate", json!({})).await;
+    bed.post(&format!("/v1/executions/{execution}/cancel"), json!({ "reason": "too early" })).await.is(200);
+    bed.get(&format!("/v1/executions/{execution}/outcome?wait=30s")).await.is(200);
+    std::fs::write(bed.gate(), "").unwrap();
+    let again = json!({ "reason": "now", "confirm_may_have_run": true });
+    let again = bed.post(&format!("/v1/executions/{execution}/retry"), again).await.is(202);
+    bed.get(&format!("{}?wait=30s", again.header("location"))).await.is(200);
+    let all = json!({ "filter": { "outcome": "cancelled" }, "reason": "all", "confirm_may_have_run": true });
+    let report = bed.post("/v1/executions/retry", all).await.is(200).json();
+    assert_eq!((&report["matched"], &report["done"]), (&json!(0), &json!(0)), "{report}");
+    let wrong = json!({ "filter": { "outcome": "canceled" }, "reason": "all" });
+    assert!(bed.post("/v1/executions/retry", wrong).await.is(422).text().contains("cancelled"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_and_keys_of_state_have_pages_without_end_or_repetition() {
+    let bed = Bed::open().await;
+    let mut opened = Vec::new();
+    for _ in 0..7 {
+        let session = bed.post("/v1/sessions", json!({})).await.is(201).json();
+        opened.push(session["session_id"].as_str().unwrap().to_owned());
+    }
+    opened.sort();
+    opened.reverse();
+    let keys: Vec<String> = ["a", "a.b", "b c", "z/1", "ü"].map(str::to_owned).into();
+    let of = &opened[0];
+    for key in ["a", "a.b", "b%20c", "%C3%BC", "z%2F1"] {
+        bed.ask(Ask::new("PUT", &format!("/v1/state/{of}/{key}")).json(&json!(1))).await.is(200);
+    }
+    let pages = async |path: String, name: &str| {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = bed.get(&format!("{path}?limit=2{cursor}")).await.is(200).json();
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 2);
+            seen.extend(items.iter().map(|item| item[name].as_str().unwrap().to_owned()));
+            let Some(next) = page["next"].as_str() else { return seen };
+            let packed: String = next.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            cursor = format!("&cursor={packed}");
+        }
+    };
+    let mut sessions = pages("/v1/sessions".to_owned(), "session_id").await;
+    sessions.retain(|session| opened.contains(session));
+    assert_eq!(sessions, opened);
+    assert_eq!(pages(format!("/v1/state/{of}"), "key").await, keys);
+    let page = bed.get(&format!("/v1/state/{of}?limit=2")).await.is(200).json();
+    let next = page["next"].as_str().unwrap();
+    bed.get(&format!("/v1/sessions?cursor={next}")).await.is(422);
+    bed.get(&format!("/v1/state/{}?cursor={next}", opened[1])).await.is(422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_made_only_if_none_is_there_when_that_is_asked_for() {
+    let bed = Bed::open().await;
+    let put = |name: &'static str, value: &'static str, n: u32| {
+        Ask::new("PUT", "/v1/state/default/cart").json(&json!(n)).with(name, value)
+    };
+    bed.ask(put("if-none-match", "*", 1)).await.is(200);
+    bed.ask(put("if-none-match", "*", 2)).await.is(409);
+    assert!(bed.ask(put("if-none-match", "\"1\"", 2)).await.is(422).text().contains("If-None-Match: *"));
+    bed.ask(put("if-match", "\"1\"", 3)).await.is(200);
+    assert_eq!(bed.get("/v1/state/default/cart").await.is(200).json()["value"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_does_not_fit_fails_no_call() {
+    let bed = Bed::open().await;
+    for (name, value) in [("tracestate", "x=".to_owned() + &"1".repeat(5_000)), ("traceparent", "ü".to_owned())] {
+        let ask = Ask::new("POST", "/rest/v1/text/words/echo").json(&json!({ "n": 1 })).with(name, &value);
+        assert_eq!(bed.ask(ask).await.is(200).json(), json!({ "n": 1 }), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_go_on_where_they_were_while_others_write() {
     let bed = Bed::open().await;
     let mut begun = Vec::new();

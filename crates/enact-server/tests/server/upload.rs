@@ -37,6 +37,15 @@ async fn a_component_is_checked_and_added_as_a_tar_and_a_solution_as_its_yaml() 
     let checked = send(&bed, "?check=true", package.clone(), &admin).await.is(200).json();
     assert_eq!((&checked["component"], &checked["operations"]), (&json!("far"), &json!(1)));
     bed.get("/v1/components/far").await.is(404);
+    // As `tar -cf - .` writes it: the folder itself comes first.
+    let mut whole = tar::Builder::new(Vec::new());
+    let mut root = tar::Header::new_gnu();
+    root.set_entry_type(tar::EntryType::Directory);
+    root.set_mode(0o755);
+    root.set_size(0);
+    whole.append_data(&mut root, "./", std::io::empty()).unwrap();
+    let whole = [whole.into_inner().unwrap()[..512].to_vec(), package.clone()].concat();
+    send(&bed, "?check=true", whole, &admin).await.is(200);
     send(&bed, "", package, &admin).await.is(201);
     assert_eq!(bed.post("/rest/v1/far/s/say", json!({})).await.is(200).json(), "from far\n");
     let yaml = b"solution: shop\ncomponents: { far: \">=1.0.0\" }\n".to_vec();

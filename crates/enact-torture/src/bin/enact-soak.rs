@@ -15,7 +15,7 @@ An hour of mixed load with kills: nothing lost, memory flat, p99 steady. Ends wi
 options:
   --minutes M          how long the load goes on [default: 60]
   --kill-every S       the hub is killed about every S seconds, at random moments [default: 120]
-  --rate N             calls in a second, whether or not the former are answered [default: 20]
+  --rate N             calls in a second, whether or not the former are answered [default: 60]
   --window S           length of one window of the figures, in seconds [default: 10]
   --seed N             repeats the troubles and the calls of another run [default: the clock]
   --dir FOLDER         where its folder is made: the disk that is measured [default: target]
@@ -64,7 +64,7 @@ fn soak(words: &mut dyn Iterator<Item = String>) -> Result<(String, bool), Strin
         short_keep: false,
         time: Duration::from_secs(3_600),
         kill_every: Duration::from_secs(120),
-        rate: 20.0,
+        rate: 60.0,
         seed: clock.as_secs(),
         window: Duration::from_secs(10),
         keep: Duration::ZERO,

@@ -7,7 +7,7 @@ use enact_server::Live;
 use tokio::sync::watch;
 
 use crate::config::settle::{self, Entry};
-use crate::config::{Settings, Sheet, Sources};
+use crate::config::{ConfigFault, Faults, Origin, Settings, Sheet, Sources};
 use crate::door::local::live;
 use crate::logging::Level;
 
@@ -33,6 +33,31 @@ pub struct Again {
     pub config: Option<PathBuf>,
     /// What the command line sets.
     pub flags: BTreeMap<&'static str, String>,
+    /// The file that was read, named or found; it must be there when it is read again.
+    pub file: Option<PathBuf>,
+}
+
+impl Again {
+    /// Reads the configuration: the first time, and whenever it may have changed.
+    ///
+    /// # Errors
+    /// What cannot be read or does not fit, and a file that was there the first time and is gone: without it a hub would fall back to
+    /// values that let in whom the file kept out.
+    pub fn read(&mut self) -> Result<Sheet, Faults> {
+        let sources = Sources::read(self.config.as_deref(), self.flags.clone())?;
+        let found = sources.file.as_ref().map(|file| file.path.clone());
+        if let Some(path) = self.file.as_ref().filter(|path| found.as_ref() != Some(*path)) {
+            return Err(Faults(vec![ConfigFault {
+                origin: Origin::File { path: path.clone(), line: 1, column: 1 },
+                key: None,
+                message: "the file was read at the start and is gone".to_owned(),
+                hint: Some("put it back, or restart the hub to go on without it".to_owned()),
+            }]));
+        }
+        let sheet = settle::settle(&sources)?;
+        self.file = found;
+        Ok(sheet)
+    }
 }
 
 /// What changes while a hub runs.
@@ -49,9 +74,8 @@ impl Reload {
     }
 
     /// Reads the configuration again. With a fault in it nothing changes. Returns the sheet that holds from now on.
-    pub fn carry_out(&self, running: &Sheet) -> Sheet {
-        let read = Sources::read(self.again.config.as_deref(), self.again.flags.clone());
-        let sheet = match read.and_then(|sources| settle::settle(&sources)) {
+    pub fn carry_out(&mut self, running: &Sheet) -> Sheet {
+        let sheet = match self.again.read() {
             Ok(sheet) => sheet,
             Err(faults) => {
                 for fault in &faults.0 {

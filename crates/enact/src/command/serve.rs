@@ -43,7 +43,7 @@ impl ServeArgs {
         };
         let url = http.as_ref().map(enact_server::Server::url);
         let (again, level) = desk.again.take().ok_or(Failure::Unexpected)?;
-        let reload = Reload::new(again, level, http.as_ref().map(enact_server::Server::live));
+        let mut reload = Reload::new(again, level, http.as_ref().map(enact_server::Server::live));
         let path = server.path().to_owned();
         let (end, ended) = watch::channel(false);
         let over_http = http.map(|http| tokio::spawn(http.serve(hub.hub(), ended.clone())));

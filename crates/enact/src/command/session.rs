@@ -60,6 +60,9 @@ pub enum SessionCommand {
         /// Most to show
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
+        /// Where the page before ended
+        #[arg(long, value_name = "TEXT")]
+        cursor: Option<String>,
     },
 }
 
@@ -77,7 +80,7 @@ impl SessionCommand {
             Self::Show { id } => (Need::Existing, Request::Session { session: id }),
             Self::Upgrade { id, owner } => (Need::Existing, Request::SessionUpgrade { session: id, owner }),
             Self::Close { id, reason } => (Need::Existing, Request::SessionClose { session: id, reason }),
-            Self::List { limit } => (Need::Existing, Request::Sessions { limit }),
+            Self::List { limit, cursor } => (Need::Existing, Request::Sessions { limit, cursor }),
         };
         desk.ask_and_show(need, request).await
     }

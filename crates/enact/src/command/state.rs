@@ -53,6 +53,9 @@ pub enum StateCommand {
         /// Most to show
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
         limit: u32,
+        /// Where the page before ended
+        #[arg(long, value_name = "TEXT")]
+        cursor: Option<String>,
     },
     /// Set a value of a session
     #[command(after_help = "Example:\n  enact state set s-4711 limit '{\"cents\": 500}' --if-version 3")]
@@ -108,15 +111,14 @@ impl StateCommand {
             Self::Get { owner, key } => {
                 let request = Request::StateGet { scope: owner.scope(), owner: owner.owner, key };
                 return match desk.ask(Need::Existing, request).await? {
-                    Response::State(values) => match values.as_slice() {
-                        [one] if desk.out.json => desk.out.document(one),
-                        [one] => desk.out.document(&one.value.to_value()),
-                        values => desk.out.document(values),
-                    },
+                    Response::State(one) if desk.out.json => desk.out.document(&one),
+                    Response::State(one) => desk.out.document(&one.value.to_value()),
                     other => show::show(other, &mut desk.out),
                 };
             }
-            Self::List { owner, limit } => Request::StateList { scope: owner.scope(), owner: owner.owner, limit },
+            Self::List { owner, limit, cursor } => {
+                Request::StateList { scope: owner.scope(), owner: owner.owner, limit, cursor }
+            }
             Self::Set { session, key, value, version, ttl } => Request::StateSet {
                 session,
                 key,

@@ -44,6 +44,8 @@ pub enum RemoteError {
     Lost(String),
     #[error("failed to understand {endpoint}: it answered {status}, which is no answer of a hub: {said}")]
     Odd { endpoint: String, status: StatusCode, said: String },
+    #[error("failed to reach the hub: something before it at {endpoint} answered {status}: {said}")]
+    Between { endpoint: String, status: StatusCode, said: String },
 }
 
 /// The way to a hub on another machine.
@@ -193,8 +195,8 @@ impl Remote {
             request = request.header(*name, *value);
         }
         let request = request.body(body).map_err(|error| RemoteError::Unreachable(error.to_string()))?;
-        let answer = http::ask(&self.endpoint, &self.trust, request).await;
-        Ok(answer.map_err(RemoteError::Unreachable)?.0)
+        let mut connection = http::open(&self.endpoint, &self.trust).await.map_err(RemoteError::Unreachable)?;
+        Ok(http::send(&self.endpoint, &mut connection, request).await.map_err(RemoteError::Lost)?)
     }
 
     /// Reads a document; a problem is a refusal.
@@ -206,8 +208,11 @@ impl Remote {
         let read = http::whole(answer.into_body(), FROM_HUB_MAX_BYTES).await;
         let bytes = read.map_err(|why| RemoteError::Lost(format!("it {why}")))?;
         let odd = || {
-            let said = excerpt(&String::from_utf8_lossy(&bytes));
-            RemoteError::Odd { endpoint: self.endpoint.to_string(), status, said }.into()
+            let (endpoint, said) = (self.endpoint.to_string(), excerpt(&String::from_utf8_lossy(&bytes)));
+            match status.as_u16() {
+                429 | 502..=504 => RemoteError::Between { endpoint, status, said }.into(),
+                _ => RemoteError::Odd { endpoint, status, said }.into(),
+            }
         };
         if status.is_success() {
             return serde_json::from_slice(&bytes).map(Ok).map_err(|_| odd());

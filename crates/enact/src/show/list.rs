@@ -207,12 +207,12 @@ pub(super) fn sessions(page: &Page<SessionRow>, out: &mut Output) -> Shown {
 }
 
 /// Shows values of state.
-pub(super) fn state(values: &[StateView], out: &mut Output) -> Shown {
+pub(super) fn state(page: &Page<StateView>, out: &mut Output) -> Shown {
     if out.json {
-        return out.document(values);
+        return out.document(page);
     }
     let mut table = Table::new(&["key", ">version", "expires", "value"]);
-    for view in values {
+    for view in &page.items {
         table.row([
             (&view.key).into(),
             view.version.into(),
@@ -220,7 +220,7 @@ pub(super) fn state(values: &[StateView], out: &mut Output) -> Shown {
             text::cut(view.value.as_str(), 400).into(),
         ]);
     }
-    rows(&table, "no state", None, "", out)
+    rows(&table, "no state", page.next.as_ref(), "--cursor", out)
 }
 
 /// Shows messages.

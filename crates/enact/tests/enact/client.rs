@@ -99,6 +99,39 @@ fn serve(store: &Path, listen: &str) -> (Child, String) {
 }
 
 #[test]
+fn who_got_no_answer_is_not_told_that_nothing_was_done() {
+    use std::io::{Read as _, Write as _};
+    let desk = tempfile::tempdir().unwrap();
+    let ask = |answer: &'static [u8]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        });
+        let ran = on(desk.path(), &["client", "--url", &url, "run", "a.b.c"]).output().unwrap();
+        server.join().unwrap();
+        (ran.status.code(), text(&ran.stderr))
+    };
+    let (later, fix) = (Some(12), Some(10));
+    for (answer, status) in [
+        (&b""[..], later),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", later),
+        (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n\r\n<html>", later),
+        (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", later),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 6\r\n\r\n<html>", fix),
+    ] {
+        let (code, said) = ask(answer);
+        assert_eq!(code, status, "{said}");
+        assert!(!said.contains("nothing was done"), "{said}");
+        assert!(status == fix || said.contains("whether it was carried out is not known"), "{said}");
+    }
+    let nobody = on(desk.path(), &["client", "--url", "http://127.0.0.1:1", "run", "a.b.c"]).output().unwrap();
+    assert!(text(&nobody.stderr).contains("nothing was done"), "{}", text(&nobody.stderr));
+}
+
+#[test]
 fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
     let far = Far::open();
     let checked = far.json(&["component", "check", "far"]);

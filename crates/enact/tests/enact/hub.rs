@@ -436,9 +436,42 @@ fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing(
     hub.signal(Signal::HUP);
     until("the fault is told", &|| said("king"));
     assert!(!answered(), "the former configuration goes on");
+    std::fs::remove_file(&file).unwrap();
+    hub.signal(Signal::HUP);
+    until("the missing file is told", &|| said("enact.yaml"));
+    assert!(!answered(), "a file that is replaced lets nobody in meanwhile");
     std::fs::write(&file, "http: { anonymous: viewer }\nlog: { level: error }\n").unwrap();
     hub.signal(Signal::HUP);
     until("viewers are anonymous", &answered);
+    hub.signal(Signal::TERM);
+    assert!(hub.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_file_that_was_found_by_itself_and_is_gone_lets_nobody_in() {
+    if ignores_hang_up() {
+        return super::skip::skip("the tests run under nohup");
+    }
+    let store = Store::new();
+    let file = store.path().join("enact.yaml");
+    std::fs::write(&file, "http: { anonymous: none }\n").unwrap();
+    let log = store.path().join("log.txt");
+    let mut command = store.command(&["serve", "--json"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+    let mut hub = Hub(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let url = ready["http"].as_str().unwrap().to_owned();
+    let answered = || store.run(&["client", "--url", &url, "execution", "list"]).status.code() == Some(0);
+    assert!(!answered());
+    std::fs::remove_file(&file).unwrap();
+    hub.signal(Signal::HUP);
+    let begin = Instant::now();
+    while !std::fs::read_to_string(&log).unwrap().contains("was read at the start and is gone") {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{}", std::fs::read_to_string(&log).unwrap());
+    }
+    assert!(!answered(), "the former configuration goes on");
     hub.signal(Signal::TERM);
     assert!(hub.0.wait().unwrap().success());
 }

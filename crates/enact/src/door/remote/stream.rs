@@ -67,7 +67,9 @@ impl Stream {
                 None => match self.connect().await {
                     Ok(true) => tries = 0,
                     Ok(false) => return Ok(None),
-                    Err(Failure::Remote(RemoteError::Unreachable(_))) if tries < TRIES => {
+                    Err(Failure::Remote(
+                        RemoteError::Unreachable(_) | RemoteError::Lost(_) | RemoteError::Between { .. },
+                    )) if tries < TRIES => {
                         tries += 1;
                         tokio::time::sleep(PAUSE).await;
                     }
