@@ -1,8 +1,10 @@
 //! Copies of a store: made while a hub goes on, verified where they lie, and put back where no store is.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use enact_model::digest::Digest;
 use enact_model::id::Lsn;
 use enact_model::time::Timestamp;
 use enact_store::artifacts::{self, Artifacts};
@@ -39,6 +41,9 @@ pub struct Backup {
     pub log_bytes: u64,
     /// Artifacts.
     pub artifacts: u64,
+    /// The files that say who may ask, by name, with the digests of their bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub access: BTreeMap<String, Digest>,
 }
 
 /// Why a store could not be copied, verified or put back.
@@ -90,6 +95,7 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
     if access.is_dir() {
         copy_folder(&access, &unfinished.join(ACCESS))?;
     }
+    let access = access_files(&unfinished)?;
     let log = verify_copy(&unfinished, copied.position, None)?;
     if !log.faults.is_empty() {
         let faults = log.faults.iter().map(ToString::to_string).collect();
@@ -102,6 +108,7 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
         head: log.head,
         log_bytes: copied.log_bytes,
         artifacts,
+        access,
     };
     let manifest = unfinished.join(MANIFEST);
     let text = serde_json::to_vec_pretty(&backup).map_err(|error| BackupError::io("write", &manifest)(error.into()))?;
@@ -132,10 +139,37 @@ pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
         if there < backup.artifacts {
             faults.push(format!("{there} artifacts are there, and the backup had {}", backup.artifacts));
         }
+        let access = access_files(path)?;
+        for (name, digest) in &backup.access {
+            match access.get(name) {
+                None => faults.push(format!("{ACCESS}/{name} is not there, and the backup had it")),
+                Some(found) if found != digest => faults.push(format!("{ACCESS}/{name} is not as the backup had it")),
+                Some(_) => {}
+            }
+        }
     }
     let (records, first, last) = (log.records, log.first, log.last);
     let (head, chained) = (log.head, log.chained);
     Ok(VerifyReport { records, first, last, rows: 0, artifacts, head, chained, faults })
+}
+
+/// Reads the digests of the files that say who may ask; none where nobody was given a token.
+fn access_files(store: &Path) -> Result<BTreeMap<String, Digest>, BackupError> {
+    let folder = store.join(ACCESS);
+    if !folder.is_dir() {
+        return Ok(BTreeMap::new());
+    }
+    let entries = fs::read_dir(&folder).map_err(BackupError::io("read", &folder))?;
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        let path = entry.map_err(BackupError::io("read", &folder))?.path();
+        // Its lock says nothing.
+        if path.extension().is_some_and(|ending| ending == "json") {
+            let bytes = fs::read(&path).map_err(BackupError::io("read", &path))?;
+            files.insert(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), Digest::of(&bytes));
+        }
+    }
+    Ok(files)
 }
 
 /// Verifies the log of a copy against the record that it ends with, and the chain value of that record.

@@ -92,6 +92,7 @@ fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_writ
     let store = Store::new();
     std::fs::write(store.path().join("in.txt"), "kept").unwrap();
     let put = json(&store.run(&["artifact", "put", "in.txt", "--json"]));
+    assert_eq!(store.run(&["token", "create", "ci"]).status.code(), Some(0));
     let folder = tempfile::tempdir().unwrap();
     let backup = folder.path().join("backup");
     let name = backup.to_str().unwrap();
@@ -111,6 +112,7 @@ fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_writ
     let hex = put["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned();
     let artifact = backup.join("artifacts/sha256").join(&hex[..2]).join(&hex[2..]);
     let log = backup.join("log/00000000000000000001.log");
+    let tokens = backup.join("access/tokens.json");
     let refused = |what: &str| {
         let verified = store.run(&["store", "verify", name]);
         assert_eq!(verified.status.code(), Some(13), "{what}: {}", text(&verified.stdout));
@@ -132,5 +134,12 @@ fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_writ
     std::fs::write(&artifact, "kapt").unwrap();
     refused(&hex);
     std::fs::write(&artifact, "kept").unwrap();
+    let who = std::fs::read(&tokens).unwrap();
+    std::fs::write(&tokens, "{}").unwrap();
+    refused("access/tokens.json is not as the backup had it");
+    std::fs::remove_dir_all(backup.join("access")).unwrap();
+    refused("access/tokens.json is not there, and the backup had it");
+    std::fs::create_dir(backup.join("access")).unwrap();
+    std::fs::write(&tokens, who).unwrap();
     assert_eq!(in_store(&restored, &["store", "restore", name]).status.code(), Some(0));
 }
