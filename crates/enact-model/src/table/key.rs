@@ -1,8 +1,8 @@
 //! Keys and ranges of keys: bytes whose order is the order of the values they are made of.
 
+use std::cmp::Ordering;
 use std::fmt;
-
-use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
 
 use super::Table;
 use crate::envelope::StateScope;
@@ -27,19 +27,42 @@ pub enum DueKind {
     GiveUp = 4,
 }
 
-/// The bytes of a key. Most keys have two ids and a short name at most, and need no memory of their own: maps of them are
-/// searched without following pointers.
-type Bytes = SmallVec<[u8; FEW]>;
-const FEW: usize = 40;
+/// Bytes of a key that need no memory of their own: two ids and a short name, as most keys have at most.
+const FEW: usize = 46;
 
 /// A key: the table's byte and parts whose order as bytes is their order as values.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Key(Bytes);
 
-impl Clone for Key {
-    fn clone(&self) -> Self {
-        // At once, where a clone of the bytes would take them one by one.
-        Self(Bytes::from_slice(&self.0))
+/// The bytes of a key. Few of them have zeros behind them, so that two keys are compared in steps that are known beforehand.
+#[derive(Clone, PartialEq, Eq)]
+enum Bytes {
+    Few(u8, [u8; FEW]),
+    Many(Vec<u8>),
+}
+
+impl Ord for Key {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            // Zeros come first, so one that goes on behind the end of the other has only the length against it.
+            (Bytes::Few(len, bytes), Bytes::Few(other_len, others)) => bytes.cmp(others).then(len.cmp(other_len)),
+            _ => self.as_bytes().cmp(other.as_bytes()),
+        }
+    }
+}
+
+impl PartialOrd for Key {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(self.as_bytes());
     }
 }
 
@@ -49,35 +72,51 @@ struct Parts(Bytes);
 impl Parts {
     #[inline]
     fn of(table: Table) -> Self {
-        Self(Bytes::new()).byte(table as u8)
+        Self(Bytes::Few(0, [0; FEW])).byte(table as u8)
+    }
+    #[inline]
+    fn add(&mut self, part: &[u8]) {
+        if let Bytes::Few(len, bytes) = &mut self.0
+            && let Some(room) = bytes.get_mut(usize::from(*len)..usize::from(*len) + part.len())
+        {
+            room.copy_from_slice(part);
+            *len += part.len() as u8;
+        } else {
+            self.add_to_many(part);
+        }
+    }
+    #[cold]
+    fn add_to_many(&mut self, part: &[u8]) {
+        match &mut self.0 {
+            Bytes::Few(len, bytes) => self.0 = Bytes::Many([&bytes[..usize::from(*len)], part].concat()),
+            Bytes::Many(bytes) => bytes.extend_from_slice(part),
+        }
     }
     /// Text ends with two zero bytes; a zero byte inside it is written as 0x00 0xff.
     #[inline]
     fn text(mut self, text: &str) -> Self {
         // Names are short: to look at each byte is quicker than to look for one.
         if text.bytes().all(|byte| byte != 0) {
-            self.0.extend_from_slice(text.as_bytes());
+            self.add(text.as_bytes());
         } else {
-            for byte in text.bytes() {
-                self.0.extend_from_slice(if byte == 0 { &[0, 0xff] } else { std::slice::from_ref(&byte) });
-            }
+            text.bytes().for_each(|byte| self.add(if byte == 0 { &[0, 0xff] } else { std::slice::from_ref(&byte) }));
         }
-        self.0.extend_from_slice(&[0, 0]);
+        self.add(&[0, 0]);
         self
     }
     #[inline]
     fn id(mut self, id: u128) -> Self {
-        self.0.extend_from_slice(&id.to_be_bytes());
+        self.add(&id.to_be_bytes());
         self
     }
     #[inline]
     fn number(mut self, number: u64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.add(&number.to_be_bytes());
         self
     }
     #[inline]
     fn byte(mut self, byte: u8) -> Self {
-        self.0.push(byte);
+        self.add(&[byte]);
         self
     }
     #[inline]
@@ -103,20 +142,18 @@ impl KeyRange {
     /// Returns the part of the range that follows `key`.
     #[must_use]
     pub fn after(&self, key: &Key) -> Self {
-        let mut from = key.clone();
-        from.0.push(0);
-        Self { from, to: self.to.clone() }
+        Self { from: Parts(key.0.clone()).byte(0).key(), to: self.to.clone() }
     }
     fn prefix(parts: Parts) -> Self {
         let from = parts.key();
-        let mut end = from.0.clone();
+        let mut end = from.as_bytes().to_vec();
         while let Some(last) = end.pop() {
             if last < 0xff {
                 end.push(last + 1);
                 break;
             }
         }
-        Self { from, to: Key(end) }
+        Self { from, to: Key::from_bytes(&end) }
     }
     /// The whole of a table.
     pub fn table(table: Table) -> Self {
@@ -204,19 +241,25 @@ impl KeyRange {
 impl Key {
     /// Wraps stored bytes.
     pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(Bytes::from_slice(bytes))
+        let mut parts = Parts(Bytes::Few(0, [0; FEW]));
+        parts.add(bytes);
+        parts.key()
     }
     /// Returns the stored bytes.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Bytes::Few(len, bytes) => &bytes[..usize::from(*len)],
+            Bytes::Many(bytes) => bytes,
+        }
     }
     /// Returns the table, if the first byte names one.
     pub fn table(&self) -> Option<Table> {
-        Table::from_tag(*self.0.first()?)
+        Table::from_tag(*self.as_bytes().first()?)
     }
     /// Returns whether the row is always in memory.
     pub fn resident(&self) -> bool {
-        self.0.first().is_some_and(|&tag| tag < FIRST_COLD_TAG)
+        self.as_bytes().first().is_some_and(|&tag| tag < FIRST_COLD_TAG)
     }
 
     /// The store's identity.
@@ -314,26 +357,26 @@ impl Key {
 
     /// Returns the last 16 bytes as an id's number, for the tables whose keys end with one.
     pub fn last_id(&self) -> Option<u128> {
-        let bytes = self.0.get(self.0.len().checked_sub(16)?..)?;
+        let bytes = self.as_bytes().get(self.as_bytes().len().checked_sub(16)?..)?;
         Some(u128::from_be_bytes(bytes.try_into().ok()?))
     }
     /// Returns the last 8 bytes as a position, for the tables whose keys end with one.
     pub fn last_lsn(&self) -> Option<Lsn> {
-        let bytes = self.0.get(self.0.len().checked_sub(8)?..)?;
+        let bytes = self.as_bytes().get(self.as_bytes().len().checked_sub(8)?..)?;
         Some(Lsn(u64::from_be_bytes(bytes.try_into().ok()?)))
     }
     /// Returns the first text part.
     pub fn first_text(&self) -> Option<String> {
-        read_text(self.0.get(1..)?).map(|(text, _)| text)
+        read_text(self.as_bytes().get(1..)?).map(|(text, _)| text)
     }
     /// Returns the text part that follows the first one.
     pub fn second_text(&self) -> Option<String> {
-        let (_, rest) = read_text(self.0.get(1..)?)?;
+        let (_, rest) = read_text(self.as_bytes().get(1..)?)?;
         read_text(rest).map(|(text, _)| text)
     }
     /// Returns the last text part of a key of [`Table::State`]: the name of the state.
     pub fn state_name(&self) -> Option<String> {
-        let (_, rest) = read_text(self.0.get(1..)?)?;
+        let (_, rest) = read_text(self.as_bytes().get(1..)?)?;
         let (_, rest) = read_text(rest.get(1..)?)?;
         read_text(rest).map(|(text, _)| text)
     }
@@ -347,15 +390,15 @@ impl Key {
         if self.table() != Some(Table::Due) {
             return None;
         }
-        let time = u64::from_be_bytes(self.0.get(1..9)?.try_into().ok()?);
-        let kind = match self.0.get(9)? {
+        let time = u64::from_be_bytes(self.as_bytes().get(1..9)?.try_into().ok()?);
+        let kind = match self.as_bytes().get(9)? {
             1 => DueKind::Start,
             2 => DueKind::Retry,
             3 => DueKind::Deadline,
             4 => DueKind::GiveUp,
             _ => return None,
         };
-        let (tenant, _) = read_text(self.0.get(10..)?)?;
+        let (tenant, _) = read_text(self.as_bytes().get(10..)?)?;
         Some((Timestamp(time), kind, tenant.parse().ok()?, ExecutionId::from_u128(self.last_id()?)))
     }
 }
@@ -382,8 +425,8 @@ fn read_text(bytes: &[u8]) -> Option<(String, &[u8])> {
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.table() {
-            Some(table) => write!(f, "{table:?}:{}", self.0.get(1..).unwrap_or_default().escape_ascii()),
-            None => write!(f, "{}", self.0.escape_ascii()),
+            Some(table) => write!(f, "{table:?}:{}", self.as_bytes().get(1..).unwrap_or_default().escape_ascii()),
+            None => write!(f, "{}", self.as_bytes().escape_ascii()),
         }
     }
 }
