@@ -11,6 +11,9 @@ use crate::apply::make;
 use crate::changes::Changes;
 use crate::view::{Need, View};
 
+/// Records of a command, most of the time: room is made for so many.
+const RECORDS_OF_A_COMMAND: usize = 2;
+
 /// One command at work: the records it has made and the view they lead to.
 pub struct Scratch<'a> {
     changes: Changes<'a>,
@@ -24,7 +27,7 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// Begins over a view; `next` is the position of the first record it makes.
     pub fn new(base: &'a dyn View, next: Lsn, epoch: Epoch, time: Timestamp, actor: Arc<str>) -> Self {
-        Self { changes: Changes::over(base), records: Vec::new(), next, epoch, time, actor }
+        Self { changes: Changes::over(base), records: Vec::with_capacity(RECORDS_OF_A_COMMAND), next, epoch, time, actor }
     }
     /// Returns the command's time.
     pub fn now(&self) -> Timestamp {
