@@ -5,6 +5,7 @@ mod data;
 mod execution;
 mod outbox;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use enact_model::id::TenantId;
@@ -29,12 +30,17 @@ pub fn apply(view: &dyn View, record: &Record) -> Result<Vec<Change>, Need> {
     Ok(changes.finish())
 }
 
+/// Returns whose rows a record changes.
+fn tenant_of(record: &Record) -> Cow<'_, TenantId> {
+    record.tenant.as_ref().map_or_else(|| Cow::Owned(TenantId::default_tenant()), Cow::Borrowed)
+}
+
 /// Adds what a record changes to what others have changed before it. After an error the changes are not to be used.
 ///
 /// # Errors
 /// A row it reads is not in memory.
 pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Need> {
-    let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
+    let tenant = &*tenant_of(record);
     match &record.body {
         Body::EpochOpened { store_id, release } => {
             let history_from = changes.meta_row(&Key::meta())?.map(|meta| meta.history_from).unwrap_or_default();
@@ -60,17 +66,17 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
                 expires_at: *expires_at,
                 closed_at: None,
             };
-            changes.put(Key::session(&tenant, session), Row::Session(Arc::new(row)));
+            changes.put(Key::session(tenant, session), Row::Session(Arc::new(row)));
         }
         Body::SessionUpgraded { session, owner } => {
-            let key = Key::session(&tenant, session);
+            let key = Key::session(tenant, session);
             if let Some(row) = changes.session_row(&key)? {
                 let row = SessionRow { owner: Some(owner.clone()), ..(*row).clone() };
                 changes.put(key, Row::Session(Arc::new(row)));
             }
         }
         Body::SessionClosed { session, .. } => {
-            let key = Key::session(&tenant, session);
+            let key = Key::session(tenant, session);
             if let Some(row) = changes.session_row(&key)? {
                 let row = SessionRow { closed_at: Some(record.time), ..(*row).clone() };
                 changes.put(key, Row::Session(Arc::new(row)));
@@ -78,8 +84,8 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
         }
         Body::IntentRejected(rejection) => {
             let row = IntentRow::Rejected { rejection: rejection.clone(), at: record.time, lsn: record.lsn };
-            changes.put(Key::intent(&tenant, rejection.intent_id), Row::Intent(Arc::new(row)));
-            let key = Key::rejections(&tenant);
+            changes.put(Key::intent(tenant, rejection.intent_id), Row::Intent(Arc::new(row)));
+            let key = Key::rejections(tenant);
             let minute = record.time.0 / 60_000;
             let before = changes.rejections_row(&key)?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
             changes.put(key, Row::Rejections(Arc::new(RejectionsRow { minute, count: before + 1 })));
@@ -100,10 +106,10 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
         Body::Settled { execution, outcome } => execution::settle(changes, record, *execution, outcome)?,
         Body::StateSet { scope, owner, key, value, version, expires_at } => {
             let row = StateRow { value: value.clone(), version: *version, expires_at: *expires_at };
-            changes.put(Key::state(&tenant, *scope, owner, key), Row::State(Arc::new(row)));
+            changes.put(Key::state(tenant, *scope, owner, key), Row::State(Arc::new(row)));
         }
         Body::StateDeleted { scope, owner, key } => {
-            let key = Key::state(&tenant, *scope, owner, key);
+            let key = Key::state(tenant, *scope, owner, key);
             // The version stays, so that no later value has one that somebody compares with.
             if let Some(row) = changes.state_row(&key)? {
                 let row = StateRow { value: Json::null(), version: row.version, expires_at: Some(Timestamp(0)) };
@@ -113,14 +119,14 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
         Body::ReferenceRegistered { reference } => data::register(changes, reference),
         Body::ProvenanceAdded { edge } => data::connect(changes, edge),
         Body::MessageQueued { message } => outbox::queue(changes, record, message),
-        Body::MessageDelivered { message, sink } => outbox::deliver(changes, record, &tenant, *message, sink)?,
+        Body::MessageDelivered { message, sink } => outbox::deliver(changes, record, tenant, *message, sink)?,
         Body::MessageDelayed { message, sink, not_before, reason } => {
-            outbox::delay(changes, &tenant, *message, sink, *not_before, reason)?;
+            outbox::delay(changes, tenant, *message, sink, *not_before, reason)?;
         }
         Body::MessageDeadLettered { message, sink, reason } => {
-            outbox::bury(changes, record, &tenant, *message, sink, reason)?;
+            outbox::bury(changes, record, tenant, *message, sink, reason)?;
         }
-        Body::MessageRequeued { message, sink, .. } => outbox::requeue(changes, record, &tenant, *message, sink)?,
+        Body::MessageRequeued { message, sink, .. } => outbox::requeue(changes, record, tenant, *message, sink)?,
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use enact_model::record::{Acceptance, Body, Record};
 use enact_model::table::{DueKind, IdempotencyRow, IntentRow, Key, KeyRange, QueueRow, Row, TallyRow};
 use enact_model::time::Timestamp;
 
+use super::tenant_of;
 use crate::changes::Changes;
 use crate::conclude::counts_against_policy;
 use crate::slots::HUB_QUEUE;
@@ -186,12 +187,12 @@ pub(super) fn settle(
     edit(changes, record, id, |changes, execution| {
         leave(changes, execution, false)?;
         release(changes, execution)?;
-        let tenant = execution.intent.tenant_id.clone();
+        let tenant = &execution.intent.tenant_id;
         if let Some(deadline) = execution.deadline_at {
-            changes.remove(Key::due(deadline, DueKind::Deadline, &tenant, id));
+            changes.remove(Key::due(deadline, DueKind::Deadline, tenant, id));
         }
-        changes.remove(Key::active(&tenant, id));
-        tally(changes, &tenant, execution, -1)?;
+        changes.remove(Key::active(tenant, id));
+        tally(changes, tenant, execution, -1)?;
         execution.phase = Phase::Settled;
         execution.wake = None;
         execution.pause_requested = false;
@@ -209,8 +210,7 @@ fn edit(
     id: ExecutionId,
     change: impl FnOnce(&mut Changes<'_>, &mut Execution) -> Result<(), Need>,
 ) -> Result<(), Need> {
-    let tenant = record.tenant.clone().unwrap_or_else(TenantId::default_tenant);
-    let key = Key::execution(&tenant, id);
+    let key = Key::execution(&tenant_of(record), id);
     // It is put back below; nothing in between reads it.
     let Some(Row::Execution(mut row)) = changes.take(&key)? else { return Ok(()) };
     let execution = Arc::make_mut(&mut row);
@@ -227,27 +227,26 @@ fn save(changes: &mut Changes<'_>, execution: Execution) {
 
 /// Lets an execution wait for something: the index that will wake it is written with it.
 fn enter(changes: &mut Changes<'_>, execution: &mut Execution, wake: Wake) -> Result<(), Need> {
-    let tenant = execution.intent.tenant_id.clone();
-    let id = execution.id;
+    if matches!(&wake, Wake::Slot { queue } if queue == HUB_QUEUE) {
+        take_gate(changes, execution)?;
+    }
+    let (id, tenant) = (execution.id, &execution.intent.tenant_id);
     match &wake {
         Wake::Slot { queue } => {
-            if queue == HUB_QUEUE {
-                take_gate(changes, execution)?;
-            }
             let row = QueueRow { execution: id, gate: execution.gate.clone() };
-            changes.put(Key::queue(queue, &tenant, execution.accepted_lsn), Row::Queue(Arc::new(row)));
+            changes.put(Key::queue(queue, tenant, execution.accepted_lsn), Row::Queue(Arc::new(row)));
             execution.phase = Phase::Queued;
         }
         Wake::StartAfter { due } => {
-            changes.put(Key::due(*due, DueKind::Start, &tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::Start, tenant, id), Row::Due(Arc::new(())));
             execution.phase = Phase::Queued;
         }
         Wake::Retry { due } => {
-            changes.put(Key::due(*due, DueKind::Retry, &tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::Retry, tenant, id), Row::Due(Arc::new(())));
             execution.phase = Phase::Waiting;
         }
         Wake::Stop { due } => {
-            changes.put(Key::due(*due, DueKind::GiveUp, &tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::GiveUp, tenant, id), Row::Due(Arc::new(())));
         }
         Wake::Reconcile { .. } | Wake::Resume => execution.phase = Phase::Waiting,
         Wake::Answer { .. } => {}
@@ -259,22 +258,21 @@ fn enter(changes: &mut Changes<'_>, execution: &mut Execution, wake: Wake) -> Re
 /// Ends what an execution waits for: its entry in the index goes. Only one that was served takes its tenant's turn: one that
 /// is cancelled, paused or overdue must not pass over those who wait.
 fn leave(changes: &mut Changes<'_>, execution: &mut Execution, served: bool) -> Result<(), Need> {
-    let tenant = execution.intent.tenant_id.clone();
-    let id = execution.id;
+    let (id, tenant) = (execution.id, &execution.intent.tenant_id);
     match execution.wake.take() {
         Some(Wake::Slot { queue }) => {
-            let place = Key::queue(&queue, &tenant, execution.accepted_lsn);
+            let place = Key::queue(&queue, tenant, execution.accepted_lsn);
             // An empty queue has no turn to remember; there may be one for every key that was ever serialised by.
             if rows(changes, KeyRange::queue(&queue)).all(|(key, _)| key == place) {
                 changes.remove(Key::turn(&queue));
             } else if served {
-                changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant)));
+                changes.put(Key::turn(&queue), Row::Turn(Arc::new(tenant.clone())));
             }
             changes.remove(place);
         }
-        Some(Wake::StartAfter { due }) => changes.remove(Key::due(due, DueKind::Start, &tenant, id)),
-        Some(Wake::Retry { due }) => changes.remove(Key::due(due, DueKind::Retry, &tenant, id)),
-        Some(Wake::Stop { due }) => changes.remove(Key::due(due, DueKind::GiveUp, &tenant, id)),
+        Some(Wake::StartAfter { due }) => changes.remove(Key::due(due, DueKind::Start, tenant, id)),
+        Some(Wake::Retry { due }) => changes.remove(Key::due(due, DueKind::Retry, tenant, id)),
+        Some(Wake::Stop { due }) => changes.remove(Key::due(due, DueKind::GiveUp, tenant, id)),
         Some(Wake::Answer { .. } | Wake::Reconcile { .. } | Wake::Resume) | None => {}
     }
     Ok(())

@@ -62,7 +62,7 @@ pub(super) fn observe(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Co
         Seen::Replied(reply) => {
             let seen = output.as_ref().or(reply.output.inline());
             let seen = seen.map(|json| LazyCell::new(|| json.to_value()));
-            finish(scratch, world, command, &execution, reply, (seen, fits.as_ref()), raw.clone())?;
+            finish(scratch, world, command, execution, reply, (seen, fits.as_ref()), raw.clone())?;
         }
         Seen::Fault(_) if execution.phase == Phase::Stopping => {
             settle_stopped(scratch, world, command, &execution, execution.may_have_run)?;
@@ -81,13 +81,13 @@ fn finish(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
     command: &Command,
-    execution: &Execution,
+    execution: impl Deref<Target = Execution>,
     reply: &Reply,
     (output, fits): (Option<impl Deref<Target = Value>>, Option<&Fits>),
     raw: Option<enact_model::observation::StoredArtifact>,
 ) -> Result<(), Need> {
     let completion = match &output {
-        Some(output) => complete(scratch, world, command, execution, reply, (output, fits))?,
+        Some(output) => complete(scratch, world, command, &execution, reply, (output, fits))?,
         None => Completion::Refused(Box::new(FaultKind::StoreUnavailable.fault("the stored output could not be read"))),
     };
     match completion {
@@ -96,12 +96,12 @@ fn finish(
             settle(scratch, world, command, execution, Outcome::Completed { output, cancel_too_late })
         }
         Completion::Refused(fault) => {
-            let Some(operation) = world.operation(execution) else { return Ok(()) };
+            let Some(operation) = world.operation(&execution) else { return Ok(()) };
             let conclusion = conclude(&fault, operation.operation());
             if execution.phase == Phase::Stopping {
-                return settle_stopped(scratch, world, command, execution, true);
+                return settle_stopped(scratch, world, command, &execution, true);
             }
-            after_fault(scratch, world, command, execution, conclusion, fault.reached, raw)
+            after_fault(scratch, world, command, &execution, conclusion, fault.reached, raw)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Settle: the one way in which an execution ends, and what goes on after it.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use enact_catalog::effects;
@@ -23,17 +24,19 @@ pub(super) fn settle(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
     command: &Command,
-    execution: &Execution,
+    execution: impl Deref<Target = Execution>,
     outcome: Outcome,
 ) -> Result<(), Need> {
-    let cause = execution.records.last().copied();
-    let body = Body::Settled { execution: execution.id, outcome: Arc::new(outcome) };
-    scratch.record(Some(execution.tenant()), cause, body)?;
-    slots::hand_on(scratch, world, execution.gate.as_ref())?;
-    if let Some(parent) = execution.parent
-        && let Some(parent) = scratch.execution(execution.tenant(), parent)?
-        && parent.wake == Some(Wake::Reconcile { child: execution.id })
-        && let Some(child) = scratch.execution(execution.tenant(), execution.id)?
+    let (id, tenant, cause) = (execution.id, execution.tenant().clone(), execution.records.last().copied());
+    let (gate, parent) = (execution.gate.clone(), execution.parent);
+    // Let go of here, it can be changed in place.
+    drop(execution);
+    scratch.record(Some(&tenant), cause, Body::Settled { execution: id, outcome: Arc::new(outcome) })?;
+    slots::hand_on(scratch, world, gate.as_ref())?;
+    if let Some(parent) = parent
+        && let Some(parent) = scratch.execution(&tenant, parent)?
+        && parent.wake == Some(Wake::Reconcile { child: id })
+        && let Some(child) = scratch.execution(&tenant, id)?
     {
         observe::reconciled(scratch, world, command, &parent, &child)?;
     }
