@@ -112,7 +112,7 @@ impl<V: View> Decider<V> {
     }
 
     fn answer(&mut self, commands: &[Command]) -> Result<Turn, ReadError> {
-        let mut working = Working::new(&self.view, &self.undurable, commands.len());
+        let mut working = Working::new(&self.view, &mut self.undurable, commands.len());
         let mut turn = Turn { answers: Vec::with_capacity(commands.len()), ..Turn::default() };
         for command in commands {
             let mut command = Cow::Borrowed(command);
@@ -143,10 +143,8 @@ impl<V: View> Decider<V> {
             }
             turn.batch.frames.push(decision.records);
         }
-        let (changes, decided) = working.finish();
-        turn.batch.changes = changes;
         turn.position = Lsn(self.next.0 - 1);
-        self.undurable.add(decided, turn.position);
+        turn.batch.changes = working.finish(turn.position);
         Ok(turn)
     }
 }

@@ -18,39 +18,54 @@ const LOADED_MAX: usize = 10_000;
 /// Rows of its own that a command changes, most of the time: room is made for so many.
 const ROWS_OF_A_COMMAND: usize = 2;
 
-/// Rows by key; they are never gone through, for they have no order.
-type Rows = HashMap<Key, Option<Row>, foldhash::fast::RandomState>;
+/// Room for so many rows is kept from one generation to the next.
+const ROOM_KEPT: usize = 10_000;
+
+/// What is known of keys; it is never gone through, for it has no order.
+type ByKey<T> = HashMap<Key, T, foldhash::fast::RandomState>;
 
 /// What turns have changed; a key without a row is gone. Only the resident tables are searched in order.
 #[derive(Default)]
 struct Changed {
-    rows: Rows,
+    rows: ByKey<Version>,
     resident: BTreeSet<Key>,
+    /// The position of the last record.
+    until: Lsn,
+}
+
+/// A row as a turn has left it.
+struct Version {
+    row: Option<Row>,
+    turn: u64,
 }
 
 impl Changed {
-    fn put(&mut self, change: Change) {
-        match self.rows.entry(change.key) {
-            Entry::Occupied(mut held) => drop(held.insert(change.row)),
+    /// Takes in a change; returns whether it is the turn's first one of this key.
+    fn put(&mut self, key: Key, row: Option<Row>, turn: u64) -> bool {
+        match self.rows.entry(key) {
+            Entry::Occupied(mut held) => held.insert(Version { row, turn }).turn != turn,
             Entry::Vacant(place) => {
                 if place.key().resident() {
                     self.resident.insert(place.key().clone());
                 }
-                place.insert(change.row);
+                place.insert(Version { row, turn });
+                true
             }
         }
     }
-    fn extend(&mut self, mut later: Self) {
-        if self.rows.is_empty() {
-            *self = later;
-        } else {
-            self.rows.extend(later.rows);
-            self.resident.append(&mut later.resident);
-        }
+    fn get(&self, key: &Key) -> Option<&Option<Row>> {
+        self.rows.get(key).map(|version| &version.row)
+    }
+    /// Forgets everything and keeps its room, unless that is much.
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.rows.shrink_to(ROOM_KEPT);
+        self.resident.clear();
+        self.until = Lsn::ZERO;
     }
     /// Returns the changes of resident tables from a key on, in order.
     fn from(&self, from: &Key) -> impl Iterator<Item = (&Key, &Option<Row>)> {
-        self.resident.range::<Key, _>(from..).filter_map(|key| Some((key, self.rows.get(key)?)))
+        self.resident.range::<Key, _>(from..).filter_map(|key| Some((key, self.get(key)?)))
     }
 }
 
@@ -59,7 +74,7 @@ struct Over<'a, B>(&'a Changed, B);
 
 impl<B: EngineView> EngineView for Over<'_, B> {
     fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        match self.0.rows.get(key) {
+        match self.0.get(key) {
             Some(row) => Ok(row.clone()),
             None => self.1.get(key),
         }
@@ -73,70 +88,62 @@ impl<B: EngineView> EngineView for Over<'_, B> {
 /// as a whole.
 #[derive(Default)]
 pub(super) struct Undurable {
-    older: Generation,
-    newer: Generation,
-}
-
-#[derive(Default)]
-struct Generation {
-    changes: Changed,
-    /// The position of its last record.
-    until: Lsn,
+    older: Changed,
+    newer: Changed,
+    /// How many turns there were.
+    turns: u64,
 }
 
 impl Undurable {
-    /// Takes in what a turn has changed.
-    pub(super) fn add(&mut self, decided: Decided, until: Lsn) {
-        self.newer.changes.extend(decided.0);
-        self.newer.until = until;
-    }
     /// Lets go of what is durable.
     pub(super) fn settle(&mut self, durable: Lsn) {
-        if self.newer.until <= durable {
-            *self = Self::default();
-        } else if self.older.until <= durable {
-            self.older = std::mem::take(&mut self.newer);
+        if self.older.until <= durable {
+            self.older.clear();
+            std::mem::swap(&mut self.older, &mut self.newer);
+        }
+        if self.older.until <= durable {
+            self.older.clear();
         }
     }
     fn get(&self, key: &Key) -> Option<&Option<Row>> {
-        self.newer.changes.rows.get(key).or_else(|| self.older.changes.rows.get(key))
+        self.newer.get(key).or_else(|| self.older.get(key))
     }
     /// Returns it over what is durable.
     pub(super) fn over<B: EngineView>(&self, base: B) -> impl EngineView {
-        Over(&self.newer.changes, Over(&self.older.changes, base))
+        Over(&self.newer, Over(&self.older, base))
     }
 }
 
-/// What one turn has changed.
-pub(super) struct Decided(Changed);
-
-/// The working view of one turn.
+/// The working view of one turn. What it decides is undurable at once; a turn that fails leaves nothing, for it is the last one.
 pub(super) struct Working<'a, V: View> {
     view: &'a V,
-    undurable: &'a Undurable,
-    changed: Changed,
-    /// What is to be committed of the tables that are not resident, as it came. Of the others every command changes the same
-    /// few rows, and only what they are at the end counts.
+    undurable: &'a mut Undurable,
+    /// What is to be committed of the tables that are not resident, as it came.
     changes: Vec<Change>,
+    /// Keys of the resident tables that the turn has changed: every command changes the same few rows, and only what they are
+    /// at the end counts.
+    resident: Vec<Key>,
     /// Rows that were read from the disk; only this owner writes, so they cannot have changed since.
-    loaded: Rows,
+    loaded: ByKey<Option<Row>>,
 }
 
 impl<'a, V: View> Working<'a, V> {
     /// Begins a turn of so many commands.
-    pub(super) fn new(view: &'a V, undurable: &'a Undurable, commands: usize) -> Self {
-        let mut changed = Changed::default();
-        changed.rows.reserve(commands * ROWS_OF_A_COMMAND);
+    pub(super) fn new(view: &'a V, undurable: &'a mut Undurable, commands: usize) -> Self {
+        undurable.turns += 1;
         let changes = Vec::with_capacity(commands * ROWS_OF_A_COMMAND);
-        Self { view, undurable, changed, changes, loaded: Rows::default() }
+        Self { view, undurable, changes, resident: Vec::new(), loaded: ByKey::default() }
     }
     /// Takes in what a command has changed.
     pub(super) fn take(&mut self, changes: Vec<Change>) {
-        for change in changes {
-            if !change.key.resident() {
-                self.changes.push(change.clone());
+        let turn = self.undurable.turns;
+        for Change { key, row } in changes {
+            if !key.resident() {
+                self.changes.push(Change { key: key.clone(), row: row.clone() });
+                self.undurable.newer.put(key, row, turn);
+            } else if self.undurable.newer.put(key.clone(), row, turn) {
+                self.resident.push(key);
             }
-            self.changed.put(change);
         }
     }
     /// Loads those of the keys that are on disk alone.
@@ -155,18 +162,21 @@ impl<'a, V: View> Working<'a, V> {
             self.loaded.clear();
         }
     }
-    /// Ends the turn with what is to be committed and what the next one must see.
-    pub(super) fn finish(self) -> (Vec<Change>, Decided) {
-        let mut changes = self.changes;
-        let last = |key: &Key| Some(Change { key: key.clone(), row: self.changed.rows.get(key)?.clone() });
-        changes.extend(self.changed.resident.iter().filter_map(last));
-        (changes, Decided(self.changed))
+    /// Ends the turn, whose last record has this position, with what is to be committed.
+    pub(super) fn finish(self, until: Lsn) -> Vec<Change> {
+        let Self { undurable, mut changes, resident, .. } = self;
+        undurable.newer.until = until;
+        changes.extend(resident.into_iter().filter_map(|key| {
+            let row = undurable.newer.get(&key)?.clone();
+            Some(Change { key, row })
+        }));
+        changes
     }
 }
 
 impl<V: View> EngineView for Working<'_, V> {
     fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
-        if let Some(row) = self.changed.rows.get(key).or_else(|| self.undurable.get(key)) {
+        if let Some(row) = self.undurable.get(key) {
             return Ok(row.clone());
         }
         match self.view.cached(key) {
@@ -179,6 +189,6 @@ impl<V: View> EngineView for Working<'_, V> {
         }
     }
     fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
-        first_of(self.changed.from(&range.from), &self.undurable.over(Durable(self.view)), range)
+        self.undurable.over(Durable(self.view)).first(range)
     }
 }
