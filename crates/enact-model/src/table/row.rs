@@ -160,7 +160,7 @@ macro_rules! rows {
             /// # Panics
             /// Never: every row serialises.
             pub fn encode(&self) -> Vec<u8> {
-                let mut out = Vec::with_capacity(1024);
+                let mut out = Vec::with_capacity(512);
                 out.push(ROW_VERSION);
                 match self { $(Self::$table(row) => row.write(&mut out)),+ }
                 out

@@ -46,8 +46,9 @@ pub trait Cold: Clone + Send + Sync + 'static {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ColdError>;
     /// Freezes what is there now.
     fn snapshot(&self) -> Self::Snapshot;
-    /// Writes a batch and its position: both are there after a crash, or neither.
-    fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError>;
+    /// Writes a batch and its position: both are there after a crash, or neither. A row is made when its turn comes, so that
+    /// one piece of memory does for all.
+    fn write(&self, batch: impl IntoIterator<Item = Put>, position: Lsn) -> Result<(), ColdError>;
     /// Makes every batch so far durable.
     fn sync(&self) -> Result<(), ColdError>;
     /// Makes every batch durable, and leaves the next start as little to read as can be; nothing is written after it.

@@ -129,7 +129,7 @@ impl Cold for FjallCold {
     fn snapshot(&self) -> FjallSnapshot {
         FjallSnapshot { snapshot: self.db.snapshot(), parts: Arc::clone(&self.parts), place: self.place.clone() }
     }
-    fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
+    fn write(&self, batch: impl IntoIterator<Item = Put>, position: Lsn) -> Result<(), ColdError> {
         let mut writes = self.db.batch().durability(Some(PersistMode::Buffer));
         let mut written = Filled::default();
         for (key, value) in batch {
@@ -160,7 +160,7 @@ impl Cold for FjallCold {
     }
     fn close(&self) -> Result<(), ColdError> {
         // With the position in it the first part, which `sync` writes last, is never without something to write.
-        self.write(Vec::new(), self.position()?)?;
+        self.write([], self.position()?)?;
         self.sync()?;
         // A start reads these two whole, and what was removed from them stays in their files until these are compacted.
         for part in [&self.parts[0], &self.parts[PARTS - 1]] {

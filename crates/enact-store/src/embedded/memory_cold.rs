@@ -141,7 +141,7 @@ impl Cold for MemoryCold {
     fn snapshot(&self) -> MemorySnapshot {
         MemorySnapshot { rows: Arc::clone(&self.lock().now.0) }
     }
-    fn write(&self, batch: Vec<Put>, position: Lsn) -> Result<(), ColdError> {
+    fn write(&self, batch: impl IntoIterator<Item = Put>, position: Lsn) -> Result<(), ColdError> {
         let mut state = self.lock();
         if state.full {
             state.refused += 1;

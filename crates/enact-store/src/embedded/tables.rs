@@ -110,7 +110,7 @@ impl<C: Cold> Tables<C> {
     fn write_behind(&self) -> Result<(), ColdError> {
         let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((taken, position)) = self.take_dirty() else { return Ok(()) };
-        let written = self.cold.write(taken.iter().flat_map(Taken::puts).collect(), position);
+        let written = self.cold.write(taken.iter().flat_map(Taken::puts), position);
         let mut memory = self.write();
         if written.is_err() {
             memory.give_back(taken);

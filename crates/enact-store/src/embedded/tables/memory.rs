@@ -126,7 +126,9 @@ impl Memory {
             slot.taken = true;
             Some(Taken { row: slot.row.clone(), stamp: slot.stamp, marked: slot.marked, cold: slot.cold, key })
         };
-        keys.into_iter().filter_map(take).collect()
+        let mut taken = Vec::with_capacity(keys.len());
+        taken.extend(keys.into_iter().filter_map(take));
+        taken
     }
     /// Keeps what could not be written behind for the next time.
     pub(super) fn give_back(&mut self, taken: Vec<Taken>) {

@@ -70,7 +70,7 @@ fn a_row_that_goes_while_it_is_written_behind_goes_behind_too() {
     tables.publish([&gate(Some(1))], Lsn(1));
     let (taken, position) = tables.take_dirty().unwrap();
     tables.publish([&gate(None)], Lsn(2));
-    cold.write(taken.iter().flat_map(Taken::puts).collect(), position).unwrap();
+    cold.write(taken.iter().flat_map(Taken::puts), position).unwrap();
     taken.into_iter().for_each(|taken| tables.write().settle(taken));
     tables.flush().unwrap();
     assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), None);
