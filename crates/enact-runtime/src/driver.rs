@@ -1,6 +1,7 @@
 //! The owner of a partition: commands are decided over the working view, what they come to is committed and published. No
 //! clock, no thread, no channel: the simulator drives the same code.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -163,6 +164,9 @@ impl<S: Store> Driver<S> {
         self.writer.store
     }
 }
+
+/// What is known of executions, by their ids: the hub makes them, so nobody can choose which of them meet in one place.
+pub(crate) type ByExecution<T> = HashMap<ExecutionId, T, foldhash::fast::RandomState>;
 
 /// Says an error with everything that led to it.
 pub(crate) fn describe(error: &(dyn std::error::Error + 'static)) -> String {

@@ -2,9 +2,10 @@
 
 mod caught;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use tokio::task::JoinSet;
 
 use caught::Caught;
 
-use crate::driver::{describe, read_execution};
+use crate::driver::{ByExecution, describe, read_execution};
 use crate::port::Port;
 use crate::relay::Lines;
 use crate::ring::Ring;
@@ -76,7 +77,7 @@ pub(crate) struct Performer<S: Store> {
     ring: OnceLock<Arc<Ring<S>>>,
     hosts: BTreeMap<&'static str, Arc<dyn Host>>,
     artifacts: Artifacts,
-    running: Mutex<HashMap<ExecutionId, (u32, CancelSource)>>,
+    running: Mutex<ByExecution<(u32, CancelSource)>>,
     tasks: Mutex<JoinSet<()>>,
     lines: Lines,
     runtime: tokio::runtime::Handle,
@@ -135,8 +136,8 @@ impl<S: Store + 'static> Performer<S> {
         let mut attempts = attempts.into_iter();
         while let Some(attempt) = attempts.next() {
             let name = (attempt.execution, attempt.number);
-            let (performer, of) = (Arc::clone(&self), Arc::clone(&ring));
-            let mut answer = Box::pin(async move { performer.attempt(&of, attempt).await });
+            // Made where it stays: it is large.
+            let mut answer = Box::pin(Arc::clone(&self).attempt(Arc::clone(&ring), attempt));
             match std::future::poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
                 Poll::Ready(report) => reports.push((name, report)),
                 Poll::Pending if attempts.len() == 0 => last = Some((name, answer)),
@@ -212,7 +213,7 @@ impl<S: Store + 'static> Performer<S> {
         &self.lines
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ExecutionId, (u32, CancelSource)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, ByExecution<(u32, CancelSource)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -229,50 +230,50 @@ impl<S: Store + 'static> Performer<S> {
     }
 
     /// Makes an attempt; returns what is to be told of it, if it was still to be made.
-    async fn attempt(&self, ring: &Arc<Ring<S>>, attempt: Attempt) -> Option<CommandBody> {
-        let Attempt { tenant, execution, number, cancel } = attempt;
-        let Report { observation, output, input, raw, fits } =
-            self.seen_of(ring, &tenant, execution, number, cancel).await?;
+    async fn attempt(self: Arc<Self>, ring: Arc<Ring<S>>, attempt: Attempt) -> Option<CommandBody> {
+        let Attempt { tenant, execution: id, number, cancel } = attempt;
+        let started_at = ring.now();
+        let report = match read_execution(ring.view(), &tenant, id) {
+            Ok(Some(execution)) if execution.attempt == number => {
+                self.seen_of(&ring, &execution, started_at, cancel).await
+            }
+            Ok(_) => return None,
+            Err(error) => {
+                let fault = FaultKind::ScratchUnavailable.fault(describe(&error));
+                Report::fault(fault, started_at, started_at, None)
+            }
+        };
+        let Report { observation, output, input, raw, fits } = report;
         let observation = Box::new(observation);
-        Some(CommandBody::Observe { tenant, execution, attempt: number, observation, output, input, raw, fits })
+        Some(CommandBody::Observe { tenant, execution: id, attempt: number, observation, output, input, raw, fits })
     }
 
     async fn seen_of(
         &self,
         ring: &Arc<Ring<S>>,
-        tenant: &TenantId,
-        id: ExecutionId,
-        attempt: u32,
+        execution: &Arc<Execution>,
+        started_at: Timestamp,
         cancel: CancelToken,
-    ) -> Option<Report> {
-        let started_at = ring.now();
-        let execution = match read_execution(ring.view(), tenant, id) {
-            Ok(Some(execution)) if execution.attempt == attempt => execution,
-            Ok(_) => return None,
-            Err(error) => {
-                let fault = FaultKind::ScratchUnavailable.fault(describe(&error));
-                return Some(Report::fault(fault, started_at, started_at, None));
-            }
-        };
+    ) -> Report {
         let catalog = ring.catalog();
         let entry = catalog.entry(&execution.pin.name, &execution.pin.version);
         let Some((entry, operation)) = entry.and_then(|entry| Some((entry, entry.operation(&execution.selector)?)))
         else {
             let fault = FaultKind::HostGone
                 .fault(format!("component {} {} is not known", execution.pin.name, execution.pin.version));
-            return Some(Report::fault(fault, started_at, ring.now(), None));
+            return Report::fault(fault, started_at, ring.now(), None);
         };
-        let input = match self.input(&execution).await {
+        let input = match self.input(execution).await {
             Ok(input) => input,
-            Err(fault) => return Some(Report::fault(fault, started_at, ring.now(), None)),
+            Err(fault) => return Report::fault(fault, started_at, ring.now(), None),
         };
         let brought = execution.intent.parameters.inline().is_none().then(|| input.clone());
-        let budget = budget(&execution, operation, started_at);
+        let budget = budget(execution, operation, started_at);
         // The host keeps the deadline; the guard is for a host that does not.
         let limit = budget + STOP_LIMIT;
-        let call = self.call(ring, &execution, (entry, operation), input, budget, cancel);
+        let call = self.call(ring, execution, (entry, operation), input, (started_at, budget), cancel);
         crash::point("host-before-attempt");
-        let mut seen = match tokio::time::timeout(limit, Caught(Box::pin(call))).await {
+        let mut seen = match within(limit, Caught(Box::pin(call))).await {
             Ok(Some(seen)) => seen,
             Ok(None) => {
                 let fault = FaultKind::HostPanicked.fault("the host panicked; its attempt is given up");
@@ -286,7 +287,7 @@ impl<S: Store + 'static> Performer<S> {
         crash::point("host-after-attempt");
         self.secrets.mask(&mut seen).await;
         let answers_parent = execution.parent.is_some();
-        Some(self.keep(seen, operation, brought, answers_parent).await)
+        self.keep(seen, operation, brought, answers_parent).await
     }
 
     /// Loads the input, from its record or from the artifact store.
@@ -310,10 +311,9 @@ impl<S: Store + 'static> Performer<S> {
         execution: &Arc<Execution>,
         (entry, operation): (&Entry, &CompiledOperation),
         argument: Json,
-        budget: Duration,
+        (started_at, budget): (Timestamp, Duration),
         cancel: CancelToken,
     ) -> HostObservation {
-        let started_at = ring.now();
         let refused = |fault: Fault| HostObservation::fault(fault, started_at, ring.now());
         let (component, operation) = (entry.component(), operation.operation());
         let Some(host) = self.hosts.get(component.shape.key()) else {
@@ -402,6 +402,14 @@ impl<S: Store + 'static> Performer<S> {
         drop(seen);
         let observation = Observation { seen: kept.seen, started_at, ended_at, instance };
         Report { observation, output: kept.output, input, raw: kept.raw, fits: kept.fits }
+    }
+}
+
+/// Waits so long at most; what is ready at once needs no timer.
+async fn within<F: Future + Unpin>(limit: Duration, mut future: F) -> Result<F::Output, tokio::time::error::Elapsed> {
+    match std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => tokio::time::timeout(limit, future).await,
     }
 }
 

@@ -4,7 +4,7 @@
 mod committing;
 mod deciding;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
-use crate::driver::{Decider, Driver, Poisoned};
+use crate::driver::{ByExecution, Decider, Driver, Poisoned};
 use crate::witness::Witness;
 use committing::{Committing, give_away};
 use deciding::Deciding;
@@ -77,13 +77,13 @@ enum Input<S: Store> {
 
 /// Who is told that an execution is settled.
 #[derive(Debug, Default)]
-struct Waiters(Mutex<HashMap<ExecutionId, Waiting>>);
+struct Waiters(Mutex<ByExecution<Waiting>>);
 
 /// Nearly always one.
 type Waiting = SmallVec<[oneshot::Sender<Arc<Execution>>; 1]>;
 
 impl Waiters {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Waiting>> {
+    fn lock(&self) -> MutexGuard<'_, ByExecution<Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
     /// Answers commands, and keeps who waits until the execution that a command began is settled.

@@ -51,10 +51,10 @@ impl SecretDesk {
 
     /// Resolves the secrets of a call.
     pub async fn resolve(&self, component: &Component, operation: &Operation) -> Result<Secrets, Fault> {
-        let asked = component.secrets_of(operation);
-        if asked.is_empty() {
+        if component.secrets.is_empty() && operation.secrets.is_empty() {
             return Ok(Secrets::default());
         }
+        let asked = component.secrets_of(operation);
         let asked: Vec<(String, SecretName)> =
             asked.into_iter().map(|(key, name)| (key.to_owned(), name.clone())).collect();
         let desk = self.clone();

@@ -38,8 +38,23 @@ impl TraceContext {
     }
     /// Returns the `traceparent` that the handler of an attempt gets.
     pub(crate) fn traceparent(&self, attempt: u32) -> String {
-        format!("00-{:032x}-{:016x}-{:02x}", self.trace, self.span(attempt), u8::from(self.sampled))
+        let mut text = String::with_capacity(TRACEPARENT_LEN);
+        text.push_str("00-");
+        hex(&mut text, self.trace, 32);
+        text.push('-');
+        hex(&mut text, self.span(attempt).into(), 16);
+        text.push_str(if self.sampled { "-01" } else { "-00" });
+        text
     }
+}
+
+/// Length of a `traceparent` in bytes.
+const TRACEPARENT_LEN: usize = 55;
+
+/// Appends the lowest digits of a number, without a formatter in between: every attempt has one of these.
+fn hex(text: &mut String, number: u128, digits: u32) {
+    let digit = |at: u32| char::from_digit((number >> (4 * at)) as u32 & 15, 16).unwrap_or('0');
+    text.extend((0..digits).rev().map(digit));
 }
 
 /// Reads a `traceparent`: trace, span, and whether it is sampled. One of a later version may have more at its end.
@@ -84,6 +99,16 @@ mod tests {
         {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_handler_gets_the_trace_in_the_same_form() {
+        let context = TraceContext { trace: 0x0af7_6519, parent: None, sampled: true, execution: 1 << 63 };
+        let text = context.traceparent(0);
+        assert_eq!(text, "00-0000000000000000000000000af76519-8000000000000000-01");
+        assert_eq!((text.len(), parse(&text)), (TRACEPARENT_LEN, Some((0x0af7_6519, 1 << 63, true))));
+        let (next, other) = (context.traceparent(1), TraceContext { sampled: false, ..context }.traceparent(0));
+        assert!(next != text && other.ends_with("-00"), "{next} {other}");
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use enact_engine::command::{Answer, CommandBody};
 use enact_model::id::{IntentId, SessionId, SolutionId};
-use enact_model::intent::{InputFault, Intent, IntentDraft, LeftOut};
+use enact_model::intent::{InputFault, IntentDraft, LeftOut};
 use enact_model::json::Json;
 use enact_model::limits::{self, INLINE_MAX_BYTES};
+use enact_model::payload::Payload;
 
 use super::{Hub, refusal};
 use crate::api::{Caller, Response};
@@ -34,8 +35,12 @@ impl Hub {
             (Err(faults), Some(fault)) => Err(faults.into_iter().chain([fault]).collect()),
         };
         let body = match parsed {
-            Ok(intent) => {
-                let (intent, parameters) = self.keep_parameters(intent).await?;
+            Ok(mut intent) => {
+                let parameters = intent.parameters.inline().cloned().unwrap_or_else(Json::null);
+                // Above the limit they go to the artifact store before a record names them.
+                if parameters.as_str().len() > INLINE_MAX_BYTES {
+                    intent.parameters = self.store_parameters(parameters.clone()).await?;
+                }
                 let role = Some(caller.role.as_str());
                 CommandBody::Submit { intent: Arc::new(intent), parameters, named_here, suppressed, role }
             }
@@ -88,17 +93,11 @@ impl Hub {
         }
     }
 
-    /// Parameters above the limit go to the artifact store before a record names them.
-    async fn keep_parameters(&self, mut intent: Intent) -> refusal::Result<(Intent, Json)> {
-        let parameters = intent.parameters.inline().cloned().unwrap_or_else(Json::null);
-        if parameters.as_str().len() > INLINE_MAX_BYTES {
-            let artifacts = self.performer.artifacts().clone();
-            let bytes = parameters.clone();
-            let put = tokio::task::spawn_blocking(move || put_json(&artifacts, &bytes)).await;
-            let stored = put.map_err(|error| refusal::internal(&error))?;
-            intent.parameters = stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))?;
-        }
-        Ok((intent, parameters))
+    async fn store_parameters(&self, parameters: Json) -> refusal::Result<Payload> {
+        let artifacts = self.performer.artifacts().clone();
+        let put = tokio::task::spawn_blocking(move || put_json(&artifacts, &parameters)).await;
+        let stored = put.map_err(|error| refusal::internal(&error))?;
+        stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))
     }
 }
 

@@ -47,7 +47,9 @@ impl<S: Store> Deciding<S> {
     pub(super) fn run(mut self, timer: &tokio::runtime::Runtime) {
         loop {
             let Ok(first) = self.wait(timer) else { return };
-            let mut turn = Turn { now: self.clock.now(), commands: Vec::new(), askers: Vec::new(), last: None };
+            let waiting = self.receiver.len().min(TURN_MAX) + 1;
+            let (commands, askers) = (Vec::with_capacity(waiting), Vec::with_capacity(waiting));
+            let mut turn = Turn { now: self.clock.now(), commands, askers, last: None };
             let mut next = first;
             while let Some(input) = next.take() {
                 self.take(&mut turn, input);

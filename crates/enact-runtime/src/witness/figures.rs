@@ -13,6 +13,7 @@ use enact_model::record::{Body, Record};
 use enact_model::taxonomy::Category;
 use enact_model::time::Timestamp;
 
+use crate::driver::ByExecution;
 use crate::metrics::Histogram;
 
 /// Most tenants that have a label of their own.
@@ -32,14 +33,14 @@ const COMMIT_SIZES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.
 
 /// Names with a label of their own, the first ones that were seen; the others share the last place.
 pub(crate) struct Labels<K> {
-    places: HashMap<K, usize>,
+    places: HashMap<K, usize, foldhash::fast::RandomState>,
     names: Vec<Arc<str>>,
     most: usize,
 }
 
 impl<K: Eq + Hash + Clone + std::fmt::Display> Labels<K> {
     fn up_to(most: usize) -> Self {
-        Self { places: HashMap::new(), names: Vec::new(), most }
+        Self { places: HashMap::default(), names: Vec::new(), most }
     }
     /// Returns the place of a name; the one after all others is shared.
     pub(crate) fn place(&mut self, name: &K) -> usize {
@@ -109,7 +110,7 @@ pub(crate) struct Figures {
     /// Grows with everything that may change the number of dead letters.
     pub dead_letters_changed: u64,
     /// Open executions only, so no more than the limits of admission allow.
-    lives: HashMap<ExecutionId, Life>,
+    lives: ByExecution<Life>,
 }
 
 impl Default for Figures {
@@ -124,7 +125,7 @@ impl Default for Figures {
             commit_records: Histogram::new(COMMIT_SIZES),
             deliveries: BTreeMap::new(),
             dead_letters_changed: 0,
-            lives: HashMap::new(),
+            lives: ByExecution::default(),
         }
     }
 }
