@@ -89,27 +89,30 @@ pub fn follow(outstanding: &mut BTreeSet<Effect>, record: &Record) {
                 outstanding.insert(Effect::Stop { tenant, execution: *execution, attempt });
             }
         }
-        _ => outstanding.extend(asked_by(record)),
+        _ => {
+            let mut asked = Vec::new();
+            ask(record, &mut asked);
+            outstanding.extend(asked);
+        }
     }
 }
 
-/// Returns the effects that one record asks for.
-pub fn asked_by(record: &Record) -> Vec<Effect> {
-    let Some(tenant) = record.tenant.clone() else { return Vec::new() };
+/// Adds the effects that one record asks for.
+pub fn ask(record: &Record, effects: &mut Vec<Effect>) {
+    let Some(tenant) = &record.tenant else { return };
+    let publish = |message, sink: &SinkId| Effect::Publish { tenant: tenant.clone(), message, sink: sink.clone() };
     match &record.body {
         Body::AttemptStarted { execution, attempt, .. } => {
-            vec![Effect::Invoke { tenant, execution: *execution, attempt: *attempt }]
+            effects.push(Effect::Invoke { tenant: tenant.clone(), execution: *execution, attempt: *attempt });
         }
         // A stop of an execution that is not at a host settles in the same batch; the performer finds nothing to stop.
-        Body::StopRequested { execution, .. } => vec![Effect::Stop { tenant, execution: *execution, attempt: 0 }],
-        Body::MessageQueued { message } => message
-            .sinks
-            .iter()
-            .map(|sink| Effect::Publish { tenant: tenant.clone(), message: message.id, sink: sink.clone() })
-            .collect(),
-        Body::MessageRequeued { message, sink, .. } => {
-            vec![Effect::Publish { tenant, message: *message, sink: sink.clone() }]
+        Body::StopRequested { execution, .. } => {
+            effects.push(Effect::Stop { tenant: tenant.clone(), execution: *execution, attempt: 0 });
         }
-        _ => Vec::new(),
+        Body::MessageQueued { message } => {
+            effects.extend(message.sinks.iter().map(|sink| publish(message.id, sink)));
+        }
+        Body::MessageRequeued { message, sink, .. } => effects.push(publish(*message, sink)),
+        _ => {}
     }
 }

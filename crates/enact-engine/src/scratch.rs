@@ -27,7 +27,14 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// Begins over a view; `next` is the position of the first record it makes.
     pub fn new(base: &'a dyn View, next: Lsn, epoch: Epoch, time: Timestamp, actor: Arc<str>) -> Self {
-        Self { changes: Changes::over(base), records: Vec::with_capacity(RECORDS_OF_A_COMMAND), next, epoch, time, actor }
+        Self {
+            changes: Changes::over(base),
+            records: Vec::with_capacity(RECORDS_OF_A_COMMAND),
+            next,
+            epoch,
+            time,
+            actor,
+        }
     }
     /// Returns the command's time.
     pub fn now(&self) -> Timestamp {

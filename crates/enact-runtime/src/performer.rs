@@ -109,21 +109,23 @@ impl<S: Store + 'static> Performer<S> {
     /// Performs effects in their order; it never blocks.
     pub(crate) fn perform(self: &Arc<Self>, effects: Vec<Effect>) {
         let Some(ring) = self.ring.get() else { return };
-        let mut attempts = Vec::new();
+        let mut together = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Invoke { tenant, execution, attempt } => {
                     let (source, cancel) = CancelSource::new();
                     self.lock().insert(execution, (attempt, source));
-                    attempts.push(Attempt { tenant, execution, number: attempt, cancel });
+                    together.push(Attempt { tenant, execution, number: attempt, cancel });
+                    if together.len() == TOGETHER_MAX {
+                        let next = Vec::with_capacity(TOGETHER_MAX);
+                        self.spawn(Arc::clone(self).begin(Arc::clone(ring), std::mem::replace(&mut together, next)));
+                    }
                 }
                 Effect::Stop { tenant, execution, .. } => self.stop(&tenant, execution),
                 Effect::Publish { sink, .. } => self.lines.poke(&sink),
             }
         }
-        while !attempts.is_empty() {
-            let rest = attempts.split_off(attempts.len().min(TOGETHER_MAX));
-            let together = std::mem::replace(&mut attempts, rest);
+        if !together.is_empty() {
             self.spawn(Arc::clone(self).begin(Arc::clone(ring), together));
         }
     }

@@ -172,6 +172,7 @@ where
             clock: Arc::clone(&clock),
             seed: random_seed()?,
             taken: 0,
+            room: Vec::new(),
         };
         // Of its own, so that the ring's thread outlives whatever runtime the hub was opened in.
         let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use enact_catalog::catalog::Catalog;
 use enact_engine::command::Command;
 use enact_engine::decide::{World, decide};
-use enact_engine::effect::asked_by;
+use enact_engine::effect::ask;
 use enact_engine::policy::Policy;
 use enact_engine::view::View as EngineView;
 use enact_model::id::{Epoch, ExecutionId, Lsn};
@@ -131,7 +131,7 @@ impl<V: View> Decider<V> {
             turn.answers.push(decision.answer);
             let Some(last) = decision.records.last() else { continue };
             (self.next, self.last_time) = (last.lsn.plus(1), last.time);
-            turn.effects.extend(decision.records.iter().flat_map(asked_by));
+            decision.records.iter().for_each(|record| ask(record, &mut turn.effects));
             turn.settled.extend(decision.changes.iter().filter_map(|change| match &change.row {
                 Some(Row::Execution(execution)) if !execution.is_open() => Some(Arc::clone(execution)),
                 _ => None,

@@ -25,6 +25,8 @@ pub(super) struct Deciding<S: Store> {
     pub(super) clock: Arc<Clock>,
     pub(super) seed: u128,
     pub(super) taken: u64,
+    /// Room for the commands of a turn, from the last one.
+    pub(super) room: Vec<Command>,
 }
 
 /// What a turn has taken from the queue.
@@ -47,9 +49,8 @@ impl<S: Store> Deciding<S> {
     pub(super) fn run(mut self, timer: &tokio::runtime::Runtime) {
         loop {
             let Ok(first) = self.wait(timer) else { return };
-            let waiting = self.receiver.len().min(TURN_MAX) + 1;
-            let (commands, askers) = (Vec::with_capacity(waiting), Vec::with_capacity(waiting));
-            let mut turn = Turn { now: self.clock.now(), commands, askers, last: None };
+            let commands = std::mem::take(&mut self.room);
+            let mut turn = Turn { now: self.clock.now(), commands, askers: Vec::new(), last: None };
             let mut next = first;
             while let Some(input) = next.take() {
                 self.take(&mut turn, input);
@@ -63,7 +64,9 @@ impl<S: Store> Deciding<S> {
             }
             if !turn.commands.is_empty() {
                 self.decide(&turn.commands, turn.askers);
+                turn.commands.clear();
             }
+            self.room = turn.commands;
             match turn.last {
                 None => {}
                 Some(Last::Rule(errand)) => {
