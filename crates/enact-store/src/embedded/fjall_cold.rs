@@ -255,7 +255,7 @@ mod tests {
                     [&[ROWS, FIRST_COLD_TAG + (*id % u64::from(tables)) as u8][..], &id.to_be_bytes()[..]].concat();
                 (key, Some(vec![id.to_le_bytes()[0]; 1_024]))
             };
-            cold.write(batch.iter().map(row).collect(), Lsn(number as u64 + 1)).unwrap();
+            cold.write(batch.iter().map(row), Lsn(number as u64 + 1)).unwrap();
         }
         let end = std::time::Instant::now() + SYNC_LIMIT;
         while cold.db.write_buffer_size() > MEMTABLES_BYTES as u64 {
