@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use enact_model::descriptor::{Component, JarShape, JavaCall, JavaMain, Operation, Returns};
 use enact_model::json::Json;
@@ -66,6 +67,8 @@ impl Jvm {
         });
         let mut jvm = Self { base, shape, java, class_path, kept, archive: None };
         if let Some(archives) = &jvm.base.archives {
+            stay: shape.warm,
+            idle: Duration::from_millis(shape.idle_ms),
             jvm.archive = archives.of(&jvm.java, jvm.lasting(), jvm.joined()).map(Arc::new);
         }
         jvm

@@ -101,6 +101,22 @@ async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm() {
+    if without_java("jar_life::jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    for warm in [1, 0] {
+        let target = jars.component(&format!("warm-{warm}"), |shape| {
+            (shape.instances, shape.calls_in_flight, shape.warm, shape.idle_ms) = (2, 1, warm, 300);
+        });
+        let target = started(&jars, target).await;
+        crate::worker::rests(&jars.host, &target, 2, warm as usize).await;
+    }
+    jars.host.shutdown().await;
+}
+
 async fn a_new_version_takes_calls_while_the_old_one_finishes_its_own() {
     if without_java("jar_life::a_new_version_takes_calls_while_the_old_one_finishes_its_own") {
         return;

@@ -68,10 +68,7 @@ impl Drive {
         let (outgoing, waiting) = Outgoing::new(write);
         let writer = tokio::spawn(outgoing.clone().write_waiting(waiting));
         let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
-        let kept = self.pool.kept();
-        if kept.threads_max.is_some() || !kept.recycle.is_never() {
-            tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
-        }
+        tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
         tokio::spawn(self.run(instance.clone(), read, writer));
         instance
     }

@@ -7,6 +7,7 @@ use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::Fault;
 use enact_model::time::Timestamp;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::drive::Doom;
 use super::log::{Log, Whose};
@@ -64,6 +65,8 @@ pub(super) struct Calls {
     pub draining: bool,
 }
 
+    /// When its last call ended; `None` before the first.
+    pub rested: Option<Instant>,
 impl Calls {
     /// Returns whether nobody waits for an answer that may still come.
     fn is_settled(&self) -> bool {
@@ -86,6 +89,7 @@ pub(super) struct Instance {
     since: Timestamp,
     outgoing: Arc<Outgoing>,
     calls: Mutex<Calls>,
+    ready: Instant,
     doomed: Notify,
     /// Told of every call that is opened.
     used: Notify,
@@ -104,6 +108,7 @@ impl Instance {
             since: crate::process::now(),
             outgoing,
             calls: Mutex::default(),
+            ready: Instant::now(),
             doomed: Notify::new(),
             used: Notify::new(),
             settled: Notify::new(),
@@ -180,6 +185,9 @@ impl Instance {
         let entry = calls.open.remove(&id);
         self.log.turn(calls.whose());
         if calls.is_settled() {
+        if calls.open.is_empty() {
+            calls.rested = Some(Instant::now());
+        }
             self.settled.notify_one();
         }
         entry
@@ -187,6 +195,20 @@ impl Instance {
 
     /// Waits until a call was opened since the last time.
     pub async fn used(&self) {
+    /// Returns since when it has no call; `None` while it has one.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let calls = self.calls();
+        calls.open.is_empty().then(|| calls.rested.unwrap_or(self.ready))
+    }
+
+    /// Lets no more calls in if it has none.
+    pub fn retire(&self) -> bool {
+        let mut calls = self.calls();
+        let retires = calls.open.is_empty() && !calls.draining && calls.doom.is_none();
+        calls.draining |= retires;
+        retires
+    }
+
         self.used.notified().await;
     }
 
