@@ -98,6 +98,9 @@ pub(crate) trait Launch: Send + Sync {
     /// Is told what a process said in its `ready` for the next one.
     fn remember(&self, _memory: Option<Json>) {}
 
+    /// Is told that a call has asked a process that is kept to end, or that one has ended by itself while it had calls.
+    fn exits(&self) {}
+
     /// Reads a failure that a handler answered with more closely than its code tells.
     fn closer(&self, fault: Fault) -> Fault {
         fault
@@ -192,11 +195,11 @@ impl Launch for Program {
         (shape.mode == ProcessMode::Worker).then(|| Kept {
             instances_max: shape.instances.max(1),
             warm: 0,
+            stay: 1,
+            idle: Duration::from_millis(shape.idle_ms),
             calls_max: shape.calls_in_flight.max(1),
             start_timeout_ms: shape.start_timeout_ms,
             config: shape.config.clone(),
-            stay: 1,
-            idle: Duration::from_millis(shape.idle_ms),
             recycle: Recycle::default(),
             threads_max: None,
         })

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use enact_host::contract::Host;
 use enact_model::descriptor::Recycle;
+use enact_model::observation::{FaultKind, Reached};
 use serde_json::json;
 
 use crate::jar::{AMPLE, call, output, started};
@@ -101,7 +102,6 @@ async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm() {
     if without_java("jar_life::jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm") {
         return;
@@ -117,6 +117,7 @@ async fn jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm() 
     jars.host.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_takes_calls_while_the_old_one_finishes_its_own() {
     if without_java("jar_life::a_new_version_takes_calls_while_the_old_one_finishes_its_own") {
         return;
@@ -251,6 +252,23 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     assert!(maps(&instance, &name), "the second start does not use {name}");
     assert!(!opens(&instance, "probes.jar"), "the second start looks into the jar again");
     println!("the first start took {first:?}, the one from the archive {second:?}");
+
+    // A start from the archive does not wait until exits can be held back; the first call is answered all the same, and
+    // who has asked once finds them held back.
+    jars.host.drain(&"pricing".parse().unwrap(), "1.0.0").await;
+    let target = started(&jars, target).await;
+    let [asked, again, after] = [
+        call(&jars, &target.at("exit"), json!({})).await,
+        call(&jars, &target.at("exit"), json!({})).await,
+        call(&jars, &target, json!(1)).await,
+    ];
+    for exited in [&asked, &again] {
+        let fault = exited.as_fault().unwrap();
+        let what = (fault.kind, fault.reached, fault.evidence.exit_code);
+        assert_eq!(what, (FaultKind::ExitedNonZero, Reached::Yes, Some(3)), "{fault:?}");
+    }
+    assert_ne!(asked.instance, again.instance);
+    assert_eq!(again.instance == after.instance, crate::jars::holds_exits());
 
     // One byte in its middle: the JVM would not notice before it is too late.
     let mut bytes = std::fs::read(&own).unwrap();

@@ -59,14 +59,16 @@ pub(super) struct Calls {
     pub last: u64,
     /// Those that `exiting` named.
     pub culprits: Vec<u64>,
+    /// Whether they have asked for the end.
+    pub asked: bool,
     /// Why it is to end; no more calls are opened.
     pub doom: Option<Doom>,
     /// It takes no more calls but finishes those it has.
     pub draining: bool,
-}
-
     /// When its last call ended; `None` before the first.
     pub rested: Option<Instant>,
+}
+
 impl Calls {
     /// Returns whether nobody waits for an answer that may still come.
     fn is_settled(&self) -> bool {
@@ -87,9 +89,9 @@ impl Calls {
 pub(super) struct Instance {
     pid: u32,
     since: Timestamp,
+    ready: Instant,
     outgoing: Arc<Outgoing>,
     calls: Mutex<Calls>,
-    ready: Instant,
     doomed: Notify,
     /// Told of every call that is opened.
     used: Notify,
@@ -106,9 +108,9 @@ impl Instance {
         Self {
             pid,
             since: crate::process::now(),
+            ready: Instant::now(),
             outgoing,
             calls: Mutex::default(),
-            ready: Instant::now(),
             doomed: Notify::new(),
             used: Notify::new(),
             settled: Notify::new(),
@@ -183,18 +185,16 @@ impl Instance {
     fn close(&self, id: u64) -> Option<Entry> {
         let mut calls = self.calls();
         let entry = calls.open.remove(&id);
-        self.log.turn(calls.whose());
-        if calls.is_settled() {
         if calls.open.is_empty() {
             calls.rested = Some(Instant::now());
         }
+        self.log.turn(calls.whose());
+        if calls.is_settled() {
             self.settled.notify_one();
         }
         entry
     }
 
-    /// Waits until a call was opened since the last time.
-    pub async fn used(&self) {
     /// Returns since when it has no call; `None` while it has one.
     pub fn idle_since(&self) -> Option<Instant> {
         let calls = self.calls();
@@ -209,6 +209,8 @@ impl Instance {
         retires
     }
 
+    /// Waits until a call was opened since the last time.
+    pub async fn used(&self) {
         self.used.notified().await;
     }
 
