@@ -101,7 +101,8 @@ fn inspect(enact: &Path, jar: &Path) -> Result<bool, String> {
     }
 }
 
-fn spark(here: &Here) -> Outcome<Vec<PathBuf>> {
+/// Returns the jars of Spark, fetched if they are not there.
+pub(crate) fn spark(here: &Here) -> Outcome<Vec<PathBuf>> {
     let folder = SPARK.folder();
     let jars = in_folder(&folder);
     if jars.len() == SPARK_JARS {

@@ -11,6 +11,7 @@ pub mod fixtures;
 pub mod jars;
 pub mod javas;
 pub mod jvm;
+pub mod libraries;
 pub mod mutants;
 pub mod options;
 pub mod readers;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{bench, demo, fixtures, jars, javas, jvm, mutants, report, setup, soak, suite, torture};
+use xtask::{bench, demo, fixtures, jars, javas, jvm, libraries, mutants, report, setup, soak, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
@@ -22,6 +22,7 @@ tasks:
   fixtures             fetches what demo and tests feed on into target/fixtures
   jars                 takes hundreds of real jars through `enact component inspect`
   javas                runs the tests of the jar host on Java 11, 21 and 25
+  libraries            calls Jackson and Guava of Spark and of Debian side by side in one JVM
   setup                looks for what the machine must have, and installs what is missing
 
 options:
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         "jars" => jars::task(&options),
         "javas" => javas::task(&options),
         "jvm" => jvm::build(),
+        "libraries" => libraries::task(&options),
         "fixtures" => fixtures::fetch(&setup::ensure(&options, &[setup::Need::Pip])).map(|_| ()),
         "setup" => {
             let _here = setup::ensure(&options, setup::Need::ALL);

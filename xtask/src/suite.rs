@@ -8,7 +8,7 @@ use crate::failure::{Failure, Outcome, Place};
 use crate::options::Options;
 use crate::report::{Stages, say};
 use crate::setup::{self, Here, Need};
-use crate::{demo, fixtures, jars, javas, mutants, readers, shell, tree};
+use crate::{demo, fixtures, jars, javas, libraries, mutants, readers, shell, tree};
 
 const NEXTEST_VERSION: &str = "0.9.143";
 
@@ -44,6 +44,7 @@ fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
     }
     if options.full {
         stages.run("real jars through inspect", |stages| jars::run(&here, stages))?;
+        stages.run("conflicting libraries in one JVM", |stages| libraries::run(&here, stages))?;
         stages.run("the jar host on every Java", |stages| javas::run(&here, stages))?;
         stages.run("demo", |_| demo::run(options))?;
         stages.run("mutations", |_| mutants::run(&Options::default()))?;

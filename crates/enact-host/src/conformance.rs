@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
 use enact_model::descriptor::{
-    Call as CallShape, Component, Operation, OperationKind, ProcessMode, ProcessShape, Returns, Shape, Stdin,
+    Call as CallShape, Component, IDLE_MS, Operation, OperationKind, ProcessMode, ProcessShape, Returns, Shape, Stdin,
 };
 use enact_model::digest::Digest;
 use enact_model::envelope::StateScope;
@@ -229,6 +229,7 @@ fn process(command: &[&str], mode: ProcessMode) -> ProcessShape {
         instances: 1,
         calls_in_flight: 1,
         start_timeout_ms: 5_000,
+        idle_ms: IDLE_MS,
         config: None,
     }
 }

@@ -38,17 +38,20 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: Vec<u8>,
+    /// Where in it the next frame begins.
+    begins: usize,
     limit: usize,
 }
 
 impl FrameReader {
     /// Makes a reader that refuses frames above `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { buffer: Vec::new(), limit }
+        Self { buffer: Vec::new(), begins: 0, limit }
     }
 
     /// Takes bytes as they came.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.drain(..std::mem::take(&mut self.begins));
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -57,7 +60,8 @@ impl FrameReader {
     /// # Errors
     /// A header that claims more than the limit; it is refused as soon as it is there.
     pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
-        let Some((header, rest)) = self.buffer.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+        let held = self.buffer.get(self.begins..).unwrap_or_default();
+        let Some((header, rest)) = held.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let claimed = u32::from_be_bytes(*header) as usize;
         if claimed > self.limit {
             return Err(FrameError::TooLarge { claimed: claimed as u64, limit: self.limit });
@@ -67,16 +71,18 @@ impl FrameReader {
         }
         let Some(body) = rest.get(..claimed) else { return Ok(None) };
         let body = body.to_vec();
-        self.buffer.drain(..HEADER_BYTES + claimed);
-        if self.buffer.is_empty() && self.buffer.capacity() > 256 * 1024 {
-            self.buffer = Vec::new();
+        self.begins += HEADER_BYTES + claimed;
+        if self.begins == self.buffer.len() {
+            self.begins = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(256 * 1024);
         }
         Ok(Some(body))
     }
 
     /// Returns how many bytes of an unfinished frame are held.
     pub fn unfinished(&self) -> usize {
-        self.buffer.len()
+        self.buffer.len() - self.begins
     }
 }
 
@@ -85,12 +91,16 @@ impl FrameReader {
 /// # Errors
 /// The body is above the limit.
 pub fn encode(body: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
-    let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= limit);
-    let length = length.ok_or(FrameError::TooLarge { claimed: body.len() as u64, limit })?;
     let mut frame = Vec::with_capacity(HEADER_BYTES + body.len());
-    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(&header(body.len(), limit)?);
     frame.extend_from_slice(body);
     Ok(frame)
+}
+
+/// Returns the header of a body of so many bytes.
+fn header(bytes: usize, limit: usize) -> Result<[u8; HEADER_BYTES], FrameError> {
+    let length = u32::try_from(bytes).ok().filter(|_| bytes <= limit);
+    length.map(u32::to_be_bytes).ok_or(FrameError::TooLarge { claimed: bytes as u64, limit })
 }
 
 #[cfg(test)]

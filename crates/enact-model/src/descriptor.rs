@@ -142,13 +142,25 @@ pub struct ProcessShape {
     /// How long a worker may take until it is ready, in milliseconds.
     #[serde(default = "ten_seconds")]
     pub start_timeout_ms: u64,
+    /// How long a worker but the last may have no call before it ends, in milliseconds.
+    #[serde(default = "idle", skip_serializing_if = "is_usual_idle")]
+    pub idle_ms: u64,
     /// Configuration handed to a worker's `init`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Json>,
 }
 
+/// How long a process that is not needed is kept if nothing is said, in milliseconds.
+pub const IDLE_MS: u64 = 5 * 60 * 1_000;
+
 fn one() -> u32 {
     1
+}
+fn idle() -> u64 {
+    IDLE_MS
+}
+fn is_usual_idle(ms: &u64) -> bool {
+    *ms == IDLE_MS
 }
 fn ten_seconds() -> u64 {
     10_000

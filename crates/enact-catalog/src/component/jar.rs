@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use enact_model::descriptor::{JarShape, JavaRange, Recycle};
+use enact_model::descriptor::{IDLE_MS, JarShape, JavaRange, Recycle};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::json::Json;
@@ -15,7 +15,7 @@ use crate::fields::{self, Fields};
 use crate::quantity;
 use crate::yaml::{Kind, Mark, Node, cut};
 
-pub const KEYS: [&str; 17] = [
+pub const KEYS: [&str; 18] = [
     "path",
     "paths",
     "java",
@@ -27,6 +27,7 @@ pub const KEYS: [&str; 17] = [
     "calls_in_flight",
     "start_timeout",
     "warm",
+    "idle",
     "recycle",
     "options",
     "env",
@@ -80,6 +81,7 @@ pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<JarSh
             .map_or(JarShape::CALLS_IN_FLIGHT, |n| n as u32),
         start_timeout_ms: fields.duration_ms("start_timeout", faults).unwrap_or(JarShape::START_TIMEOUT_MS),
         warm: warm as u32,
+        idle_ms: fields.duration_ms("idle", faults).unwrap_or(IDLE_MS),
         recycle: recycle(&fields, faults),
         options: options(&fields, faults),
         env: env(&fields, faults),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
 
-use enact_model::descriptor::{ProcessMode, ProcessShape};
+use enact_model::descriptor::{IDLE_MS, ProcessMode, ProcessShape};
 use enact_model::json::Json;
 
 use super::files::{Files, normal_name};
@@ -17,10 +17,21 @@ pub const WORDS_MAX: usize = 256;
 /// Most files of a package.
 pub const FILES_MAX: usize = 256;
 
-pub const KEYS: [&str; 10] =
-    ["command", "mode", "files", "roots", "env", "memory", "instances", "calls_in_flight", "start_timeout", "config"];
+pub const KEYS: [&str; 11] = [
+    "command",
+    "mode",
+    "files",
+    "roots",
+    "env",
+    "memory",
+    "instances",
+    "calls_in_flight",
+    "start_timeout",
+    "idle",
+    "config",
+];
 /// Keys that mean nothing for a program that is run once.
-const WORKER_KEYS: [&str; 4] = ["instances", "calls_in_flight", "start_timeout", "config"];
+const WORKER_KEYS: [&str; 5] = ["instances", "calls_in_flight", "start_timeout", "idle", "config"];
 
 /// Reads the shape; what is faulty in it is left at its default.
 pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<ProcessShape> {
@@ -51,6 +62,7 @@ pub fn read(node: &Node, files: &dyn Files, faults: &mut Faults) -> Option<Proce
         instances: fields.whole("instances", 1..=256, faults).map_or(1, |n| n as u32),
         calls_in_flight: fields.whole("calls_in_flight", 1..=1_024, faults).map_or(1, |n| n as u32),
         start_timeout_ms: fields.duration_ms("start_timeout", faults).unwrap_or(10_000),
+        idle_ms: fields.duration_ms("idle", faults).unwrap_or(IDLE_MS),
         config: fields.get("config").map(|node| Json::from(&node.to_value())),
     })
 }

@@ -386,6 +386,8 @@ fn a_program_and_its_files_must_be_there() {
     assert!(fault("{ command: [true], roots: { d: ./gone } }").contains("no folder: /package/gone"));
     assert!(fault("{ }").contains("not every operation has one of its own"));
     assert!(fault("{ command: [] }").contains("`command` is empty"));
+    assert!(fault("{ command: [true], idle: 1m }").contains("`idle` means nothing for a program that is run once"));
+    assert!(fault("{ command: [true], mode: worker, idle: never }").contains("`idle`"));
     let component = good("component: c\nversion: 1.0.0\nprocess: { command: [tool/../tool.sh], files: [./tool.sh] }\nservices: { s: { o: { kind: query } } }\n".replace("tool/../", "./").as_str());
     let Shape::Process(process) = component.shape else { panic!("{:?}", component.shape) };
     assert_eq!(process.command, ["./tool.sh"]);
@@ -393,12 +395,12 @@ fn a_program_and_its_files_must_be_there() {
 
 #[test]
 fn a_worker_has_its_own_keys_and_none_of_the_others() {
-    let text = "component: c\nversion: 1.0.0\nprocess: { command: [python3, ./tool.sh], files: [tool.sh], mode: worker, instances: 2, calls_in_flight: 4, start_timeout: 3s, config: { a: 1 } }\nservices: { s: { o: { kind: query, call: { operation: do_it } } } }\n";
+    let text = "component: c\nversion: 1.0.0\nprocess: { command: [python3, ./tool.sh], files: [tool.sh], mode: worker, instances: 2, calls_in_flight: 4, start_timeout: 3s, idle: 90s, config: { a: 1 } }\nservices: { s: { o: { kind: query, call: { operation: do_it } } } }\n";
     let component = good(text);
     let Shape::Process(process) = &component.shape else { panic!("{:?}", component.shape) };
     assert_eq!(
-        (process.mode, process.instances, process.calls_in_flight, process.start_timeout_ms),
-        (ProcessMode::Worker, 2, 4, 3_000)
+        (process.mode, process.instances, process.calls_in_flight, process.start_timeout_ms, process.idle_ms),
+        (ProcessMode::Worker, 2, 4, 3_000, 90_000)
     );
     assert_eq!(process.command, ["python3", "tool.sh"], "a packaged file is named as it is packaged");
     let found = faults(&text.replace("operation: do_it", "args: [x], stdout: text"));

@@ -98,6 +98,8 @@ pub enum FromWorker {
         culprits: Vec<u64>,
         /// Why.
         message: String,
+        /// Whether they have asked for it, so that the status of the process is theirs.
+        asked: bool,
     },
 }
 
@@ -193,6 +195,8 @@ struct Wire<'a> {
     reference: Option<String>,
     #[serde(default)]
     culprits: Option<Vec<u64>>,
+    #[serde(default)]
+    asked: Option<bool>,
 }
 
 /// `null` is a value; only what does not stand there is absent.
@@ -265,6 +269,7 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
         "exiting" => FromWorker::Exiting {
             culprits: wire.culprits.unwrap_or_default(),
             message: wire.message.unwrap_or_default(),
+            asked: wire.asked.unwrap_or_default(),
         },
         other => {
             let other: String = other.chars().take(40).collect();

@@ -7,8 +7,11 @@ use enact_model::context::ExecutionContext;
 use enact_model::json::Json;
 use serde::{Serialize, Serializer};
 
-use super::{FrameError, encode};
+use super::{FrameError, HEADER_BYTES, header};
 use crate::contract::Secrets;
+
+/// What most frames are shorter than, in bytes.
+const FRAME_BYTES: usize = 1024;
 
 /// A frame from the hub to a worker.
 #[derive(Debug, Serialize)]
@@ -121,7 +124,11 @@ impl ToWorker<'_> {
     /// # Errors
     /// It is above the limit.
     pub fn encode(&self, limit: usize) -> Result<Vec<u8>, FrameError> {
-        let body = serde_json::to_vec(self).map_err(|e| FrameError::Protocol(e.to_string()))?;
-        encode(&body, limit)
+        let mut frame = Vec::with_capacity(FRAME_BYTES);
+        frame.extend_from_slice(&[0; HEADER_BYTES]);
+        serde_json::to_writer(&mut frame, self).map_err(|e| FrameError::Protocol(e.to_string()))?;
+        let header = header(frame.len() - HEADER_BYTES, limit)?;
+        frame.splice(..HEADER_BYTES, header);
+        Ok(frame)
     }
 }

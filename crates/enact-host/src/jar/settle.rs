@@ -50,6 +50,7 @@ fn widen(joint: &mut JarShape, other: &JarShape) {
     joint.calls_in_flight = joint.calls_in_flight.max(other.calls_in_flight);
     joint.start_timeout_ms = joint.start_timeout_ms.max(other.start_timeout_ms);
     joint.warm = joint.warm.max(other.warm);
+    joint.idle_ms = joint.idle_ms.max(other.idle_ms);
     let sooner = |one: Option<u64>, two: Option<u64>| [one, two].into_iter().flatten().min();
     joint.recycle = Recycle {
         calls: sooner(joint.recycle.calls, other.recycle.calls),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use enact_model::descriptor::{Operation, ProcessMode, ProcessShape, Recycle, Stdin};
 use enact_model::json::Json;
@@ -39,6 +40,10 @@ pub(crate) struct Kept {
     pub instances_max: u32,
     /// As many are started again without waiting for a call, once one was used.
     pub warm: u32,
+    /// As many stay, however long they have no call.
+    pub stay: u32,
+    /// How long another one may have no call before it ends.
+    pub idle: Duration,
     /// Most calls in flight in one.
     pub calls_max: u32,
     /// How long one may take until it is ready.
@@ -92,6 +97,9 @@ pub(crate) trait Launch: Send + Sync {
 
     /// Is told what a process said in its `ready` for the next one.
     fn remember(&self, _memory: Option<Json>) {}
+
+    /// Is told that a call has asked a process that is kept to end, or that one has ended by itself while it had calls.
+    fn exits(&self) {}
 
     /// Reads a failure that a handler answered with more closely than its code tells.
     fn closer(&self, fault: Fault) -> Fault {
@@ -187,6 +195,8 @@ impl Launch for Program {
         (shape.mode == ProcessMode::Worker).then(|| Kept {
             instances_max: shape.instances.max(1),
             warm: 0,
+            stay: 1,
+            idle: Duration::from_millis(shape.idle_ms),
             calls_max: shape.calls_in_flight.max(1),
             start_timeout_ms: shape.start_timeout_ms,
             config: shape.config.clone(),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use enact_model::descriptor::{Component, Operation};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::time::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::launch::Launch;
 use super::worker::Pool;
@@ -29,8 +29,10 @@ pub(crate) struct Version {
     /// The processes that are kept, if any are.
     pool: Option<Arc<Pool>>,
     phase: watch::Sender<Phase>,
-    /// Calls in flight, by count; whoever drains waits for 0.
-    in_flight: watch::Sender<u32>,
+    /// Calls in flight, by count.
+    in_flight: AtomicU32,
+    /// Whoever drains is told when none is.
+    idle: Notify,
     running: std::sync::Mutex<Vec<InstanceStats>>,
     stop_all: (CancelSource, CancelToken),
 }
@@ -57,7 +59,9 @@ pub(crate) struct InFlight<'a>(&'a Version);
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.0.in_flight.send_modify(|count| *count = count.saturating_sub(1));
+        if self.0.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
     }
 }
 
@@ -73,7 +77,8 @@ impl Version {
             pool,
             counts: Arc::default(),
             phase: watch::channel(Phase::Open).0,
-            in_flight: watch::channel(0).0,
+            in_flight: AtomicU32::new(0),
+            idle: Notify::new(),
             running: std::sync::Mutex::default(),
             stop_all: CancelSource::new(),
             component,
@@ -124,7 +129,7 @@ impl Version {
     /// Counts a call before anybody looks whether it may begin: whoever drains sets the phase first and then waits for the
     /// count.
     pub fn enter(&self) -> InFlight<'_> {
-        self.in_flight.send_modify(|count| *count += 1);
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
         InFlight(self)
     }
 
@@ -189,8 +194,13 @@ impl Version {
             }
             open
         });
-        // An error would mean that the sender is gone, which is a part of self.
-        let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;
+        loop {
+            let idle = self.idle.notified();
+            if self.in_flight.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            idle.await;
+        }
         if let Some(pool) = &self.pool {
             pool.drain().await;
         }

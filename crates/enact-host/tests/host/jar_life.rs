@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use enact_host::contract::Host;
 use enact_model::descriptor::Recycle;
+use enact_model::observation::{FaultKind, Reached};
 use serde_json::json;
 
 use crate::jar::{AMPLE, call, output, started};
@@ -98,6 +99,22 @@ async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
         assert_eq!(own.faults, 0, "{name}: of {} calls", answered.load(Ordering::Relaxed));
         jars.host.drain(&target.component.name, "1.0.0").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm() {
+    if without_java("jar_life::jvms_that_have_no_call_for_long_end_but_for_those_that_are_kept_warm") {
+        return;
+    }
+    let jars = Arc::new(Jars::new(false));
+    for warm in [1, 0] {
+        let target = jars.component(&format!("warm-{warm}"), |shape| {
+            (shape.instances, shape.calls_in_flight, shape.warm, shape.idle_ms) = (2, 1, warm, 300);
+        });
+        let target = started(&jars, target).await;
+        crate::worker::rests(&jars.host, &target, 2, warm as usize).await;
+    }
+    jars.host.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -235,6 +252,23 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     assert!(maps(&instance, &name), "the second start does not use {name}");
     assert!(!opens(&instance, "probes.jar"), "the second start looks into the jar again");
     println!("the first start took {first:?}, the one from the archive {second:?}");
+
+    // A start from the archive does not wait until exits can be held back; the first call is answered all the same, and
+    // who has asked once finds them held back.
+    jars.host.drain(&"pricing".parse().unwrap(), "1.0.0").await;
+    let target = started(&jars, target).await;
+    let [asked, again, after] = [
+        call(&jars, &target.at("exit"), json!({})).await,
+        call(&jars, &target.at("exit"), json!({})).await,
+        call(&jars, &target, json!(1)).await,
+    ];
+    for exited in [&asked, &again] {
+        let fault = exited.as_fault().unwrap();
+        let what = (fault.kind, fault.reached, fault.evidence.exit_code);
+        assert_eq!(what, (FaultKind::ExitedNonZero, Reached::Yes, Some(3)), "{fault:?}");
+    }
+    assert_ne!(asked.instance, again.instance);
+    assert_eq!(again.instance == after.instance, crate::jars::holds_exits());
 
     // One byte in its middle: the JVM would not notice before it is too late.
     let mut bytes = std::fs::read(&own).unwrap();

@@ -6,6 +6,7 @@ mod conformance;
 mod example;
 mod jar;
 mod jar_input;
+mod jar_libraries;
 mod jar_life;
 mod jar_shared;
 mod jars;

@@ -54,6 +54,51 @@ async fn a_pool_grows_to_its_instances_and_no_further_and_keeps_its_limit_of_cal
     assert_eq!((stats.state.clone(), stats.calls, stats.started, stats.faults), (HostState::Ready, 24, 3, 0));
 }
 
+/// Has as many instances start as calls at once make start, and sees all but those that stay end; no call is lost by it.
+pub async fn rests(host: &Arc<impl Host + 'static>, target: &Target, instances: usize, stay: usize) {
+    let sleep = |ms: u64| {
+        let call = call_of(&target.at("sleep"), Json::of(&serde_json::json!({ "ms": ms })), Duration::from_secs(60));
+        let host = host.clone();
+        tokio::spawn(async move { host.invoke(call, no_port(), CancelToken::never()).await })
+    };
+    let own = || host.stats().into_iter().find(|stats| stats.component == target.component.name).unwrap();
+    let until = async |what: &str, is: &dyn Fn() -> bool| {
+        for _ in 0..12_000 {
+            if is() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{what}: {:?}", own());
+    };
+    let mut used = std::collections::BTreeSet::new();
+    while used.len() < instances {
+        let calls: Vec<_> = (0..instances).map(|_| sleep(50)).collect();
+        for call in calls {
+            let seen = call.await.unwrap();
+            assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+            used.extend(seen.instance);
+        }
+    }
+    until("those that rest end", &|| own().instances.len() == stay).await;
+    until("their processes are gone", &|| used.iter().filter(|instance| alive(instance)).count() == stay).await;
+    // The one that stays has rested as long, and goes on; so does one that a call of some length keeps from resting.
+    let before: Vec<_> = own().instances.iter().map(|instance| instance.pid).collect();
+    let seen = sleep(1_000).await.unwrap();
+    assert!(matches!(seen.seen, HostSeen::Replied(_)), "{:?}", seen.seen);
+    let kept = before.iter().any(|pid| seen.instance == Some(format!("process {pid}")));
+    assert_eq!(kept, stay > 0);
+    assert_eq!((own().faults, own().recycled), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_that_have_no_call_for_long_end_but_for_one() {
+    let bench = Bench::new();
+    let target = Worker::component("pricing", "plain", |shape| (shape.instances, shape.idle_ms) = (3, 150));
+    bench.host.start(target.component.clone(), target.digest).await.unwrap();
+    rests(&bench.host, &target, 3, 1).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_is_told_the_secrets_of_a_call_in_its_context_and_of_no_other() {
     let bench = Bench::new();

@@ -46,6 +46,9 @@ pub struct JarShape {
     /// JVMs that are kept once the component was used.
     #[serde(default = "one")]
     pub warm: u32,
+    /// How long a JVM beyond these may have no call before it ends, in milliseconds.
+    #[serde(default = "super::idle", skip_serializing_if = "super::is_usual_idle")]
+    pub idle_ms: u64,
     /// When a JVM is replaced by a new one.
     #[serde(default, skip_serializing_if = "Recycle::is_never")]
     pub recycle: Recycle,

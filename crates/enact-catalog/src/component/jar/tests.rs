@@ -89,6 +89,7 @@ fn a_whole_jar_becomes_a_component_and_survives_its_stored_form() {
     assert_eq!((shape.needs_java, shape.wants().to_string().as_str()), (11, "Java 11 or newer"));
     assert_eq!((shape.memory_bytes, shape.metaspace_bytes, shape.threads), (64 << 20, 96 << 20, 200));
     assert_eq!((shape.instances, shape.warm, shape.calls_in_flight, shape.start_timeout_ms), (4, 2, 16, 30_000));
+    assert_eq!(shape.idle_ms, 5 * 60_000);
     assert_eq!((shape.recycle.calls, shape.recycle.age_ms), (Some(100_000), Some(86_400_000)));
     let again: Component = Json::of(&component).to().unwrap();
     assert_eq!(again, component);

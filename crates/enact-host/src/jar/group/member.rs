@@ -49,6 +49,9 @@ impl Launch for Joint {
             group.ready(version);
         }
     }
+    fn exits(&self) {
+        self.jvm.exits();
+    }
     fn closer(&self, fault: Fault) -> Fault {
         self.jvm.closer(fault)
     }

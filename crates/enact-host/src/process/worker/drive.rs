@@ -68,10 +68,7 @@ impl Drive {
         let (outgoing, waiting) = Outgoing::new(write);
         let writer = tokio::spawn(outgoing.clone().write_waiting(waiting));
         let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
-        let kept = self.pool.kept();
-        if kept.threads_max.is_some() || !kept.recycle.is_never() {
-            tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
-        }
+        tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
         tokio::spawn(self.run(instance.clone(), read, writer));
         instance
     }
@@ -101,6 +98,10 @@ impl Drive {
         let doom = instance.calls().doom.clone();
         if doom.as_ref().is_some_and(|doom| *doom != Doom::Closed) {
             self.version.counts.recycled.fetch_add(1, Ordering::Relaxed);
+        }
+        let by_itself = doom.is_none() && ended.is_some_and(|ended| ended.status.code().is_some());
+        if by_itself && !instance.calls().open.is_empty() {
+            self.version.launch.exits();
         }
         instance.end();
         self.pool.remove(&self.version, &instance);
@@ -143,12 +144,15 @@ impl Drive {
                 FromWorker::Log { message } => instance.log().line(&message),
                 FromWorker::Stats { figures } => tracing::debug!(pid = instance.pid(), %figures, "figures of a worker"),
                 FromWorker::Pong { .. } => {}
-                FromWorker::Exiting { culprits, message } => {
+                FromWorker::Exiting { culprits, message, asked } => {
                     instance.log().line(&message);
                     let mut calls = instance.calls();
-                    calls.culprits = culprits;
+                    (calls.culprits, calls.asked) = (culprits, asked);
                     let said = std::mem::replace(&mut calls.draining, true);
                     drop(calls);
+                    if asked {
+                        self.version.launch.exits();
+                    }
                     // Whoever drained it waits for its end.
                     if !said {
                         tokio::spawn(renew::see_out(instance.clone()));
@@ -167,11 +171,12 @@ impl Drive {
     }
 
     fn tell_the_bereaved(&self, instance: &Instance, doom: Option<Doom>, ended: Option<Ended>) {
-        let (open, culprits, last) = {
+        let (open, culprits, asked, last) = {
             let mut calls = instance.calls();
-            (std::mem::take(&mut calls.open), std::mem::take(&mut calls.culprits), calls.last)
+            (std::mem::take(&mut calls.open), std::mem::take(&mut calls.culprits), calls.asked, calls.last)
         };
         let doom = doom.or_else(|| self.half_a_frame(ended));
+        let status = ended.and_then(|ended| ended.status.code());
         let sole = open.len() == 1;
         let culprit = |id: u64| match &doom {
             Some(Doom::Overdue(overdue)) => *overdue == id,
@@ -186,7 +191,14 @@ impl Drive {
         let called: Vec<_> =
             open.iter().map(|(id, entry)| (culprit(*id), entry.call.context.selector().clone())).collect();
         for (id, entry) in open {
-            let fault = end_of(culprit(id), doom.as_ref(), ended, instance.pid(), &whose(&called)).with(|evidence| {
+            let fault = match status {
+                Some(status) if asked && doom.is_none() && culprit(id) => {
+                    let text = format!("the call asked the process to exit with status {status}, and it did");
+                    FaultKind::ExitedNonZero.fault(text)
+                }
+                _ => end_of(culprit(id), doom.as_ref(), ended, instance.pid(), &whose(&called)),
+            };
+            let fault = fault.with(|evidence| {
                 evidence.log_tail = instance.log().since(entry.log_from);
                 if let Some(ended) = ended {
                     ended.evidence(evidence);

@@ -7,6 +7,7 @@ use enact_model::limits::FRAME_MAX_BYTES;
 use enact_model::observation::Fault;
 use enact_model::time::Timestamp;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::time::Instant;
 
 use super::drive::Doom;
 use super::log::{Log, Whose};
@@ -58,10 +59,14 @@ pub(super) struct Calls {
     pub last: u64,
     /// Those that `exiting` named.
     pub culprits: Vec<u64>,
+    /// Whether they have asked for the end.
+    pub asked: bool,
     /// Why it is to end; no more calls are opened.
     pub doom: Option<Doom>,
     /// It takes no more calls but finishes those it has.
     pub draining: bool,
+    /// When its last call ended; `None` before the first.
+    pub rested: Option<Instant>,
 }
 
 impl Calls {
@@ -84,6 +89,7 @@ impl Calls {
 pub(super) struct Instance {
     pid: u32,
     since: Timestamp,
+    ready: Instant,
     outgoing: Arc<Outgoing>,
     calls: Mutex<Calls>,
     doomed: Notify,
@@ -102,6 +108,7 @@ impl Instance {
         Self {
             pid,
             since: crate::process::now(),
+            ready: Instant::now(),
             outgoing,
             calls: Mutex::default(),
             doomed: Notify::new(),
@@ -178,11 +185,28 @@ impl Instance {
     fn close(&self, id: u64) -> Option<Entry> {
         let mut calls = self.calls();
         let entry = calls.open.remove(&id);
+        if calls.open.is_empty() {
+            calls.rested = Some(Instant::now());
+        }
         self.log.turn(calls.whose());
         if calls.is_settled() {
             self.settled.notify_one();
         }
         entry
+    }
+
+    /// Returns since when it has no call; `None` while it has one.
+    pub fn idle_since(&self) -> Option<Instant> {
+        let calls = self.calls();
+        calls.open.is_empty().then(|| calls.rested.unwrap_or(self.ready))
+    }
+
+    /// Lets no more calls in if it has none.
+    pub fn retire(&self) -> bool {
+        let mut calls = self.calls();
+        let retires = calls.open.is_empty() && !calls.draining && calls.doom.is_none();
+        calls.draining |= retires;
+        retires
     }
 
     /// Waits until a call was opened since the last time.

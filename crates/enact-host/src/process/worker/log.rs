@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use enact_model::id::TenantId;
 use enact_model::limits::LOG_TAIL_MAX_BYTES;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::net::unix::pipe;
 
 /// How much is read from a pipe at once, in bytes.
@@ -37,6 +38,7 @@ struct State {
     /// How many bytes were ever kept; a position in the log.
     end: u64,
     lines: [Line; 2],
+    chunk: Vec<u8>,
 }
 
 /// Where a pipe is within a line.
@@ -50,7 +52,13 @@ enum Line {
 
 impl Log {
     pub fn new(pipes: [pipe::Receiver; 2]) -> Arc<Self> {
-        let state = State { whose: Whose::Start, kept: VecDeque::new(), end: 0, lines: [Line::Begins; 2] };
+        let state = State {
+            whose: Whose::Start,
+            kept: VecDeque::new(),
+            end: 0,
+            lines: [Line::Begins; 2],
+            chunk: vec![0; CHUNK_BYTES],
+        };
         Arc::new(Self { pipes, state: Mutex::new(state) })
     }
 
@@ -88,15 +96,9 @@ impl Log {
     /// From now on the lines are somebody's; what waits in the pipes is still whose it was. Returns the position.
     pub fn turn(&self, whose: Whose) -> u64 {
         let mut state = self.state();
-        let mut chunk = [0; CHUNK_BYTES];
-        for (at, pipe) in self.pipes.iter().enumerate() {
-            for _ in 0..SWEEP_CHUNKS_MAX {
-                // Not by the reactor, which may not know yet that there is something.
-                let Ok(count @ 1..) = rustix::io::read(pipe, &mut chunk) else { break };
-                state.take(at, chunk.get(..count).unwrap_or_default());
-            }
-        }
+        // Otherwise whoever reads it next reads it for the same.
         if state.whose != whose {
+            self.sweep(&mut state);
             state.whose = whose;
             for line in &mut state.lines {
                 *line = if *line == Line::Begins { Line::Begins } else { Line::Foreign };
@@ -105,9 +107,28 @@ impl Log {
         state.end
     }
 
+    /// Takes what waits in the pipes.
+    fn sweep(&self, state: &mut State) {
+        // Not by the reactor, which may not know yet that there is something. One question for both: mostly there is nothing.
+        let [out, err] = &self.pipes;
+        let mut asked = [out, err].map(|pipe| PollFd::new(pipe, PollFlags::IN));
+        if !rustix::event::poll(&mut asked, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
+            return;
+        }
+        let mut chunk = std::mem::take(&mut state.chunk);
+        for (at, pipe) in self.pipes.iter().enumerate() {
+            for _ in 0..SWEEP_CHUNKS_MAX {
+                let Ok(count @ 1..) = rustix::io::read(pipe, &mut chunk) else { break };
+                state.take(at, chunk.get(..count).unwrap_or_default());
+            }
+        }
+        state.chunk = chunk;
+    }
+
     /// Returns the last of what was kept after a position, if there is any.
     pub fn since(&self, from: u64) -> Option<String> {
-        let state = self.state();
+        let mut state = self.state();
+        self.sweep(&mut state);
         let length = usize::try_from(state.end.saturating_sub(from)).unwrap_or(usize::MAX).min(state.kept.len());
         let bytes: Vec<u8> = state.kept.iter().skip(state.kept.len() - length).copied().collect();
         (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())

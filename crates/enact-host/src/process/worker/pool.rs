@@ -92,6 +92,9 @@ impl Pool {
         port: &Arc<dyn ContextPort>,
     ) -> Result<(Arc<Instance>, OpenCall), Fault> {
         let before = self.state().failures;
+        if let Found::Open(instance, open) = self.look(version, before, call, port)? {
+            return Ok((instance, open));
+        }
         loop {
             let failed = self.failed.notified();
             tokio::pin!(failed);
@@ -201,6 +204,12 @@ impl Pool {
             state.starting += 1;
             tokio::spawn(start_one(self.clone(), version.clone()));
         }
+    }
+
+    /// Takes an instance without calls out of those that take them, unless it has to stay.
+    pub(super) fn retire(&self, instance: &Instance) -> bool {
+        let state = self.state();
+        state.active() > self.kept.stay as usize && instance.retire()
     }
 
     /// Claims the start of an instance that is to replace another, or tells when to ask again; `None` if the pool is

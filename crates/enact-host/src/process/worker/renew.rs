@@ -1,5 +1,5 @@
-//! Renewing: a worker that is old, large or has served enough is replaced without losing a call, and one that is about
-//! to end by itself is seen out.
+//! Renewing: a worker that is old, large or has served enough is replaced without losing a call, one that is not needed
+//! any more ends, and one that is about to end by itself is seen out.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a worker that says that it is about to end may take for it, once nobody waits for an answer of its.
 const EXIT_WAIT: Duration = Duration::from_secs(3);
 
-/// Watches one worker until it is over, has too many threads, or is to be replaced; replaces it then.
+/// Watches one worker until it is over, has too many threads, has had no call for long, or is to be replaced.
 pub(super) async fn watch(pool: Arc<Pool>, version: Arc<Version>, instance: Arc<Instance>) {
     let kept = pool.kept();
     let old = kept.recycle.age_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
@@ -30,7 +30,11 @@ pub(super) async fn watch(pool: Arc<Pool>, version: Arc<Version>, instance: Arc<
             None => std::future::pending().await,
         }
     };
+    let wears = kept.threads_max.is_some() || kept.recycle.calls.or(kept.recycle.memory_bytes).is_some();
     let tires = async {
+        if !wears {
+            return std::future::pending().await;
+        }
         loop {
             // Nothing changes in a worker without a call that a call would not find out.
             instance.used().await;
@@ -51,10 +55,33 @@ pub(super) async fn watch(pool: Arc<Pool>, version: Arc<Version>, instance: Arc<
     };
     tokio::select! {
         () = instance.over() => return,
+        () = rests(&pool, &instance) => {
+            tracing::debug!(pid = instance.pid(), "a worker had no call for long and ends");
+            return see_off(&instance).await;
+        }
         () = ages => {}
         () = tires => {}
     }
     renew(&pool, &version, &instance).await;
+}
+
+/// Waits until a worker has had no call for long and need not stay; then it takes none.
+async fn rests(pool: &Pool, instance: &Instance) {
+    let idle = pool.kept().idle;
+    loop {
+        let begun = instance.idle_since().unwrap_or_else(Instant::now);
+        tokio::time::sleep_until(begun + idle).await;
+        match instance.idle_since() {
+            Some(since) if since + idle <= Instant::now() => {
+                if pool.retire(instance) {
+                    return;
+                }
+                // Those that have to stay may be others by then.
+                tokio::time::sleep(idle.max(LOOK_EVERY)).await;
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Returns whether a worker is to be replaced; ends one with too many threads.
@@ -94,6 +121,11 @@ async fn renew(pool: &Arc<Pool>, version: &Arc<Version>, instance: &Arc<Instance
     tracing::debug!(pid = instance.pid(), "a worker is replaced");
     version.counts.recycled.fetch_add(1, Ordering::Relaxed);
     instance.calls().draining = true;
+    see_off(instance).await;
+}
+
+/// Lets a worker that takes no more calls finish those it has and end.
+async fn see_off(instance: &Instance) {
     tokio::select! {
         () = instance.over() => return,
         () = instance.settled() => {}

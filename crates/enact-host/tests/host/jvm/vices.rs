@@ -145,6 +145,30 @@ fn where_an_exit_cannot_be_held_back_the_culprit_is_named_and_the_others_finish_
 }
 
 #[test]
+fn exits_are_held_back_from_the_first_answer_on_and_one_before_it_ends_the_process_after_the_others() {
+    let later = "-Denact.exits.held=later";
+    let Some(mut first) = machine("an exit in the first call", &[later]) else { return };
+    let beside = first.begin("v.sleep", &json!({"ms": 300}));
+    let culprit = first.begin("v.exit", &json!({"status": 3}));
+    let exiting = first.receive();
+    assert_eq!((&exiting["culprits"], &exiting["asked"]), (&json!([culprit]), &json!(true)));
+    let answer = first.receive();
+    assert_eq!((&answer["id"], &answer["output"]), (&json!(beside), &json!("slept")));
+    assert!(first.is_closed());
+    assert_eq!(first.ended().code(), Some(3));
+    if crate::jars::without_exits_held("exits_are_held_back_from_the_first_answer_on") {
+        return;
+    }
+    let Some(mut second) = machine("an exit in the second call", &[later]) else { return };
+    assert_eq!(second.output("v.sleep", &json!({"ms": 0})), "slept");
+    for (method, status) in [("exit", 3), ("halt", 4)] {
+        let failure = second.failure(&format!("v.{method}"), &json!({"status": status}), "failed");
+        assert_eq!(failure["detail"]["exit"], status);
+    }
+    assert_eq!(second.output("v.sleep", &json!({"ms": 0})), "slept");
+}
+
+#[test]
 fn a_full_heap_fails_its_call_and_the_process_is_replaced_after_the_others() {
     let Some(mut machine) = machine("a full heap", &[]) else { return };
     let beside = machine.begin("v.waits", &json!({}));

@@ -31,6 +31,7 @@ final class Call implements Runnable {
 
     @Override
     public void run() {
+        Exit.awaitGuard();
         if (!begin()) {
             fail(Failure.of("cancelled", "the call was cancelled before it began"));
             return;

@@ -12,7 +12,7 @@ import dev.enact.jvm.json.JsonWriter;
 /** Every call that has no answer yet. */
 final class Calls {
     /** How long calls may still come that were sent before the hub has read that no more should. */
-    private static final int LINGER_MS = 100;
+    static final int LINGER_MS = 100;
 
     private final Map<Long, Call> open = new ConcurrentHashMap<>();
     private final AtomicLong taken = new AtomicLong();
@@ -40,6 +40,7 @@ final class Calls {
     /** Forgets a call that was answered, and ends the process if that was the last one to wait for. */
     void answered(Call call) {
         open.remove(call.id);
+        Exit.answered();
         endIfDone();
     }
 
@@ -54,8 +55,12 @@ final class Calls {
 
     /** Returns the calls that have no answer yet; one whose answer is on its way out is done. */
     List<Call> unanswered() {
-        List<Call> all = new ArrayList<>(open.values());
-        all.removeIf(Call::answered);
+        List<Call> all = new ArrayList<>();
+        for (Call call : open.values()) {
+            if (!call.answered()) {
+                all.add(call);
+            }
+        }
         return all;
     }
 
@@ -86,7 +91,7 @@ final class Calls {
             ending = true;
         }
         if (first) {
-            tellExiting(culprits, message);
+            tellExiting(culprits, message, false);
         }
         endIfDone();
     }
@@ -129,11 +134,16 @@ final class Calls {
         }
     }
 
-    void tellExiting(long[] culprits, String message) {
+    /** Says that this process ends, because of which calls, and whether with the status that they have asked for. */
+    void tellExiting(long[] culprits, String message, boolean asked) {
         JsonWriter frame = wire.frame("exiting").name("culprits").beginArray();
         for (long culprit : culprits) {
             frame.number(culprit);
         }
-        wire.send(frame.endArray().name("message").string(message));
+        frame.endArray().name("message").string(message);
+        if (asked) {
+            frame.name("asked").bool(true);
+        }
+        wire.send(frame);
     }
 }

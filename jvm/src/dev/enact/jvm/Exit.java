@@ -5,9 +5,11 @@ package dev.enact.jvm;
 final class Exit {
     private static final ThreadLocal<Call> CALLING = new ThreadLocal<>();
     /** How long the hooks of components may take when everything is answered. */
-    private static final int HOOKS_MS = 1000;
+    static final int HOOKS_MS = 1000;
     /** The status of a process that has no memory left to say so. */
     static final int EXHAUSTED = 3;
+    /** The guard that is not there yet. */
+    private static volatile Guarding guard;
     private static volatile boolean ours;
     private static boolean begun;
 
@@ -19,16 +21,81 @@ final class Exit {
         CALLING.set(call);
     }
 
-    /** Holds back the exits of components from now on. */
-    static void guard(Calls calls) {
-        boolean held;
-        try {
-            held = ExitGuard.install(calls);
-        } catch (UnsupportedOperationException | LinkageError | SecurityException notHere) {
-            held = false;
-        }
-        if (!held) {
+    /**
+     * Has the exits of components held back, where Java allows it; elsewhere the last words are said. Either at once, on a
+     * thread of its own, or once the first call is answered: Java takes a third of a short start to make a guard.
+     */
+    static void guard(Calls calls, boolean atOnce) {
+        Guarding guarding = new Guarding(calls, !atOnce);
+        guard = guarding;
+        if (atOnce) {
+            guarding.begin();
+        } else {
             Runtime.getRuntime().addShutdownHook(new LastWords(calls));
+        }
+    }
+
+    /** Is told that a call was answered. */
+    static void answered() {
+        Guarding coming = guard;
+        if (coming != null) {
+            coming.begin();
+        }
+    }
+
+    /** Waits for a guard that is being made. */
+    static void awaitGuard() {
+        Guarding coming = guard;
+        if (coming != null) {
+            coming.await();
+        }
+    }
+
+    private static final class Guarding extends Thread {
+        private final Calls calls;
+        private final boolean lastWords;
+        private boolean begun;
+
+        Guarding(Calls calls, boolean lastWords) {
+            super("enact-guard");
+            this.calls = calls;
+            this.lastWords = lastWords;
+            setDaemon(true);
+        }
+
+        synchronized void begin() {
+            if (!begun) {
+                begun = true;
+                start();
+            }
+        }
+
+        void await() {
+            synchronized (this) {
+                if (!begun) {
+                    return;
+                }
+            }
+            try {
+                join();
+            } catch (InterruptedException hurry) {
+                // Whoever is interrupted before he has begun goes on without a guard.
+                Thread.currentThread().interrupt();
+            }
+        }
+
+        @Override
+        public void run() {
+            boolean held;
+            try {
+                held = ExitGuard.install(calls);
+            } catch (UnsupportedOperationException | LinkageError | SecurityException notHere) {
+                held = false;
+            }
+            if (!held && !lastWords) {
+                Runtime.getRuntime().addShutdownHook(new LastWords(calls));
+            }
+            guard = null;
         }
     }
 
@@ -53,20 +120,15 @@ final class Exit {
             }
             begun = true;
         }
-        watch(0);
+        new Watching().start();
         // On a thread of its own: the hooks must not wait for locks that the last call's thread holds.
         new Leaving().start();
-    }
-
-    /** Ends the process with a status if the hooks of components keep it from ending by itself. */
-    static void watch(int status) {
-        new Watching(status).start();
     }
 
     /** Loads what the end takes while there is room for classes. */
     static void rehearse() {
         new Leaving();
-        new Watching(0);
+        new Watching();
     }
 
     /** Lets the hooks run; a class, because a lambda is one that is only made when it is needed. */
@@ -84,18 +146,15 @@ final class Exit {
 
     /** Waits for the hooks, not for ever. */
     private static final class Watching extends Thread {
-        private final int status;
-
-        Watching(int status) {
+        Watching() {
             super("enact-end");
-            this.status = status;
             setDaemon(true);
         }
 
         @Override
         public void run() {
             Patience.sleep(HOOKS_MS);
-            Runtime.getRuntime().halt(status);
+            Runtime.getRuntime().halt(0);
         }
     }
 

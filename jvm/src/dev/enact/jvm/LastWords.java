@@ -31,18 +31,40 @@ final class LastWords extends Thread {
         for (int i = 0; i < ids.length; i++) {
             ids[i] = culprits.get(i).id;
         }
-        calls.tellExiting(ids, ids.length == 0 ? "something asked the process to exit" : "a call asked the process to exit");
-        long end = System.nanoTime() + OTHERS_MS * 1_000_000;
-        while (!culprits.containsAll(calls.unanswered()) && System.nanoTime() < end) {
+        String who = ids.length == 0 ? "something" : "a call";
+        calls.tellExiting(ids, who + " asked the process to exit", true);
+        long now = System.nanoTime();
+        // Calls that were sent before the hub has read this are answered, too.
+        long lingers = now + Calls.LINGER_MS * 1_000_000L;
+        long end = now + OTHERS_MS * 1_000_000;
+        while (now < lingers || now < end && !culprits.containsAll(calls.unanswered())) {
             try {
                 Thread.sleep(PAUSE_MS);
             } catch (InterruptedException hurry) {
                 break;
             }
+            now = System.nanoTime();
         }
-        // What becomes of the culprits the hub says, when it has seen the status. The hooks of components run beside this
-        // one; one that hangs would keep the process for ever.
-        Exit.watch(1);
+        // What becomes of the culprits the hub says, when it has seen the status.
+        new Hanging(ids).start();
+    }
+
+    /** The hooks of components run beside this one; one that hangs would keep the process for ever. */
+    private final class Hanging extends Thread {
+        private final long[] culprits;
+
+        Hanging(long[] culprits) {
+            super("enact-end");
+            this.culprits = culprits;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            Patience.sleep(Exit.HOOKS_MS);
+            calls.tellExiting(culprits, "a shutdown hook keeps the process from ending with the status that was asked for", false);
+            Runtime.getRuntime().halt(1);
+        }
     }
 
     private static boolean exits(Call call) {

@@ -62,12 +62,27 @@ final class Resolution {
     static Operation resolve(Map<?, ?> entry, Surroundings surroundings) throws Unresolvable {
         Resolution resolution = new Resolution(entry, surroundings);
         Operation operation = resolution.operation();
+        if (surroundings.memory.isNew()) {
+            resolution.foresee(JavaTypes.tree(operation.method.getGenericReturnType(), Collections.emptyMap()));
+        }
         Object returns = entry.get("returns");
         if (returns instanceof String) {
             // Results are written by what they are; a hint that means nothing is a mistake all the same.
             Hint.read((String) returns, resolution.names(operation.method.getDeclaringClass(), false));
         }
         return operation;
+    }
+
+    /** Has Scala's word on what is returned remembered: the first call asks for it, when somebody waits. */
+    private void foresee(TypeTree result) {
+        for (TypeTree part : result.args) {
+            foresee(part);
+        }
+        try {
+            surroundings.readers.of(result);
+        } catch (Unresolvable | RuntimeException | LinkageError notRead) {
+            // It is only written.
+        }
     }
 
     private ClassNames names(Class<?> owner, boolean scalaFirst) {

@@ -13,6 +13,8 @@ import dev.enact.jvm.type.Memory;
 final class Worker implements Crew.Reading {
     private static final int PROTOCOL = 1;
     private static final int THREADS = 16;
+    /** The property by which the hub says when exits are to be held back: `later` is after the first answer. */
+    private static final String GUARD = "enact.exits.held";
     private final Wire wire;
     private final Calls calls;
     private final Questions questions;
@@ -103,38 +105,23 @@ final class Worker implements Crew.Reading {
             wire.limit((int) limit);
         }
         // Java takes its time for a guard; meanwhile the components are made.
-        Thread guard = new Guarding();
-        guard.start();
-        new Making(frame, guard).start();
-    }
-
-    private final class Guarding extends Thread {
-        Guarding() {
-            super("enact-guard");
-            setDaemon(true);
-        }
-
-        @Override
-        public void run() {
-            Exit.guard(calls);
-        }
+        Exit.guard(calls, !"later".equals(System.getProperty(GUARD)));
+        new Making(frame).start();
     }
 
     private final class Making extends Thread {
         private final Map<String, Object> frame;
-        private final Thread guard;
 
-        Making(Map<String, Object> frame, Thread guard) {
+        Making(Map<String, Object> frame) {
             super("enact-init");
             this.frame = frame;
-            this.guard = guard;
             setDaemon(true);
         }
 
         @Override
         public void run() {
             try {
-                make(frame, guard);
+                make(frame);
             } catch (InitFailed failed) {
                 wire.send(wire.frame("init_error").name("message").string(failed.getMessage()));
             } catch (Throwable other) {
@@ -143,7 +130,7 @@ final class Worker implements Crew.Reading {
         }
     }
 
-    private void make(Map<String, Object> frame, Thread guard) throws InitFailed, InterruptedException {
+    private void make(Map<String, Object> frame) throws InitFailed {
         Object config = frame.get("config");
         Map<?, ?> said = config instanceof Map ? (Map<?, ?>) config : null;
         if (said == null) {
@@ -156,7 +143,7 @@ final class Worker implements Crew.Reading {
         count = Math.max(count, threadsSaid instanceof Number ? ((Number) threadsSaid).intValue() : THREADS);
         components = made;
         crew.allow(count);
-        guard.join();
+        Exit.awaitGuard();
         JsonWriter ready = wire.frame("ready").name("operations").beginArray();
         for (String name : made.operations.keySet()) {
             ready.string(name);

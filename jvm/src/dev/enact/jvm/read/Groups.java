@@ -50,20 +50,16 @@ final class Groups {
             return array(type);
         }
         if (raw == Optional.class) {
-            Reader inner = readers.of(type.arg(0));
-            return optional(json -> json == null ? Optional.empty() : Optional.ofNullable(inner.read(json)));
+            return optional(readers.of(type.arg(0)), raw);
         }
         if (raw == OptionalInt.class) {
-            Reader inner = Scalars.of(int.class);
-            return optional(json -> json == null ? OptionalInt.empty() : OptionalInt.of((Integer) inner.read(json)));
+            return optional(Scalars.of(int.class), raw);
         }
         if (raw == OptionalLong.class) {
-            Reader inner = Scalars.of(long.class);
-            return optional(json -> json == null ? OptionalLong.empty() : OptionalLong.of((Long) inner.read(json)));
+            return optional(Scalars.of(long.class), raw);
         }
         if (raw == OptionalDouble.class) {
-            Reader inner = Scalars.of(double.class);
-            return optional(json -> json == null ? OptionalDouble.empty() : OptionalDouble.of((Double) inner.read(json)));
+            return optional(Scalars.of(double.class), raw);
         }
         if (Map.class.isAssignableFrom(raw)) {
             return map(type);
@@ -71,7 +67,12 @@ final class Groups {
         if (Collection.class.isAssignableFrom(raw) || raw == Iterable.class) {
             TypeTree as = JavaTypes.as(type, raw == Iterable.class ? Iterable.class : Collection.class);
             Constructor<?> make = constructor(raw, COLLECTIONS, type);
-            return list(readers.of(as.arg(0)), type, items -> fill(make, items));
+            return list(readers.of(as.arg(0)), type, new Finish() {
+                @Override
+                public Object of(List<Object> items) throws BadArgument {
+                    return fill(make, items);
+                }
+            });
         }
         if (raw == Iterator.class) {
             return list(readers.of(type.arg(0)), type, List::iterator);
@@ -82,16 +83,21 @@ final class Groups {
         return null;
     }
 
-    /** What an optional is made of. */
-    interface Making {
-        Object of(Object json) throws BadArgument;
-    }
-
-    static Reader optional(Making making) {
+    private static Reader optional(Reader inner, Class<?> type) {
         return new Reader() {
             @Override
             public Object read(Object json) throws BadArgument {
-                return making.of(json);
+                Object value = json == null ? null : inner.read(json);
+                if (type == OptionalInt.class) {
+                    return value == null ? OptionalInt.empty() : OptionalInt.of((Integer) value);
+                }
+                if (type == OptionalLong.class) {
+                    return value == null ? OptionalLong.empty() : OptionalLong.of((Long) value);
+                }
+                if (type == OptionalDouble.class) {
+                    return value == null ? OptionalDouble.empty() : OptionalDouble.of((Double) value);
+                }
+                return Optional.ofNullable(value);
             }
 
             @Override
@@ -128,12 +134,15 @@ final class Groups {
 
     private Reader array(TypeTree type) throws Unresolvable {
         Class<?> element = type.raw.getComponentType();
-        return list(readers.of(type.arg(0)), type, items -> {
-            Object array = Array.newInstance(element, items.size());
-            for (int i = 0; i < items.size(); i++) {
-                Array.set(array, i, items.get(i));
+        return list(readers.of(type.arg(0)), type, new Finish() {
+            @Override
+            public Object of(List<Object> items) {
+                Object array = Array.newInstance(element, items.size());
+                for (int i = 0; i < items.size(); i++) {
+                    Array.set(array, i, items.get(i));
+                }
+                return array;
             }
-            return array;
         });
     }
 

@@ -13,7 +13,7 @@ import dev.enact.jvm.scala.ScalaLibrary;
 import dev.enact.jvm.type.TypeTree;
 import dev.enact.jvm.type.Unresolvable;
 
-/** Readers of what comes from Scala's library. */
+/** Readers of what comes from Scala's library. Classes and no lambdas, of which the first one would cost a start a tenth. */
 final class ScalaReaders {
     private final Readers readers;
     private final ScalaLibrary scala;
@@ -40,7 +40,12 @@ final class ScalaReaders {
         Class<?> raw = type.raw;
         if (raw == scala.option) {
             Reader inner = readers.of(type.arg(0));
-            return Groups.optional(json -> made(() -> scala.some(json == null ? null : inner.read(json)), json, raw));
+            return new Made(raw, true) {
+                @Override
+                Object make(Object json) throws ReflectiveOperationException, BadArgument {
+                    return scala.some(json == null ? null : inner.read(json));
+                }
+            };
         }
         if (raw == scala.bigDecimal) {
             return number(raw, BigDecimal.class);
@@ -52,7 +57,12 @@ final class ScalaReaders {
             return either(type);
         }
         if (raw.getName().equals("scala.runtime.BoxedUnit")) {
-            return Groups.optional(json -> made(() -> raw.getField("UNIT").get(null), json, raw));
+            return new Made(raw, true) {
+                @Override
+                Object make(Object json) throws ReflectiveOperationException {
+                    return raw.getField("UNIT").get(null);
+                }
+            };
         }
         if (scala.isTuple(raw)) {
             return tuple(type);
@@ -64,16 +74,30 @@ final class ScalaReaders {
         return many ? collection(type) : null;
     }
 
-    /** Something that may be refused by Scala. */
-    private interface Making {
-        Object make() throws ReflectiveOperationException, BadArgument;
-    }
+    /** Reads something that may be refused by Scala. */
+    private abstract static class Made extends Reader {
+        private final Class<?> raw;
+        private final boolean optional;
 
-    private static Object made(Making making, Object json, Class<?> type) throws BadArgument {
-        try {
-            return making.make();
-        } catch (ReflectiveOperationException refused) {
-            throw Structures.refused(refused, json, type);
+        Made(Class<?> raw, boolean optional) {
+            this.raw = raw;
+            this.optional = optional;
+        }
+
+        abstract Object make(Object json) throws ReflectiveOperationException, BadArgument;
+
+        @Override
+        public final Object read(Object json) throws BadArgument {
+            try {
+                return make(json);
+            } catch (ReflectiveOperationException refused) {
+                throw Structures.refused(refused, json, raw);
+            }
+        }
+
+        @Override
+        public final boolean optional() {
+            return optional;
         }
     }
 
@@ -85,11 +109,11 @@ final class ScalaReaders {
         } catch (NoSuchMethodException other) {
             throw new Unresolvable(raw.getName() + " of this Scala is not known");
         }
-        return new Reader() {
+        return new Made(raw, false) {
             @Override
-            public Object read(Object json) throws BadArgument {
+            Object make(Object json) throws ReflectiveOperationException, BadArgument {
                 Object value = inner.read(json);
-                return value == null ? null : made(() -> wrapping.newInstance(value), json, raw);
+                return value == null ? null : wrapping.newInstance(value);
             }
         };
     }
@@ -130,9 +154,9 @@ final class ScalaReaders {
             parts[i] = readers.of(type.arg(i));
         }
         Constructor<?> constructor = type.raw.getConstructors()[0];
-        return new Reader() {
+        return new Made(type.raw, false) {
             @Override
-            public Object read(Object json) throws BadArgument {
+            Object make(Object json) throws ReflectiveOperationException, BadArgument {
                 if (!(json instanceof List) || ((List<?>) json).size() != count) {
                     throw new BadArgument(json, type.toString(), "is not an array of " + count);
                 }
@@ -144,14 +168,23 @@ final class ScalaReaders {
                         throw bad.under(i);
                     }
                 }
-                return made(() -> constructor.newInstance(values), json, type.raw);
+                return constructor.newInstance(values);
             }
         };
     }
 
     private Reader collection(TypeTree type) throws Unresolvable {
         Builders builders = new Builders(type);
-        return Groups.list(readers.of(type.arg(0)), type, items -> made(() -> builders.build(items), null, type.raw));
+        return Groups.list(readers.of(type.arg(0)), type, new Groups.Finish() {
+            @Override
+            public Object of(List<Object> items) throws BadArgument {
+                try {
+                    return builders.build(items);
+                } catch (ReflectiveOperationException refused) {
+                    throw Structures.refused(refused, null, type.raw);
+                }
+            }
+        });
     }
 
     private Reader map(TypeTree type) throws Unresolvable {
@@ -160,17 +193,15 @@ final class ScalaReaders {
         Builders builders = new Builders(type);
         Class<?> pair = scala.find("scala.Tuple2");
         Constructor<?> constructor = pair.getConstructors()[0];
-        return new Reader() {
+        return new Made(type.raw, false) {
             @Override
-            public Object read(Object json) throws BadArgument {
+            Object make(Object json) throws ReflectiveOperationException, BadArgument {
                 List<Object[]> pairs = Groups.pairs(json, keys, values, type);
                 Object[] tuples = new Object[pairs.size()];
-                return made(() -> {
-                    for (int i = 0; i < tuples.length; i++) {
-                        tuples[i] = constructor.newInstance(pairs.get(i));
-                    }
-                    return builders.build(Arrays.asList(tuples));
-                }, json, type.raw);
+                for (int i = 0; i < tuples.length; i++) {
+                    tuples[i] = constructor.newInstance(pairs.get(i));
+                }
+                return builders.build(Arrays.asList(tuples));
             }
         };
     }

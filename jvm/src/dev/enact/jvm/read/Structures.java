@@ -115,17 +115,23 @@ public final class Structures {
         return (Map<?, ?>) json;
     }
 
-    /** A property that can be set. */
-    private interface Setting {
-        void set(Object bean, Object value) throws ReflectiveOperationException;
-    }
-
+    /** A property that can be set, by its field or its method. */
     private static final class Property {
-        final Setting setting;
+        private final Field field;
+        private final Method setter;
         Reader reader;
 
-        Property(Setting setting) {
-            this.setting = setting;
+        Property(Field field, Method setter) {
+            this.field = field;
+            this.setter = setter;
+        }
+
+        void set(Object bean, Object value) throws ReflectiveOperationException {
+            if (setter == null) {
+                field.set(bean, value);
+            } else {
+                setter.invoke(bean, value);
+            }
         }
     }
 
@@ -137,7 +143,7 @@ public final class Structures {
             int modifiers = field.getModifiers();
             if (!Modifier.isStatic(modifiers) && !Modifier.isFinal(modifiers)) {
                 field.setAccessible(true);
-                properties.put(field.getName(), new Property(field::set));
+                properties.put(field.getName(), new Property(field, null));
                 types.put(field.getName(), field.getGenericType());
             }
         }
@@ -147,7 +153,7 @@ public final class Structures {
             if (sets && !Modifier.isStatic(method.getModifiers()) && !method.isBridge()) {
                 method.setAccessible(true);
                 String property = decapitalised(name.substring(3));
-                properties.put(property, new Property(method::invoke));
+                properties.put(property, new Property(null, method));
                 types.put(property, method.getGenericParameterTypes()[0]);
             }
         }
@@ -187,7 +193,7 @@ public final class Structures {
 
     private static void set(Object bean, Property property, String name, Object json) throws BadArgument {
         try {
-            property.setting.set(bean, property.reader.read(json));
+            property.set(bean, property.reader.read(json));
         } catch (BadArgument bad) {
             throw bad.under(name);
         } catch (ReflectiveOperationException refused) {

@@ -15,18 +15,13 @@ public final class CaseClasses {
     }
 
     /** Returns the names of the parameters of an instance, in their order. */
-    public static List<String> names(Object value, int arity, ScalaLibrary scala) {
+    public static List<String> names(Object value, int arity, ScalaLibrary scala) throws Throwable {
         List<String> names = new ArrayList<>();
-        try {
-            // Scala 2.13 and later say it themselves.
-            Method name = value.getClass().getMethod("productElementName", int.class);
-            name.setAccessible(true);
+        if (scala.namesElements()) {
             for (int i = 0; i < arity; i++) {
-                names.add((String) name.invoke(value, i));
+                names.add(scala.elementName(value, i));
             }
             return names;
-        } catch (ReflectiveOperationException older) {
-            names.clear();
         }
         Signatures.Members said = Signatures.constructor(value.getClass(), scala);
         if (said != null && said.names.size() >= arity) {

@@ -161,6 +161,21 @@ public final class ScalaLibrary {
         return invoke(method(product, "productElement", int.class), value, index);
     }
 
+    /** Returns whether products tell the names of their elements, as those of Scala 2.13 and later do. */
+    boolean namesElements() {
+        // Asked for a method with parameters that is not there, Java makes its message by streams: a tenth of a short start.
+        for (Method method : product.getMethods()) {
+            if (method.getName().equals("productElementName")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    String elementName(Object value, int index) throws Throwable {
+        return (String) invoke(method(product, "productElementName", int.class), value, index);
+    }
+
     public int arity(Object value) throws Throwable {
         return (Integer) call(value, product, "productArity");
     }

@@ -1,6 +1,7 @@
 // What one JVM finds out of its class path and the next one with the same need not: with it a start opens no jar at all.
 package dev.enact.jvm.type;
 
+import java.nio.file.FileSystems;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Collections;
@@ -21,11 +22,13 @@ public final class Memory {
     private final Set<String> absent = new TreeSet<>();
     private final Map<String, String> signatures = new TreeMap<>();
     private final boolean keeps;
+    private final boolean isNew;
     private int chars;
 
     /** Takes what an earlier JVM has written, or nothing; one that does not keep stays empty. */
     public Memory(Object said, boolean keeps) {
         this.keeps = keeps;
+        isNew = keeps && !(said instanceof Map);
         if (keeps && said instanceof Map) {
             Object names = ((Map<?, ?>) said).get("absent");
             for (Object name : names instanceof List ? (List<?>) names : Collections.emptyList()) {
@@ -36,6 +39,11 @@ public final class Memory {
                 signatures.put(String.valueOf(text.getKey()), String.valueOf(text.getValue()));
             }
         }
+    }
+
+    /** Returns whether nobody remembers anything yet, so that it is worth to look further than one has to. */
+    public boolean isNew() {
+        return isNew;
     }
 
     /** Returns whether a class was looked for in vain. */
@@ -67,6 +75,9 @@ public final class Memory {
 
     /** Writes what another memory is made of. */
     public synchronized void write(JsonWriter json) {
+        // Only the next one takes these, and then they shall be in the archive of classes that is made of this one.
+        Base64.getDecoder();
+        FileSystems.getDefault();
         json.beginObject().name("absent").beginArray();
         for (String name : new ArrayList<>(absent)) {
             json.string(name);

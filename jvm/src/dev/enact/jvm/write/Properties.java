@@ -48,11 +48,16 @@ final class Properties {
 
     /** Returns the properties of a class; none for the classes of Java itself, whose insides are nobody's business. */
     List<Property> of(Class<?> type) {
-        return known.computeIfAbsent(type, Properties::look);
+        List<Property> properties = known.get(type);
+        if (properties == null) {
+            properties = look(type);
+            known.put(type, properties);
+        }
+        return properties;
     }
 
     /** Returns the names of the parameters of a case class. */
-    List<String> caseFields(Object value, int arity, ScalaLibrary scala) {
+    List<String> caseFields(Object value, int arity, ScalaLibrary scala) throws Throwable {
         List<String> names = cases.get(value.getClass());
         if (names == null) {
             names = CaseClasses.names(value, arity, scala);
