@@ -1,7 +1,7 @@
 //! The binary with its own hub: in process, as a server, and when it is told to end.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -402,6 +402,25 @@ fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
     assert_eq!(hub.0.wait().unwrap().code(), Some(0));
 }
 
+/// Starts a hub that writes its log to a file; returns where it is reached over HTTP, and the file.
+fn serve_logging(store: &Store, words: &[&str]) -> (Hub, String, PathBuf) {
+    let log = store.path().join("log.txt");
+    let mut command = store.command(&[&["serve", "--json"], words].concat());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
+    let mut hub = Hub(command.spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    (hub, ready["http"].as_str().unwrap().to_owned(), log)
+}
+
+fn until(log: &Path, what: &str, holds: &dyn Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "{what}: {}", std::fs::read_to_string(log).unwrap());
+    }
+}
+
 #[test]
 fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing() {
     if ignores_hang_up() {
@@ -411,21 +430,9 @@ fn a_hang_up_reads_the_configuration_again_and_one_with_a_fault_changes_nothing(
     let store = Store::new();
     let file = store.path().join("enact.yaml");
     std::fs::write(&file, "http: { anonymous: operator }\n").unwrap();
-    let log = store.path().join("log.txt");
-    let mut command = store.command(&["serve", "--json", "--config", "enact.yaml"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
-    let mut hub = Hub(command.spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let url = ready["http"].as_str().unwrap().to_owned();
+    let (mut hub, url, log) = serve_logging(&store, &["--config", "enact.yaml"]);
     let answered = || store.run(&["client", "--url", &url, "execution", "list"]).status.code() == Some(0);
-    let until = |what: &str, holds: &dyn Fn() -> bool| {
-        let begin = Instant::now();
-        while !holds() {
-            assert!(begin.elapsed() < Duration::from_secs(20), "{what}: {}", std::fs::read_to_string(&log).unwrap());
-        }
-    };
+    let until = |what: &str, holds: &dyn Fn() -> bool| until(&log, what, holds);
     let said = |text: &str| std::fs::read_to_string(&log).unwrap().contains(text);
     assert!(answered());
     std::fs::write(&file, "http: { anonymous: none }\nlimits: { running: 7 }\n").unwrap();
@@ -455,22 +462,13 @@ fn a_file_that_was_found_by_itself_and_is_gone_lets_nobody_in() {
     let store = Store::new();
     let file = store.path().join("enact.yaml");
     std::fs::write(&file, "http: { anonymous: none }\n").unwrap();
-    let log = store.path().join("log.txt");
-    let mut command = store.command(&["serve", "--json"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
-    let mut hub = Hub(command.spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-    let url = ready["http"].as_str().unwrap().to_owned();
+    let (mut hub, url, log) = serve_logging(&store, &[]);
     let answered = || store.run(&["client", "--url", &url, "execution", "list"]).status.code() == Some(0);
     assert!(!answered());
     std::fs::remove_file(&file).unwrap();
     hub.signal(Signal::HUP);
-    let begin = Instant::now();
-    while !std::fs::read_to_string(&log).unwrap().contains("was read at the start and is gone") {
-        assert!(begin.elapsed() < Duration::from_secs(20), "{}", std::fs::read_to_string(&log).unwrap());
-    }
+    let said = || std::fs::read_to_string(&log).unwrap().contains("was read at the start and is gone");
+    until(&log, "the missing file is told", &said);
     assert!(!answered(), "the former configuration goes on");
     hub.signal(Signal::TERM);
     assert!(hub.0.wait().unwrap().success());
