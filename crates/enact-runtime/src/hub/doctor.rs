@@ -246,7 +246,6 @@ impl Hub {
         CheckReport { looked_at, problems }
     }
 
-    /// Whether each sink can be reached and would take messages.
     /// What the doors need of others.
     async fn check_probes(&self) -> Vec<(String, CheckReport)> {
         let mut found = Vec::new();
@@ -263,6 +262,7 @@ impl Hub {
         found
     }
 
+    /// Whether each sink can be reached and would take messages.
     async fn check_sinks(&self) -> CheckReport {
         let mut checks = tokio::task::JoinSet::new();
         for (name, sink) in &self.config.sinks {

@@ -174,8 +174,7 @@ impl Hub {
                 [] => "`enact solution list` shows what is bound".to_owned(),
                 near => format!("did you mean {}?", near.join(" or ")),
             };
-            let conclusion = Conclusion::new(code::SOLUTION_UNKNOWN, format!("there is no solution {solution}"));
-            return Err(refusal::concluded(conclusion.hint(hint)));
+            return Err(refusal::hinted(code::SOLUTION_UNKNOWN, format!("there is no solution {solution}"), hint));
         }
         let own = catalog.solution(solution).into_iter().flat_map(|solution| solution.intents.keys());
         let mut types: Vec<_> = catalog.intent_types().map(|(intent_type, _)| intent_type).chain(own).collect();
@@ -263,9 +262,6 @@ pub(super) fn page_limit(asked: u32) -> refusal::Result<usize> {
 }
 
 pub(super) fn bad_cursor(text: &str) -> Box<crate::api::Refusal> {
-    let conclusion = enact_model::conclusion::Conclusion::new(
-        code::PARAMETERS_INVALID,
-        format!("{text:?} is no cursor of this list"),
-    );
-    refusal::concluded(conclusion.hint("take it from `next` of the page before"))
+    let message = format!("{text:?} is no cursor of this list");
+    refusal::hinted(code::PARAMETERS_INVALID, message, "take it from `next` of the page before")
 }
