@@ -88,15 +88,25 @@ type DiskView = EmbeddedView<DiskIo, FjallStorage>;
 /// A folder with something in it, a disk that refuses, an artifact that is damaged.
 pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp) -> Result<Backup, BackupError> {
     let unfinished = begin(target)?;
-    let copied = view.copy(store, &unfinished)?;
+    let taken = fill(view, store, &unfinished, now).and_then(|backup| finish(&unfinished, target).map(|()| backup));
+    if taken.is_err() {
+        // A disk that is full should not stay full of what is no backup. The next one begins with this otherwise.
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+    taken
+}
+
+/// Copies everything to the folder that does not have its name yet.
+fn fill(view: &DiskView, store: &Path, unfinished: &Path, now: Timestamp) -> Result<Backup, BackupError> {
+    let copied = view.copy(store, unfinished)?;
     // Every artifact is durable before a record names it, so what the copied records name is there by now.
     let artifacts = Artifacts::at(&store.join(ARTIFACTS)).copy_all(&Artifacts::at(&unfinished.join(ARTIFACTS)))?;
     let access = store.join(ACCESS);
     if access.is_dir() {
         copy_folder(&access, &unfinished.join(ACCESS))?;
     }
-    let access = access_files(&unfinished)?;
-    let log = verify_copy(&unfinished, copied.position, None)?;
+    let access = access_files(unfinished)?;
+    let log = verify_copy(unfinished, copied.position, None)?;
     if !log.faults.is_empty() {
         let faults = log.faults.iter().map(ToString::to_string).collect();
         return Err(BackupError::Damaged { path: store.to_owned(), faults });
@@ -114,7 +124,6 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
     let text = serde_json::to_vec_pretty(&backup).map_err(|error| BackupError::io("write", &manifest)(error.into()))?;
     fs::write(&manifest, text).map_err(BackupError::io("write", &manifest))?;
     sync(&manifest)?;
-    finish(&unfinished, target)?;
     Ok(backup)
 }
 

@@ -142,4 +142,11 @@ fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_writ
     std::fs::create_dir(backup.join("access")).unwrap();
     std::fs::write(&tokens, who).unwrap();
     assert_eq!(in_store(&restored, &["store", "restore", name]).status.code(), Some(0));
+
+    let own = store.path().join("artifacts/sha256").join(&hex[..2]).join(&hex[2..]);
+    std::fs::remove_file(&own).unwrap();
+    std::fs::write(&own, "kapt").unwrap();
+    let other = store.run(&["store", "backup", folder.path().join("other").to_str().unwrap()]);
+    assert!(other.status.code() == Some(13) && text(&other.stderr).contains(&hex), "{}", text(&other.stderr));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "the backup and the restored, nothing unfinished");
 }
