@@ -42,6 +42,8 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
 #[allow(clippy::print_stdout, clippy::print_stderr)]
 fn main() -> ExitCode {
+    // As the hub that is released.
+    let _ = enact_host::huge_pages::forgo();
     let result = match Task::parse(std::env::args().skip(1)) {
         Ok(Task::Bench(options)) => bench(&options).map(|report| print!("{report}")),
         Ok(Task::Answer) => round_trip::answer(),

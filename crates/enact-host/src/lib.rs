@@ -7,6 +7,7 @@
 pub mod conformance;
 pub mod contract;
 pub mod frames;
+pub mod huge_pages;
 pub mod jar;
 mod ledger;
 pub mod proc;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use enact_host::huge_pages;
 use enact_model::exit_status;
 
 use crate::cli::{Cli, Command};
@@ -26,6 +27,8 @@ const BLOCKING_IDLE: Duration = Duration::from_millis(50);
 pub fn enter() -> ExitCode {
     // What this process was started with besides its three streams is nothing for the programs that it starts.
     close_fds::set_fds_cloexec(3, &[]);
+    // Without them it is what it is without this: larger.
+    let _ = huge_pages::forgo();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -16,6 +16,7 @@ use tokio::net::unix::pipe;
 
 use super::sweep::Sweep;
 use super::{Ground, limit};
+use crate::huge_pages;
 use crate::ledger::Ledger;
 use crate::proc;
 use crate::reap::{ENV_EPOCH, ENV_HUB, ENV_INSTANCE};
@@ -72,7 +73,7 @@ pub(crate) fn spawn(ground: &Ground, plan: Plan) -> Result<Group, Fault> {
     command.env(ENV_HUB, &ground.store_id).env(ENV_EPOCH, ground.epoch.to_string()).env(ENV_INSTANCE, &plan.nonce);
     command.stdin(plan.stdin).stdout(plan.stdout).stderr(plan.stderr);
     let oom_kills = proc::oom_kills();
-    let child = command.spawn();
+    let child = huge_pages::kept(|| command.spawn());
     // The command holds the child's ends of pipes and socket; without this an end of file would never be seen.
     drop(command);
     let child = child.map_err(|error| {

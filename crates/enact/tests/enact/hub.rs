@@ -16,6 +16,7 @@ const DESCRIPTOR: &str = "component: c\nversion: 1.0.0\nprocess: { command: [sh]
     emits: [{ type: c.done }]\n    \
     long:\n      kind: command\n      call: { command: [sleep, \"1000005\"], stdin: empty }\n    \
     inherited:\n      kind: query\n      call: { command: [sh, -c, \"readlink /proc/$$/fd/7 || echo nothing\"], stdin: empty, stdout: text }\n    \
+    huge:\n      kind: query\n      call: { command: [grep, \"^THP_enabled\", /proc/self/status], stdin: empty, stdout: text }\n    \
     never:\n      kind: query\n      call: { command: [sleep, \"1000004\"], stdin: empty }\n";
 
 pub struct Store(tempfile::TempDir, Vec<(&'static str, String)>);
@@ -229,6 +230,21 @@ fn a_descriptor_that_the_hub_was_started_with_is_not_the_programs() {
     shell.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let ran = shell.current_dir(run.get_current_dir().unwrap_or(store.path())).output().unwrap();
     assert_eq!(text(&ran.stdout), "\"nothing\\n\"\n", "{}", text(&ran.stderr));
+}
+
+fn huge_pages_of(process: &str) -> String {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    status.lines().find(|line| line.starts_with("THP_enabled")).unwrap().to_owned()
+}
+
+#[test]
+fn a_hub_forgoes_huge_pages_and_its_children_have_them_as_without_it() {
+    let store = Store::new();
+    let hub = store.serve();
+    let asked = store.run(&["run", "c.s.huge"]);
+    let of_child: String = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!(of_child.trim_end(), huge_pages_of("self"), "{}", text(&asked.stderr));
+    assert_eq!(huge_pages_of(&hub.0.id().to_string()), "THP_enabled:\t0");
 }
 
 fn ends_by(signal: Signal, store: &Store, mut hub: Hub) {
