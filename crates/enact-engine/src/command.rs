@@ -171,6 +171,7 @@ pub enum CommandBody {
         position: Lsn,
     },
     DropHistory {
+        /// Nothing but what is named here needs a record before this position.
         before: Lsn,
         reason: String,
         executions: Vec<(TenantId, ExecutionId)>,

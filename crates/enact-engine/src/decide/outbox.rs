@@ -1,19 +1,21 @@
 //! What sinks did with messages, messages sent again by hand, and retention.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use enact_model::conclusion::Conclusion;
+use enact_model::execution::Execution;
 use enact_model::id::{ExecutionId, Lsn, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
 use enact_model::record::Body;
-use enact_model::table::{Key, KeyRange, Table};
+use enact_model::table::Key;
 
 use super::{World, refuse, refused};
 use crate::command::{Answer, Command, DeliveryResult};
 use crate::conclude as code;
 use crate::policy::{backoff_ms, jitter_ms};
 use crate::scratch::Scratch;
-use crate::view::{Need, Typed, all, open_executions, rows};
+use crate::view::{Need, Typed, all};
 
 pub(super) fn deliver(
     scratch: &mut Scratch<'_>,
@@ -89,7 +91,8 @@ pub(super) fn redeliver(
     })
 }
 
-/// Drops the rows of what is over; whatever is still open or not yet delivered stays, whoever asked.
+/// Drops the rows of what is over; whatever is still open or not yet delivered stays, with its records, whoever asked. Only what is
+/// named is looked at: a hub with much that is open must not stand still for every page of what is not.
 pub(super) fn drop_history(
     scratch: &mut Scratch<'_>,
     world: &World<'_>,
@@ -99,25 +102,17 @@ pub(super) fn drop_history(
     messages: &[(TenantId, MessageId)],
 ) -> Result<Answer, Need> {
     let keep = world.policy.idempotency_keep;
-    let settled = all(executions.iter().map(|(tenant, id)| scratch.execution(tenant, *id)))?;
-    let over: Vec<(TenantId, ExecutionId)> = settled
-        .iter()
-        .flatten()
-        .filter(|execution| execution.settled_at.is_some_and(|at| scratch.now().since(at) >= keep))
-        .map(|execution| (execution.tenant().clone(), execution.id))
-        .collect();
-    let known = all(messages.iter().map(|(tenant, id)| scratch.message_row(&Key::message(tenant, *id))))?;
-    let sent: Vec<(TenantId, MessageId)> = known
-        .iter()
-        .flatten()
-        .filter(|row| !row.is_pending())
-        .map(|row| (row.message.tenant_id.clone(), row.message.id))
-        .collect();
-    let open = open_executions(scratch)?.into_iter().map(|execution| execution.accepted_lsn);
-    let promised = rows(scratch, KeyRange::table(Table::Pending)).filter_map(|(key, _)| key.last_lsn());
-    let before = open.chain(promised).fold(before, Lsn::min);
-    let said = format!("dropped {} executions and {} messages", over.len(), sent.len());
-    let body = Body::HistoryDropped { before, reason: reason.to_owned(), executions: over, messages: sent };
+    let named = all(executions.iter().map(|(tenant, id)| scratch.execution(tenant, *id)))?;
+    let is_over = |row: &Arc<Execution>| row.settled_at.is_some_and(|at| scratch.now().since(at) >= keep);
+    let (over, open): (Vec<_>, Vec<_>) = named.into_iter().flatten().partition(is_over);
+    let named = all(messages.iter().map(|(tenant, id)| scratch.message_row(&Key::message(tenant, *id))))?;
+    let (pending, sent): (Vec<_>, Vec<_>) = named.into_iter().flatten().partition(|row| row.is_pending());
+    let needed = open.iter().map(|row| row.accepted_lsn).chain(pending.iter().map(|row| row.lsn));
+    let before = needed.fold(before, Lsn::min);
+    let executions: Vec<_> = over.iter().map(|row| (row.tenant().clone(), row.id)).collect();
+    let messages: Vec<_> = sent.iter().map(|row| (row.message.tenant_id.clone(), row.message.id)).collect();
+    let said = format!("dropped {} executions and {} messages", executions.len(), messages.len());
+    let body = Body::HistoryDropped { before, reason: reason.to_owned(), executions, messages };
     scratch.record(None, None, body)?;
     Ok(Answer::Done(said))
 }

@@ -1,5 +1,6 @@
 //! A hub without a world: tables in memory, a log, and every command held against what must be true of any.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -69,6 +70,23 @@ impl View for Cold<'_> {
         Err(Need::key(key.clone()))
     }
     fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
+        self.rows.first(range)
+    }
+}
+
+/// The same rows, and how often they were looked at.
+struct Watched<'a> {
+    rows: &'a Memory,
+    looks: Cell<usize>,
+}
+
+impl View for Watched<'_> {
+    fn get(&self, key: &Key) -> Result<Option<Row>, Need> {
+        self.looks.set(self.looks.get() + 1);
+        self.rows.get(key)
+    }
+    fn first(&self, range: &KeyRange) -> Option<(Key, Row)> {
+        self.looks.set(self.looks.get() + 1);
         self.rows.first(range)
     }
 }
@@ -214,6 +232,14 @@ impl Hub {
         self.last = decision.records;
         self.hold(&command.body);
         decision.answer
+    }
+
+    /// Returns how often rows are looked at to decide a command, which is not carried out.
+    pub fn looks(&self, body: CommandBody) -> usize {
+        let command = Command { time: self.now, seed: 0, actor: "test".into(), body };
+        let watched = Watched { rows: &self.rows, looks: Cell::new(0) };
+        self.decide(&watched, Lsn(self.log.len() as u64 + 1), &command).unwrap();
+        watched.looks.get()
     }
 
     fn decide(&self, view: &dyn View, next: Lsn, command: &Command) -> Result<Decision, Need> {

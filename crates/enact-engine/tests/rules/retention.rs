@@ -87,3 +87,22 @@ fn an_observation_of_what_was_dropped_is_noted_and_leaves_nothing() {
     assert!(hub.last.is_empty());
     hub.replay();
 }
+
+#[test]
+fn to_drop_something_nothing_else_is_looked_at_however_much_is_open() {
+    let looks = |open: u128| {
+        let mut hub = Hub::new(OPERATIONS);
+        let done = hub.run(Ask::new("shop.s.look").id(1));
+        hub.reply(done, "1");
+        for _ in 0..open {
+            let told = hub.start("tell");
+            hub.reply(told, "1");
+            hub.start("look");
+        }
+        hub.pass(2 * DAY_MS);
+        let (before, reason) = (Lsn(1), "test".to_owned());
+        let executions = vec![(tenant("acme"), done)];
+        hub.looks(CommandBody::DropHistory { before, reason, executions, messages: Vec::new() })
+    };
+    assert_eq!(looks(20), looks(1));
+}
