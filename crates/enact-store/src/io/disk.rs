@@ -5,8 +5,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, test_kill_process};
 
 use super::{File, Io, LockError};
 
@@ -19,6 +21,12 @@ pub struct DiskIo;
 pub struct DiskLock {
     _file: fs::File,
 }
+
+/// A holder that was killed while it started a child leaves the lock to the child, which lets go of it at its exec: where the holder
+/// is gone the lock is waited for so long.
+const LEFT_BEHIND: Duration = Duration::from_secs(10);
+/// How often the lock is tried meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
@@ -77,14 +85,19 @@ impl Io for DiskIo {
     }
     fn lock(&self, path: &Path) -> Result<DiskLock, LockError> {
         let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                let mut text = String::new();
-                let _ = (&mut file).take(20).read_to_string(&mut text);
-                return Err(LockError::Held { pid: text.trim().parse().ok() });
+        let begun = Instant::now();
+        while let Err(errno) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            if errno != rustix::io::Errno::WOULDBLOCK {
+                return Err(LockError::Io(errno.into()));
             }
-            Err(errno) => return Err(LockError::Io(errno.into())),
+            let mut text = String::new();
+            file.rewind()?;
+            let _ = (&mut file).take(20).read_to_string(&mut text);
+            let pid = text.trim().parse().ok();
+            if pid.is_none_or(is_there) || begun.elapsed() > LEFT_BEHIND {
+                return Err(LockError::Held { pid });
+            }
+            std::thread::sleep(LOOK_AGAIN);
         }
         file.set_len(0)?;
         file.rewind()?;
@@ -94,6 +107,11 @@ impl Io for DiskIo {
     fn salt(&self) -> u32 {
         RandomState::new().hash_one(std::process::id()) as u32
     }
+}
+
+fn is_there(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 impl File for fs::File {
@@ -136,5 +154,26 @@ mod tests {
         );
         drop(held);
         DiskIo.lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_dead_owner_has_left_to_a_child_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        let pid = gone.id();
+        gone.wait().unwrap();
+        let held = DiskIo.lock(&path).unwrap();
+        fs::write(&path, format!("{pid}\n")).unwrap();
+        let (waits, seen) = std::sync::mpsc::channel();
+        let child = std::thread::spawn(move || {
+            seen.recv().unwrap();
+            std::thread::sleep(5 * LOOK_AGAIN);
+            drop(held);
+        });
+        waits.send(()).unwrap();
+        DiskIo.lock(&path).unwrap();
+        child.join().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
     }
 }
