@@ -153,6 +153,10 @@ impl Hub {
 
     /// An attempt that no host has may be about to be handed to one, or its answer may be in the ring.
     async fn wait_until_known(&self, lost: &mut Vec<(TenantId, ExecutionId, u32)>) {
+        if !lost.is_empty() {
+            // What is in the ring now has been decided, committed and handed on after this, however much it is.
+            let _ = self.ring.rule(|_| ()).await;
+        }
         let end = tokio::time::Instant::now() + ON_ITS_WAY;
         let mut position = self.ring.position();
         loop {
