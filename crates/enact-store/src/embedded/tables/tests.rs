@@ -90,3 +90,20 @@ fn a_row_that_comes_and_goes_between_two_writes_leaves_nothing_and_may_come_agai
     assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), gate(Some(3)).row);
     assert_eq!(tables.dirty(), 0);
 }
+
+#[test]
+fn what_could_not_be_written_behind_is_kept_under_what_has_changed_since() {
+    let tables = Tables::open(MemoryCold::default()).unwrap();
+    let (first, second) = (execution(1, Phase::Settled), execution(1, Phase::Waiting));
+    let other = execution(2, Phase::Settled);
+    tables.publish([&first, &other], Lsn(1));
+    let taken = tables.take_dirty().unwrap();
+    assert!(in_memory(&tables, &first) && in_memory(&tables, &other), "what is being written is there all the same");
+    tables.publish([&second], Lsn(2));
+    tables.write().give_back(taken);
+    assert!(in_memory(&tables, &second) && in_memory(&tables, &other));
+    assert_eq!(tables.dirty(), 2);
+    tables.flush().unwrap();
+    assert_eq!(tables.get(&second.key).unwrap(), second.row);
+    assert_eq!(tables.get(&other.key).unwrap(), other.row);
+}
