@@ -27,9 +27,10 @@ use deciding::Deciding;
 
 /// Commands that may wait for the ring before a door has to.
 const QUEUE_MAX: usize = 4_096;
-/// Commands of one turn, which is decided as a whole: few, so that the first ones are on their way to the disk while those
-/// behind them are decided.
-const TURN_MAX: usize = 128;
+/// Commands of one turn, which is decided as a whole: as many as wait, but no more than the second, so that the first ones are on
+/// their way to the disk while those behind them are decided. A few dozen callers would otherwise go round all together, and
+/// each thread would wait for the others.
+const TURN: (usize, usize) = (32, 128);
 /// Turns that one sync makes durable at most.
 const TURNS_TOGETHER_MAX: usize = 8;
 /// Turns that may wait to be told before the next one has to.

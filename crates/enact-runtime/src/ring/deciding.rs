@@ -10,7 +10,7 @@ use enact_store::contract::Store;
 use tokio::sync::mpsc::{self, error::TryRecvError};
 
 use super::committing::Step;
-use super::{Asker, Errand, Input, TURN_MAX};
+use super::{Asker, Errand, Input, TURN};
 use crate::clock::Clock;
 use crate::driver::{Decider, Poisoned};
 
@@ -52,9 +52,10 @@ impl<S: Store> Deciding<S> {
             let commands = std::mem::take(&mut self.room);
             let mut turn = Turn { now: self.clock.now(), commands, askers: Vec::new(), last: None };
             let mut next = first;
+            let most = self.receiver.len().clamp(TURN.0, TURN.1);
             while let Some(input) = next.take() {
                 self.take(&mut turn, input);
-                if turn.last.is_none() && turn.commands.len() < TURN_MAX {
+                if turn.last.is_none() && turn.commands.len() < most {
                     next = self.receiver.try_recv().ok();
                 }
             }

@@ -14,9 +14,11 @@ use super::open::with_sources;
 
 mod memory;
 mod merge;
+mod resident;
 
-use memory::{Memory, Slot, Taken};
+use memory::{Memory, Taken};
 pub(super) use merge::{Frozen, Merge};
+use resident::Resident;
 
 /// First byte of the cold keys that hold rows.
 pub(super) const ROWS: u8 = 1;
@@ -48,21 +50,23 @@ impl<C: Cold> Tables<C> {
     /// Loads the rows that belong into memory.
     pub(super) fn open(cold: C) -> Result<Self, ReadError> {
         let position = cold.position().map_err(|error| ReadError::new("the tables", error))?;
-        let mut memory = Memory::at(position);
         let snapshot = cold.snapshot();
-        let resident = KeyRange::resident();
-        let (from, to) = (area(ROWS, &resident.from), area(ROWS, &resident.to));
+        let range = KeyRange::resident();
+        let (from, to) = (area(ROWS, &range.from), area(ROWS, &range.to));
+        let mut resident = Resident::default();
         for pair in snapshot.range(&from, &to, Order::Ascending) {
             let (key, row) = decode(pair)?;
-            memory.slots.insert(key, Slot::written(row, false));
+            resident.load(key, row);
         }
+        let mut open = memory::Open::default();
         for pair in snapshot.range(&[OPEN], &[OPEN + 1], Order::Ascending) {
             let (bytes, _) = pair.map_err(|error| ReadError::new("the open rows", error))?;
             let key = Key::from_bytes(bytes.get(1..).unwrap_or_default());
             if let Some(row) = read_cold(&cold, &key)? {
-                memory.slots.insert(key, Slot::written(row, true));
+                open.insert(key, row);
             }
         }
+        let memory = Memory::at(position, resident, open);
         Ok(Self { cold, memory: RwLock::new(memory), flushing: Mutex::new(()), trouble: Mutex::default() })
     }
     pub(super) fn position(&self) -> Lsn {
@@ -109,21 +113,22 @@ impl<C: Cold> Tables<C> {
     }
     fn write_behind(&self) -> Result<(), ColdError> {
         let _one = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((taken, position)) = self.take_dirty() else { return Ok(()) };
-        let written = self.cold.write(taken.iter().flat_map(Taken::puts), position);
-        let mut memory = self.write();
-        if written.is_err() {
-            memory.give_back(taken);
-            return written;
+        let Some(taken) = self.take_dirty() else { return Ok(()) };
+        let written = self.cold.write(taken.puts(), taken.position);
+        match written {
+            Ok(()) => self.settle(taken),
+            Err(_) => self.write().give_back(taken),
         }
-        memory.flushed = position;
-        drop(memory);
-        let mut left = taken.into_iter().peekable();
-        while left.peek().is_some() {
-            let mut memory = self.write();
-            left.by_ref().take(SETTLE_ROWS).for_each(|taken| memory.settle(taken));
+        written
+    }
+    /// Lets go of what was written behind. Memory is made and given back where nobody waits for it.
+    fn settle(&self, mut taken: Taken) {
+        let open = taken.open_then();
+        self.write().settle(taken.position, open);
+        let mut resident = std::mem::take(&mut taken.resident).into_iter().peekable();
+        while resident.peek().is_some() {
+            self.write().settle_resident(resident.by_ref().take(SETTLE_ROWS));
         }
-        Ok(())
     }
     pub(super) fn sync(&self) -> Result<(), ColdError> {
         self.cold.sync()
@@ -134,16 +139,11 @@ impl<C: Cold> Tables<C> {
         self.cold.close()
     }
     pub(super) fn cached(&self, key: &Key) -> Cached {
-        match self.read().slots.get(key) {
-            Some(Slot { row: Some(row), .. }) => Cached::Row(row.clone()),
-            Some(Slot { row: None, .. }) => Cached::Absent,
-            None if key.resident() => Cached::Absent,
-            None => Cached::Unknown,
-        }
+        self.read().cached(key)
     }
     pub(super) fn visit(&self, range: &KeyRange, each: &mut dyn FnMut(&Key, &Row) -> ControlFlow<()>) {
-        for (key, slot) in self.read().slots.range(range) {
-            if let Some(row) = &slot.row
+        for (key, row) in self.read().range(range) {
+            if let Some(row) = row
                 && each(key, row).is_break()
             {
                 return;
@@ -155,28 +155,25 @@ impl<C: Cold> Tables<C> {
         let memory = self.read();
         let mut rows = Vec::new();
         let mut live = 0;
-        let mut take = |(key, slot): (&Key, &Slot)| {
-            rows.push((key.clone(), slot.row.clone()));
-            live += usize::from(slot.row.is_some());
+        let mut take = |(key, row): (&Key, Option<&Row>)| {
+            rows.push((key.clone(), row.cloned()));
+            live += usize::from(row.is_some());
             live < limit
         };
-        let mut slots = memory.slots.range(range);
+        let mut known = memory.range(range);
         match order {
-            Order::Ascending => while slots.next().is_some_and(&mut take) {},
-            Order::Descending => while slots.next_back().is_some_and(&mut take) {},
+            Order::Ascending => while known.next().is_some_and(&mut take) {},
+            Order::Descending => while known.next_back().is_some_and(&mut take) {},
         }
-        drop(slots);
+        drop(known);
         // All rows of the resident tables are in memory.
         let cold = (range.to > KeyRange::resident().to).then(|| self.cold.snapshot());
         Frozen { position: memory.position, rows, cold, range: range.clone(), order }
     }
 
-    fn take_dirty(&self) -> Option<(Vec<Taken>, Lsn)> {
+    fn take_dirty(&self) -> Option<Taken> {
         let mut memory = self.write();
-        if memory.dirty() == 0 && memory.position == memory.flushed {
-            return None;
-        }
-        Some((memory.take_dirty(), memory.position))
+        (memory.dirty() > 0 || memory.position != memory.flushed).then(|| memory.take())
     }
     fn read(&self) -> RwLockReadGuard<'_, Memory> {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)

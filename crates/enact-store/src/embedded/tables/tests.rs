@@ -50,9 +50,9 @@ fn a_row_that_changes_while_it_is_written_behind_stays_dirty() {
     let tables = Tables::open(MemoryCold::default()).unwrap();
     let (first, second) = (execution(1, Phase::Settled), execution(1, Phase::Waiting));
     tables.publish([&first], Lsn(1));
-    let (taken, _) = tables.take_dirty().unwrap();
+    let taken = tables.take_dirty().unwrap();
     tables.publish([&second], Lsn(2));
-    taken.into_iter().for_each(|taken| tables.write().settle(taken));
+    tables.settle(taken);
     assert!(in_memory(&tables, &second));
     assert_eq!(tables.dirty(), 1);
     tables.flush().unwrap();
@@ -68,10 +68,10 @@ fn a_row_that_goes_while_it_is_written_behind_goes_behind_too() {
     let cold = MemoryCold::default();
     let tables = Tables::open(cold.clone()).unwrap();
     tables.publish([&gate(Some(1))], Lsn(1));
-    let (taken, position) = tables.take_dirty().unwrap();
+    let taken = tables.take_dirty().unwrap();
     tables.publish([&gate(None)], Lsn(2));
-    cold.write(taken.iter().flat_map(Taken::puts), position).unwrap();
-    taken.into_iter().for_each(|taken| tables.write().settle(taken));
+    cold.write(taken.puts(), taken.position).unwrap();
+    tables.settle(taken);
     tables.flush().unwrap();
     assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), None);
 }
@@ -89,4 +89,21 @@ fn a_row_that_comes_and_goes_between_two_writes_leaves_nothing_and_may_come_agai
     tables.flush().unwrap();
     assert_eq!(read_cold(&cold, &gate(None).key).unwrap(), gate(Some(3)).row);
     assert_eq!(tables.dirty(), 0);
+}
+
+#[test]
+fn what_could_not_be_written_behind_is_kept_under_what_has_changed_since() {
+    let tables = Tables::open(MemoryCold::default()).unwrap();
+    let (first, second) = (execution(1, Phase::Settled), execution(1, Phase::Waiting));
+    let other = execution(2, Phase::Settled);
+    tables.publish([&first, &other], Lsn(1));
+    let taken = tables.take_dirty().unwrap();
+    assert!(in_memory(&tables, &first) && in_memory(&tables, &other), "what is being written is there all the same");
+    tables.publish([&second], Lsn(2));
+    tables.write().give_back(taken);
+    assert!(in_memory(&tables, &second) && in_memory(&tables, &other));
+    assert_eq!(tables.dirty(), 2);
+    tables.flush().unwrap();
+    assert_eq!(tables.get(&second.key).unwrap(), second.row);
+    assert_eq!(tables.get(&other.key).unwrap(), other.row);
 }
