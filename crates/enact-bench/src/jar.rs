@@ -19,12 +19,19 @@ use serde_json::json;
 use crate::Failure;
 use crate::latency::Latency;
 use crate::options::Options;
+use crate::placement::{PLACEMENTS, Placement};
 use crate::report::Row;
 use crate::round_trip::{BUDGET, echo};
 
 const CALLS: u32 = 20_000;
-/// Not counted: until then the JVM compiles.
+/// Not counted: so many calls at a time, until the compilers of the JVM have done next to nothing meanwhile.
 const WARM_UP: u32 = 10_000;
+const WARM_UPS_MAX: u32 = 30;
+const COMPILED_BELOW_MS: f64 = 10.0;
+/// The calls of one load come in so many stretches, and before each of them as many echoes: a neighbour meets both.
+const STRETCHES: u32 = 4;
+/// How long an idle JVM is waited for until it has given back what its load has left.
+const REST_MAX: Duration = Duration::from_secs(90);
 const STARTS: u32 = 11;
 const BASKET: &str = r#"{"basket":{"items":[{"sku":"tea","price":2.5,"count":2},{"sku":"cup","price":7.95}]}}"#;
 /// Components side by side.
@@ -168,30 +175,95 @@ fn on_a_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
-/// Warm calls at 1 and 16 in flight, and what the JVM then holds.
+/// Warm calls at 1 and 16 in flight beside a bare echo in the same place, and what the JVM holds.
 fn warm(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
     let target = assembly.target("pricing", None)?;
     let call = call_of(&target, Json::parse(BASKET)?, BUDGET);
     let bytes = Json::of(&call.context).as_str().len() + BASKET.len();
-    let mut rows = Vec::new();
     on_a_runtime(async {
         let (_process, host) = assembly.host(&folder.join("warm"), false)?;
         begin(&host, &target).await?;
-        load(&host, &target, 16, WARM_UP).await?;
-        for in_flight in [1, 16] {
-            let mut bare = echo(&std::env::current_exe()?, bytes, CALLS, in_flight)?;
-            let mut times = load(&host, &target, in_flight, CALLS).await?;
-            rows.push(Row::new("jar echo p50", in_flight, bare.quantile_us(0.5), "us"));
-            rows.push(Row::new("jar echo p99", in_flight, bare.quantile_us(0.99), "us"));
-            // The target is 3.
-            rows.push(Row::new("jar p50", in_flight, times.quantile_us(0.5), "us").beside(bare.quantile_us(0.5)));
-            rows.push(Row::new("jar p99", in_flight, times.quantile_us(0.99), "us").beside(bare.quantile_us(0.99)));
+        load(&host, &target, 1, 1).await?;
+        let first = resident_mib(&host);
+        warm_up(&host, &target).await?;
+        let mut rows = Vec::new();
+        for placement in PLACEMENTS {
+            for in_flight in [1, 16] {
+                rows.extend(placed(&host, &target, bytes, placement, in_flight).await?);
+            }
         }
-        rows.push(Row::new("jar memory", 0, resident_mib(&host), "MiB"));
+        rows.push(Row::new("jar memory after its first call", 0, first, "MiB"));
+        rows.push(Row::new("jar memory under load", 0, resident_mib(&host), "MiB"));
+        rows.push(Row::new("jar memory at rest", 0, at_rest_mib(&host), "MiB"));
         host.shutdown().await;
-        Ok(())
-    })?;
-    Ok(rows)
+        Ok(rows)
+    })
+}
+
+/// Calls until the compilers rest.
+async fn warm_up(host: &Arc<JarHost>, target: &Target) -> Result<(), Failure> {
+    for at in 0..WARM_UPS_MAX {
+        let before = compilers_ms(host);
+        load(host, target, if at % 2 == 0 { 16 } else { 1 }, WARM_UP).await?;
+        if at > 0 && compilers_ms(host) - before < COMPILED_BELOW_MS {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Echoes and calls in one place, in turn.
+async fn placed(
+    host: &Arc<JarHost>,
+    target: &Target,
+    bytes: usize,
+    placement: Placement,
+    in_flight: u32,
+) -> Result<Vec<Row>, Failure> {
+    let (mut bare, mut times) = (Latency::default(), Latency::default());
+    let (mut hub_ms, mut jvm_ms) = (0.0, 0.0);
+    for _ in 0..STRETCHES {
+        bare.merge(echo(&std::env::current_exe()?, bytes, CALLS / STRETCHES, in_flight, placement)?);
+        for pid in pids(host) {
+            placement.apply(pid)?;
+        }
+        let before = (ran_ms(std::process::id(), ""), jvms_ms(host, ""));
+        times.merge(load(host, target, in_flight, CALLS / STRETCHES).await?);
+        hub_ms += ran_ms(std::process::id(), "") - before.0;
+        jvm_ms += jvms_ms(host, "") - before.1;
+    }
+    for pid in pids(host) {
+        Placement::Free.apply(pid)?;
+    }
+    let row = |what: &str, value: f64| Row::new(format!("jar {what}{placement}"), in_flight, value, "us");
+    let each = |ms: f64| ms * 1e3 / times.count().max(1) as f64;
+    let (hub_us, jvm_us) = (each(hub_ms), each(jvm_ms));
+    Ok(vec![
+        row("echo p50", bare.quantile_us(0.5)),
+        row("echo p99", bare.quantile_us(0.99)),
+        // The target is 3.
+        row("p50", times.quantile_us(0.5)).beside(bare.quantile_us(0.5)),
+        row("p99", times.quantile_us(0.99)).beside(bare.quantile_us(0.99)),
+        // With what making a call costs the bench itself.
+        row("cpu of the hub", hub_us),
+        row("cpu of the JVM", jvm_us),
+    ])
+}
+
+/// Waits until an idle JVM holds no less than a moment before.
+fn at_rest_mib(host: &JarHost) -> f64 {
+    let begun = Instant::now();
+    let loaded = resident_mib(host);
+    let mut least = loaded;
+    let mut since = Instant::now();
+    while begun.elapsed() < REST_MAX && (least > loaded * 0.95 || since.elapsed() < REST_MAX / 2) {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = resident_mib(host);
+        if now < least * 0.98 {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    resident_mib(host)
 }
 
 /// The first call of a JVM that has to be started for it, beside the whole run of a program that does the same once, and of
@@ -296,10 +368,35 @@ fn recycled(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
     })
 }
 
+fn pids(host: &JarHost) -> Vec<u32> {
+    host.stats().into_iter().flat_map(|stats| stats.instances).map(|instance| instance.pid).collect()
+}
+
+/// What the compilers of the JVMs have done so far.
+fn compilers_ms(host: &JarHost) -> f64 {
+    jvms_ms(host, "Compiler")
+}
+
+fn jvms_ms(host: &JarHost, name: &str) -> f64 {
+    pids(host).into_iter().map(|pid| ran_ms(pid, name)).sum()
+}
+
+/// How long the threads of a process have run whose names have a part.
+fn ran_ms(pid: u32, name: &str) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let ran = threads.filter_map(|thread| {
+        let called = std::fs::read_to_string(thread.path().join("comm")).ok()?;
+        // In nanoseconds, the first of three.
+        let ran = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        called.contains(name).then(|| ran.split(' ').next()?.parse::<f64>().ok()).flatten()
+    });
+    ran.sum::<f64>() / 1e6
+}
+
 /// What the instances of a host hold together.
 fn resident_mib(host: &JarHost) -> f64 {
-    let pids = host.stats().into_iter().flat_map(|stats| stats.instances).map(|instance| instance.pid);
-    let pages: u64 = pids
+    let pages: u64 = pids(host)
+        .into_iter()
         .filter_map(|pid| {
             let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
             statm.split(' ').nth(1)?.parse::<u64>().ok()

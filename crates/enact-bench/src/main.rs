@@ -7,6 +7,7 @@ mod jar;
 mod latency;
 mod options;
 mod peers;
+mod placement;
 mod relay;
 mod report;
 mod ring;

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use crate::Failure;
 use crate::latency::Latency;
 use crate::options::Options;
+use crate::placement::Placement;
 use crate::report::Row;
 
 const WORKER_CALLS: u32 = 20_000;
@@ -34,7 +35,7 @@ pub fn worker(options: &Options) -> Result<Vec<Row>, Failure> {
     let program = std::env::current_exe()?;
     let target = Target::worker("answer", &[&program.display().to_string(), "answer"], "echo", 1, 1);
     let (mut calls, call_bytes) = calls(&options.dir, &target, WORKER_CALLS)?;
-    let mut echo = echo(&program, call_bytes, WORKER_CALLS, 1)?;
+    let mut echo = echo(&program, call_bytes, WORKER_CALLS, 1, Placement::Free)?;
     let bare = echo.quantile_us(0.5);
     Ok(vec![
         Row::new("echo p50", 1, bare, "us"),
@@ -106,8 +107,20 @@ fn calls(dir: &Path, target: &Target, calls: u32) -> Result<(Latency, usize), Fa
     })
 }
 
-/// Sends frames of so many bytes to a process that sends them back, so many at once.
-pub fn echo(program: &Path, bytes: usize, calls: u32, in_flight: u32) -> Result<Latency, Failure> {
+/// Sends frames of so many bytes to a process that sends them back, so many at once: the floor of a call over a socket pair.
+///
+/// Both sides are threads that block, in two processes, with the header and about the size of a call's frame; the way back,
+/// which of a call is mostly shorter, has the same size. Nothing is parsed. Of several in flight all go out in one write.
+/// What it takes is mostly the two wake-ups, and these depend on where both run: about 4 µs where they share a core (each
+/// wakes the other and goes to sleep), 10 where they have one each (a core is woken up from its sleep). So a call is to be
+/// held against an echo in the same place.
+pub fn echo(
+    program: &Path,
+    bytes: usize,
+    calls: u32,
+    in_flight: u32,
+    placement: Placement,
+) -> Result<Latency, Failure> {
     let (mut ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(program).arg("answer").stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn()?;
     let mut times = Latency::default();
@@ -117,6 +130,7 @@ pub fn echo(program: &Path, bytes: usize, calls: u32, in_flight: u32) -> Result<
     let frames = frame.repeat(in_flight as usize);
     // It says hello first.
     let _hello = ours.read(&mut buffer)?;
+    placement.apply(child.id())?;
     for number in 0..(WARM_UP + calls) / in_flight {
         let begin = Instant::now();
         ours.write_all(&frames)?;

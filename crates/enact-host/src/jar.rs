@@ -94,6 +94,8 @@ impl Host for JarHost {
         let launch = move || {
             let shape = shape(&given)?.clone();
             let group = shape.jvm.as_ref().map(|name| groups.of(name, &base));
+            // Before it is asked whether what it needs alone is here: that it can never be with the others is nearer the truth.
+            group.as_ref().map_or(Ok(()), |group| group.joint(&given, &shape).map(drop))?;
             let own = Jvm::new(base, shape, &given)?;
             Ok(match group {
                 None => Arc::new(own) as Arc<dyn Launch>,
@@ -113,7 +115,7 @@ impl Host for JarHost {
         port: Arc<dyn ContextPort>,
         cancel: CancelToken,
     ) -> BoxFuture<'a, HostObservation> {
-        Box::pin(self.versions.invoke(call, port, cancel))
+        Box::pin(self.versions.invoke(Arc::new(call), port, cancel))
     }
 
     fn drain<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, ()> {

@@ -155,7 +155,7 @@ impl Host for ProcessHost {
         port: Arc<dyn ContextPort>,
         cancel: CancelToken,
     ) -> BoxFuture<'a, HostObservation> {
-        Box::pin(self.versions.invoke(call, port, cancel))
+        Box::pin(self.versions.invoke(Arc::new(call), port, cancel))
     }
 
     fn drain<'a>(&'a self, name: &'a Name, version: &'a str) -> BoxFuture<'a, ()> {

@@ -30,6 +30,7 @@ public final class Conversions {
     public static void main(String[] args) throws Throwable {
         what_is_no_json_is_refused();
         json_is_read_exactly();
+        a_member_that_is_left_unread_is_its_bytes();
         text_goes_both_ways();
         any_bytes_are_json_or_malformed();
         a_writer_keeps_its_limit();
@@ -98,6 +99,26 @@ public final class Conversions {
         same(read(" [ 1 , true , null , \"a\" ] ").toString(), "[1, true, null, a]");
         same(read("{\"b\":1,\"a\":{}}").toString(), "{b=1, a={}}");
         same(read("\"\\u00e9\\n\\\"\\/\\ud83d\\ude00\""), "é\n\"/😀");
+    }
+
+    private static void a_member_that_is_left_unread_is_its_bytes() throws Malformed {
+        String[] values = {"{}", "{\"a\":[1,{\"b\":\"}]\\\"\"}],\"unread\":2}", "[[],[\"]\"]]", "\"a,\\\\\"", "1.5e3", "null"};
+        for (String value : values) {
+            String text = "{\"first\":1, \"unread\" : " + value + ",\"last\":{\"unread\":[true]}}";
+            byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+            Map<?, ?> frame = (Map<?, ?>) JsonReader.read(bytes, 0, bytes.length, "unread");
+            same(new String((byte[]) frame.get("unread"), StandardCharsets.UTF_8), value);
+            same(JsonReader.read((byte[]) frame.get("unread")), read(value));
+            same(String.valueOf(frame.get("first")) + frame.get("last"), "1{unread=[true]}");
+        }
+        for (String text : new String[] {"{\"unread\":", "{\"unread\":}", "{\"unread\":\"a", "{\"unread\":[1", "{\"unread\":\"\\"}) {
+            try {
+                byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+                throw new AssertionError(text + " was read as " + JsonReader.read(bytes, 0, bytes.length, "unread"));
+            } catch (Malformed refused) {
+                count++;
+            }
+        }
     }
 
     private static void text_goes_both_ways() throws Throwable {

@@ -121,14 +121,21 @@ impl Group {
     /// # Errors
     /// It contradicts one of them, or there is no Java that suits all.
     pub fn check(&self, component: &Component, shape: &JarShape) -> Result<(), Fault> {
+        self.base.java.choose(self.joint(component, shape)?.wants()).map(drop)
+    }
+
+    /// Returns the shape of a JVM with a component and those that are in it.
+    ///
+    /// # Errors
+    /// It contradicts one of them.
+    pub fn joint(&self, component: &Component, shape: &JarShape) -> Result<JarShape, Fault> {
         let own = (key(component), (label(component), shape.clone()));
         let mut all: BTreeMap<_, _> =
             self.state().entries.iter().map(|(key, e)| (key.clone(), (e.label.clone(), e.shape.clone()))).collect();
         // It comes last: it is the one that is judged.
         all.remove(&own.0);
         let all: Vec<_> = all.into_values().chain([own.1]).collect();
-        let joint = settle(self.name.as_str(), &all)?;
-        self.base.java.choose(joint.wants()).map(drop)
+        settle(self.name.as_str(), &all)
     }
 
     /// Takes a component version in. Blocks.

@@ -41,6 +41,23 @@ pub struct Java {
     pub version: String,
 }
 
+impl Java {
+    /// Returns the number of the update within its release: 15 of `17.0.15`.
+    fn update(&self) -> u32 {
+        let update = self.version.split(['.', '-', '+', '_']).nth(2);
+        update.and_then(|update| update.parse().ok()).unwrap_or_default()
+    }
+
+    /// Returns whether it can be told to give freed memory back to the system now and then; where it is not known, not.
+    pub fn trims(&self) -> bool {
+        match self.release {
+            17 => self.update() >= 15,
+            21 => self.update() >= 8,
+            release => release >= 22,
+        }
+    }
+}
+
 impl fmt::Display for Java {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Java {} in {}", self.version, self.home.display())
@@ -187,6 +204,26 @@ mod tests {
         }
         assert_eq!(feature("unknown"), None);
         assert_eq!(of_answer("openjdk version \"1.8.0_392\"\nOpenJDK").as_deref(), Some("1.8.0_392"));
+    }
+
+    #[test]
+    fn what_is_freed_is_given_back_by_every_java_that_knows_how() {
+        for (version, trims) in [
+            ("1.8.0_392", false),
+            ("11.0.21", false),
+            ("17", false),
+            ("17.0.14", false),
+            ("17.0.15", true),
+            ("17.0.15+6-Debian", true),
+            ("21.0.2", false),
+            ("21.0.8", true),
+            ("22", true),
+            ("25-ea", true),
+        ] {
+            let release = feature(version).unwrap();
+            let java = Java { home: PathBuf::new(), program: PathBuf::new(), release, version: version.to_owned() };
+            assert_eq!(java.trims(), trims, "{version}");
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ const GUARDED: std::ops::RangeInclusive<u32> = 12..=23;
 /// costs more to compile than to interpret, and that was an eighth of a short start. Loops, and the better compiler, are as ever.
 const LATER_COMPILED: [&str; 3] =
     ["-XX:Tier3InvocationThreshold=600", "-XX:Tier3MinInvocationThreshold=300", "-XX:Tier3CompileThreshold=6000"];
+/// How often what the compilers and the collector have freed goes back to the system, in milliseconds.
+const TRIM_EVERY: &str = "-XX:TrimNativeHeapInterval=30000";
 /// Has exits held back only from the second call on.
 const GUARDED_LATE: &str = "-Denact.exits.held=later";
 /// Most arguments that a call brings along.
@@ -127,6 +129,9 @@ impl Jvm {
         let own = ["-XX:-UsePerfData", "-Djava.awt.headless=true", "-Dfile.encoding=UTF-8"];
         // First, so that the component may say otherwise.
         let mut options: Vec<OsString> = own.into_iter().chain(LATER_COMPILED).map(OsString::from).collect();
+        if self.java.trims() {
+            options.push(TRIM_EVERY.into());
+        }
         options.extend(self.lasting());
         if GUARDED.contains(&self.java.release) {
             options.push("-Djava.security.manager=allow".into());

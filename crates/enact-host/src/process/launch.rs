@@ -113,7 +113,7 @@ pub(crate) trait Shared: Send + Sync {
     fn invoke<'a>(
         &'a self,
         operation: &'a Operation,
-        call: Call,
+        call: Arc<Call>,
         port: Arc<dyn ContextPort>,
         cancel: &'a CancelToken,
         started_at: Timestamp,

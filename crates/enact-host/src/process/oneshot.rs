@@ -49,12 +49,11 @@ struct Running {
 pub(super) async fn run(
     version: &Arc<Version>,
     operation: &Operation,
-    call: Call,
+    call: Arc<Call>,
     cancel: &CancelToken,
     started_at: Timestamp,
 ) -> HostObservation {
     let deadline = Instant::now() + call.budget;
-    let call = Arc::new(call);
     let starting = {
         let (version, operation, call) = (version.clone(), operation.clone(), call.clone());
         tokio::task::spawn_blocking(move || begin(&version, &operation, &call))

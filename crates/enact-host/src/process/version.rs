@@ -103,7 +103,7 @@ impl Version {
     /// Runs one attempt.
     pub async fn invoke(
         self: &Arc<Self>,
-        call: Call,
+        call: Arc<Call>,
         port: Arc<dyn ContextPort>,
         cancel: CancelToken,
     ) -> HostObservation {
@@ -137,7 +137,7 @@ impl Version {
     pub async fn keep(
         self: &Arc<Self>,
         operation: Arc<Operation>,
-        call: Call,
+        call: Arc<Call>,
         port: Arc<dyn ContextPort>,
         cancel: &CancelToken,
         started_at: Timestamp,

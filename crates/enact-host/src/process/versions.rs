@@ -81,7 +81,7 @@ impl Versions {
         }
     }
 
-    pub async fn invoke(&self, call: Call, port: Arc<dyn ContextPort>, cancel: CancelToken) -> HostObservation {
+    pub async fn invoke(&self, call: Arc<Call>, port: Arc<dyn ContextPort>, cancel: CancelToken) -> HostObservation {
         let version = self.get(&call.component.name, &call.component.version);
         match version.filter(|version| version.digest == call.digest) {
             Some(version) => version.invoke(call, port, cancel).await,

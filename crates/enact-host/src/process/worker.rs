@@ -3,6 +3,7 @@
 mod circuit;
 mod context;
 mod drive;
+mod incoming;
 mod instance;
 mod log;
 mod outgoing;
@@ -29,6 +30,7 @@ use crate::contract::{
     Call, CancelToken, Content, ContextPort, HostObservation, HostSeen, ProducedFile, Stop, StopKind,
 };
 use crate::frames::{ErrorCode, HandlerError, ToWorker, Told};
+use incoming::Served;
 use instance::{Given, Instance, Lost, OpenCall};
 use outliving::Outliving;
 pub(super) use pool::Pool;
@@ -46,7 +48,7 @@ impl Pool {
         self: &Arc<Self>,
         version: &Arc<Version>,
         operation: Arc<Operation>,
-        call: Call,
+        call: Arc<Call>,
         port: Arc<dyn ContextPort>,
         cancel: &CancelToken,
         started_at: Timestamp,
@@ -56,7 +58,7 @@ impl Pool {
             pool: self.clone(),
             version: version.clone(),
             operation,
-            call: Arc::new(call),
+            call,
             port,
             cancel: cancel.clone(),
             started_at,
@@ -162,6 +164,11 @@ impl Attempt {
         if !sent {
             instance.forget(open.id);
             return Ok(None);
+        }
+        // Beside others there is somebody already who reads, and whoever is answered at once would never let them through.
+        let served = Served { instance, version: &self.version, pool: &self.pool };
+        if let Some(doom) = open.alone.then(|| instance.incoming().look(served).err()).flatten() {
+            instance.condemn(doom);
         }
         let stop = tokio::select! {
             biased;

@@ -53,6 +53,35 @@ async fn a_jvm_that_was_used_is_kept_warm_without_a_call() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_jvm_that_nobody_calls_gives_back_what_its_calls_have_left() {
+    let test = "jar_life::a_jvm_that_nobody_calls_gives_back_what_its_calls_have_left";
+    if without_java(test) {
+        return;
+    }
+    if crate::jars::release() < 17 {
+        crate::jars::skip(test, "below Java 17 a small heap has the serial collector, which gives little back");
+        return;
+    }
+    let jars = Jars::new(false);
+    let mut pids = Vec::new();
+    // The second one is told not to collect when it is asked to, and nothing but a call would make it.
+    for (name, also) in [("gives", None), ("keeps", Some("-XX:+DisableExplicitGC"))] {
+        let options = ["-Denact.rests.after_ms=100"].into_iter().chain(also).map(str::to_owned);
+        let target = jars.component(name, |shape| shape.options.extend(options.clone()));
+        let target = started(&jars, target).await;
+        let seen = call(&jars, &target.at("big-reply"), json!({})).await;
+        assert_eq!(seen.as_fault().unwrap().kind, FaultKind::OutputTooLarge);
+        pids.push(jars.host.stats().iter().find(|stats| stats.component.as_str() == name).unwrap().instances[0].pid);
+    }
+    let holds = |pid: u32| enact_host::proc::weight(pid).unwrap().resident_bytes;
+    let [gives, keeps] = [pids[0], pids[1]];
+    until("what is given back", || holds(gives) * 2 < holds(keeps)).await;
+    // The text of a hundred million letters and the bytes that it was made of.
+    assert!(holds(keeps) > 200 << 20, "{}", holds(keeps));
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost() {
     if without_java("jar_life::a_jvm_is_replaced_by_calls_by_age_and_by_memory_and_no_call_is_lost") {
         return;

@@ -93,7 +93,7 @@ impl Shared for Member {
     fn invoke<'a>(
         &'a self,
         operation: &'a Operation,
-        call: Call,
+        call: Arc<Call>,
         port: Arc<dyn ContextPort>,
         cancel: &'a CancelToken,
         started_at: Timestamp,

@@ -8,28 +8,22 @@ use std::time::Duration;
 
 use enact_model::id::Selector;
 use enact_model::observation::{Fault, FaultKind};
-use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
-use tokio::net::unix::OwnedReadHalf;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::instance::{Given, Instance, Lost};
+use super::incoming::{Incoming, Served};
+use super::instance::{Given, Instance, Lost, Wires};
 use super::log::{Log, Whose};
 use super::outgoing::Outgoing;
 use super::pool::Pool;
+use super::renew;
 use super::start::{EXIT_WAIT, wire_fault};
-use super::{context, renew};
-use crate::frames::{FrameError, FrameReader, FromWorker, HandlerError, decode};
+use crate::frames::{FrameError, FrameReader};
 use crate::process::spawn::{Ended, Group};
 use crate::process::version::Version;
 use crate::scratch::Scratch;
 
-/// How much is read from the wire at once, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
-/// Context requests of one worker that are answered at once.
-const REQUESTS_MAX: usize = 16;
 /// Most operations that a fault names as those in which an instance may have ended.
 const NAMED_MAX: usize = 8;
 /// How long the last frames are read after the worker has ended: a descendant may hold the wire open.
@@ -54,7 +48,6 @@ pub(super) enum Doom {
 pub(super) struct Drive {
     pub group: Group,
     pub scratch: Scratch,
-    pub reader: FrameReader,
     pub logs: [JoinHandle<()>; 2],
     pub version: Arc<Version>,
     pub pool: Arc<Pool>,
@@ -62,19 +55,21 @@ pub(super) struct Drive {
 
 impl Drive {
     /// Begins to drive it in the background.
-    pub fn begin(self, wire: UnixStream, log: Arc<Log>) -> Arc<Instance> {
+    pub fn begin(self, wire: UnixStream, reader: FrameReader, log: Arc<Log>) -> Arc<Instance> {
         log.turn(Whose::Nobody);
         let (read, write) = wire.into_split();
         let (outgoing, waiting) = Outgoing::new(write);
         let writer = tokio::spawn(outgoing.clone().write_waiting(waiting));
-        let instance = Arc::new(Instance::new(self.group.pid(), outgoing, log, self.pool.freed()));
+        let wires = Wires { outgoing, incoming: Incoming::new(read, reader) };
+        let instance = Arc::new(Instance::new(self.group.pid(), wires, log, self.pool.freed()));
         tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
-        tokio::spawn(self.run(instance.clone(), read, writer));
+        tokio::spawn(self.run(instance.clone(), writer));
         instance
     }
 
-    async fn run(mut self, instance: Arc<Instance>, mut wire: OwnedReadHalf, writer: JoinHandle<()>) {
-        self.read_frames(&instance, &mut wire).await;
+    async fn run(mut self, instance: Arc<Instance>, writer: JoinHandle<()>) {
+        self.read_frames(&instance).await;
+        instance.incoming().end();
         if instance.calls().doom.is_some() {
             self.group.kill();
         } else if timeout(EXIT_WAIT, self.group.exited()).await.is_err() {
@@ -110,64 +105,32 @@ impl Drive {
         tokio::task::spawn_blocking(move || drop(scratch));
     }
 
-    async fn read_frames(&mut self, instance: &Arc<Instance>, wire: &mut OwnedReadHalf) {
-        let requests = Arc::new(Semaphore::new(REQUESTS_MAX));
-        let mut chunk = vec![0; CHUNK_BYTES];
+    async fn read_frames(&mut self, instance: &Arc<Instance>) {
+        let incoming = instance.incoming();
         let mut last_words = None;
         loop {
-            if let Err(doom) = self.take_frames(instance, &requests) {
+            let served = Served { instance, version: &self.version, pool: &self.pool };
+            if let Err(doom) = incoming.take(served) {
                 instance.condemn(doom);
                 return;
             }
-            let last = last_words.unwrap_or_else(Instant::now);
+            let last_words_end = async {
+                match last_words {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = instance.doomed() => return,
-                count = wire.read(&mut chunk) => match count {
-                    Ok(count @ 1..) => self.reader.push(chunk.get(..count).unwrap_or_default()),
+                count = incoming.read() => match count {
+                    Ok(1..) => {}
                     Ok(0) | Err(_) => return,
                 },
                 () = self.group.exited(), if last_words.is_none() => last_words = Some(Instant::now() + LAST_WORDS),
-                () = tokio::time::sleep_until(last), if last_words.is_some() => return,
+                () = last_words_end => return,
             }
         }
-    }
-
-    fn take_frames(&mut self, instance: &Arc<Instance>, requests: &Arc<Semaphore>) -> Result<(), Doom> {
-        let broken = |error| Doom::Wire(error, None);
-        while let Some(body) = self.reader.next_frame().map_err(broken)? {
-            match decode(&body).map_err(broken)? {
-                FromWorker::Ok { id, output } => {
-                    answer(instance, id, Ok(String::from(Box::<str>::from(output))))?;
-                }
-                FromWorker::Error { id, error } => answer(instance, id, Err(error))?,
-                FromWorker::Log { message } => instance.log().line(&message),
-                FromWorker::Stats { figures } => tracing::debug!(pid = instance.pid(), %figures, "figures of a worker"),
-                FromWorker::Pong { .. } => {}
-                FromWorker::Exiting { culprits, message, asked } => {
-                    instance.log().line(&message);
-                    let mut calls = instance.calls();
-                    (calls.culprits, calls.asked) = (culprits, asked);
-                    let said = std::mem::replace(&mut calls.draining, true);
-                    drop(calls);
-                    if asked {
-                        self.version.launch.exits();
-                    }
-                    // Whoever drained it waits for its end.
-                    if !said {
-                        tokio::spawn(renew::see_out(instance.clone()));
-                        self.pool.tend(&self.version);
-                    }
-                }
-                request @ (FromWorker::StateGet { .. }
-                | FromWorker::ReferenceGet { .. }
-                | FromWorker::LogGet { .. }) => context::serve(instance, request, requests),
-                FromWorker::Hello { .. } | FromWorker::Ready { .. } | FromWorker::InitError { .. } => {
-                    return Err(broken(FrameError::Protocol("a frame of the start came after it".to_owned())));
-                }
-            }
-        }
-        Ok(())
     }
 
     fn tell_the_bereaved(&self, instance: &Instance, doom: Option<Doom>, ended: Option<Ended>) {
@@ -175,7 +138,7 @@ impl Drive {
             let mut calls = instance.calls();
             (std::mem::take(&mut calls.open), std::mem::take(&mut calls.culprits), calls.asked, calls.last)
         };
-        let doom = doom.or_else(|| self.half_a_frame(ended));
+        let doom = doom.or_else(|| half_a_frame(instance, ended));
         let status = ended.and_then(|ended| ended.status.code());
         let sole = open.len() == 1;
         let culprit = |id: u64| match &doom {
@@ -208,25 +171,13 @@ impl Drive {
             let _ = entry.give.send(Given::Lost(Lost::With(Box::new(fault))));
         }
     }
-
-    /// Half a frame from a worker that did not crash is garbage; from one that did it is only how it died.
-    fn half_a_frame(&self, ended: Option<Ended>) -> Option<Doom> {
-        let crashed = ended.is_some_and(|e| e.status.signal().is_some() || e.status.code() != Some(0));
-        let text = "the wire ended in the middle of a frame".to_owned();
-        (self.reader.unfinished() > 0 && !crashed).then_some(Doom::Wire(FrameError::Garbage(text), None))
-    }
 }
 
-fn answer(instance: &Instance, id: u64, given: Result<String, HandlerError>) -> Result<(), Doom> {
-    if instance.give(id, given) {
-        return Ok(());
-    }
-    let known = (id <= instance.calls().last && id > 0).then_some(id);
-    let text = match known {
-        Some(id) => format!("a second answer for call {id}"),
-        None => format!("an answer for call {id}, which was never made"),
-    };
-    Err(Doom::Wire(FrameError::Protocol(text), known))
+/// Half a frame from a worker that did not crash is garbage; from one that did it is only how it died.
+fn half_a_frame(instance: &Instance, ended: Option<Ended>) -> Option<Doom> {
+    let crashed = ended.is_some_and(|e| e.status.signal().is_some() || e.status.code() != Some(0));
+    let text = "the wire ended in the middle of a frame".to_owned();
+    (instance.incoming().unfinished() > 0 && !crashed).then_some(Doom::Wire(FrameError::Garbage(text), None))
 }
 
 /// Says in which call an instance ended, or which ones were in flight, by their operations: those are no secret of a tenant.

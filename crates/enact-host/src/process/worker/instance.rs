@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::drive::Doom;
+use super::incoming::Incoming;
 use super::log::{Log, Whose};
 use super::outgoing::Outgoing;
 use crate::contract::{Call, ContextPort};
@@ -39,6 +40,8 @@ pub(super) enum Lost {
 #[derive(Debug)]
 pub(super) struct OpenCall {
     pub id: u64,
+    /// No other call was in flight when it was opened.
+    pub alone: bool,
     pub answer: oneshot::Receiver<Given>,
 }
 
@@ -85,12 +88,18 @@ impl Calls {
     }
 }
 
+/// Both sides of a wire.
+pub(super) struct Wires {
+    pub outgoing: Arc<Outgoing>,
+    pub incoming: Incoming,
+}
+
 /// One running worker.
 pub(super) struct Instance {
     pid: u32,
     since: Timestamp,
     ready: Instant,
-    outgoing: Arc<Outgoing>,
+    wires: Wires,
     calls: Mutex<Calls>,
     doomed: Notify,
     /// Told of every call that is opened.
@@ -104,12 +113,12 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub fn new(pid: u32, outgoing: Arc<Outgoing>, log: Arc<Log>, freed: Arc<Notify>) -> Self {
+    pub fn new(pid: u32, wires: Wires, log: Arc<Log>, freed: Arc<Notify>) -> Self {
         Self {
             pid,
             since: crate::process::now(),
             ready: Instant::now(),
-            outgoing,
+            wires,
             calls: Mutex::default(),
             doomed: Notify::new(),
             used: Notify::new(),
@@ -126,6 +135,9 @@ impl Instance {
     pub fn since(&self) -> Timestamp {
         self.since
     }
+    pub fn incoming(&self) -> &Incoming {
+        &self.wires.incoming
+    }
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -137,7 +149,7 @@ impl Instance {
     pub fn load(&self, limit: u32) -> Option<u32> {
         let calls = self.calls();
         let in_flight = u32::try_from(calls.open.len()).unwrap_or(u32::MAX);
-        (in_flight < limit && calls.doom.is_none() && !calls.draining && !self.outgoing.is_closed())
+        (in_flight < limit && calls.doom.is_none() && !calls.draining && !self.wires.outgoing.is_closed())
             .then_some(in_flight)
     }
 
@@ -153,18 +165,19 @@ impl Instance {
         let id = calls.last;
         let entry = Entry { give, call: call.clone(), port: port.clone(), log_from: 0 };
         calls.open.insert(id, entry);
+        let alone = calls.open.len() == 1;
         let log_from = self.log.turn(calls.whose());
         if let Some(entry) = calls.open.get_mut(&id) {
             entry.log_from = log_from;
         }
         drop(calls);
         self.used.notify_one();
-        Some(OpenCall { id, answer })
+        Some(OpenCall { id, alone, answer })
     }
 
     /// Gives a call its answer; returns whether it was in flight.
     pub fn give(&self, id: u64, answer: Result<String, HandlerError>) -> bool {
-        let Some(entry) = self.close(id) else { return false };
+        let Some(entry) = self.close(id, answer.is_err()) else { return false };
         let given = match answer {
             Ok(text) => Given::Ok(text),
             Err(error) => Given::Error(error, self.log.since(entry.log_from)),
@@ -177,18 +190,23 @@ impl Instance {
 
     /// Forgets a call that never got onto the wire.
     pub fn forget(&self, id: u64) {
-        self.close(id);
+        self.close(id, false);
         self.freed.notify_one();
     }
 
-    /// Takes a call out of those in flight.
-    fn close(&self, id: u64) -> Option<Entry> {
+    /// Takes a call out of those in flight; whether it wants what was logged for it.
+    fn close(&self, id: u64, wants_log: bool) -> Option<Entry> {
         let mut calls = self.calls();
         let entry = calls.open.remove(&id);
         if calls.open.is_empty() {
             calls.rested = Some(Instant::now());
         }
-        self.log.turn(calls.whose());
+        if calls.open.is_empty() && !wants_log {
+            // Asking the pipes is a tenth of a call, and nobody is left who would be told.
+            self.log.rest();
+        } else {
+            self.log.turn(calls.whose());
+        }
         if calls.is_settled() {
             self.settled.notify_one();
         }
@@ -232,13 +250,13 @@ impl Instance {
     /// # Cancel safety
     /// As [`Outgoing::send`].
     pub async fn send(&self, frame: Vec<u8>) -> bool {
-        self.outgoing.send(frame).await
+        self.wires.outgoing.send(frame).await
     }
 
     /// Writes or queues a frame if there is room; what does not fit is of no use to a worker that does not read.
     pub fn tell(&self, frame: &ToWorker<'_>) -> bool {
         let frame = frame.encode(FRAME_MAX_BYTES);
-        frame.is_ok_and(|frame| self.outgoing.try_send(frame))
+        frame.is_ok_and(|frame| self.wires.outgoing.try_send(frame))
     }
 
     /// Ends it; the first reason counts.

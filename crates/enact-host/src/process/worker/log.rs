@@ -99,12 +99,14 @@ impl Log {
         // Otherwise whoever reads it next reads it for the same.
         if state.whose != whose {
             self.sweep(&mut state);
-            state.whose = whose;
-            for line in &mut state.lines {
-                *line = if *line == Line::Begins { Line::Begins } else { Line::Foreign };
-            }
+            state.hand_over(whose);
         }
         state.end
+    }
+
+    /// From now on the lines are nobody's, and so is what waits in the pipes: whoever was served has had what they want.
+    pub fn rest(&self) {
+        self.state().hand_over(Whose::Nobody);
     }
 
     /// Takes what waits in the pipes.
@@ -136,6 +138,13 @@ impl Log {
 }
 
 impl State {
+    fn hand_over(&mut self, whose: Whose) {
+        self.whose = whose;
+        for line in &mut self.lines {
+            *line = if *line == Line::Begins { Line::Begins } else { Line::Foreign };
+        }
+    }
+
     /// Takes what came from a pipe, but for the rest of a line that began as somebody else's.
     fn take(&mut self, at: usize, bytes: &[u8]) {
         let Some(line) = self.lines.get_mut(at) else { return };
@@ -202,6 +211,20 @@ mod tests {
         writeln!(out, "another pipe").unwrap();
         log.turn(tenant("bob"));
         assert_eq!(log.since(bob).as_deref(), Some("another pipe\nof bob\n"));
+    }
+
+    #[tokio::test]
+    async fn what_waits_in_a_pipe_is_nobodys_once_nobody_wants_it_and_never_the_next_ones() {
+        let (log, [mut out, mut err]) = log();
+        let alice = log.turn(tenant("alice"));
+        writeln!(out, "of alice").unwrap();
+        write!(err, "half of ").unwrap();
+        log.rest();
+        writeln!(out, "of nobody").unwrap();
+        let bob = log.turn(tenant("bob"));
+        writeln!(err, "alice's").unwrap();
+        writeln!(out, "of bob").unwrap();
+        assert_eq!((log.since(bob).as_deref(), bob), (Some("of bob\n"), alice));
     }
 
     #[tokio::test]

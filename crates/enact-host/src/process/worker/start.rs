@@ -60,8 +60,8 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     let fault = match ready {
         Ok(Ok(memory)) => {
             version.launch.remember(memory);
-            let drive = Drive { group, scratch, reader, logs, version: version.clone(), pool: pool.clone() };
-            return Ok(drive.begin(wire, log));
+            let drive = Drive { group, scratch, logs, version: version.clone(), pool: pool.clone() };
+            return Ok(drive.begin(wire, reader, log));
         }
         Ok(Err(Refusal::Fault(fault))) => *fault,
         Ok(Err(Refusal::Closed)) => {

@@ -113,7 +113,20 @@ final class Calls {
         new Lingering();
         Reserve.hold();
         Exit.rehearse();
-        Failure.of(new OutOfMemoryError(), false).write(wire.frame("error"));
+        Failure.of(exhausted(), false).write(wire.frame("error"));
+    }
+
+    /** Runs out of memory as a call does, beneath frames of Java's own: telling of those takes classes of their own. */
+    private static Throwable exhausted() {
+        try {
+            return (Throwable) Calls.class.getDeclaredMethod("exhaust").invoke(null);
+        } catch (ReflectiveOperationException full) {
+            return full;
+        }
+    }
+
+    private static Object exhaust() {
+        throw new OutOfMemoryError("rehearsed");
     }
 
     /** The hub may have sent calls before it knew that no more should come; they are answered, too. */

@@ -10,16 +10,21 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 
+import dev.enact.jvm.json.JsonReader;
+import dev.enact.jvm.json.Malformed;
 import dev.enact.jvm.read.Plain;
 
 /** Makes the context of a call; no class of enact's is needed to use it. */
 final class Context {
+    /** Where it stands in a frame; it is read only if the operation takes it, and is most of what a small call says. */
+    static final String MEMBER = "context";
+
     private Context() {
     }
 
     static Map<String, Object> of(Call call, Object config) {
         Map<String, Object> context = new LinkedHashMap<>();
-        Object said = call.frame.get("context");
+        Object said = read(call.frame.get(MEMBER));
         if (said instanceof Map) {
             for (Map.Entry<?, ?> field : ((Map<?, ?>) said).entrySet()) {
                 context.put(field.getKey().toString(), exact(field.getValue()));
@@ -46,6 +51,14 @@ final class Context {
         context.put("log", log);
         context.put("cancelled", cancelled);
         return context;
+    }
+
+    private static Object read(Object said) {
+        try {
+            return said instanceof byte[] ? JsonReader.read((byte[]) said) : said;
+        } catch (Malformed broken) {
+            throw new IllegalStateException("the context of the call is no JSON", broken);
+        }
     }
 
     /** Times in milliseconds stay Long whatever their size, so that nobody's cast depends on the date. */

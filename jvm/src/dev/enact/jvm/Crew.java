@@ -7,13 +7,13 @@ import java.util.concurrent.locks.LockSupport;
 
 /**
  * Threads that take turns at the wire. A call is not handed to another thread, which would have to wake up first; only
- * the wire is, and not even that before a call whose operation was quick the last time: then nobody wakes up at all.
+ * the wire is, and not even that before a call whose operation was quick lately: then nobody wakes up at all.
  * Should it not be quick this time, a watch gives the wire to another thread a moment later. When every thread has a call,
  * the last one only reads and keeps what comes for who is done first.
  */
 final class Crew {
     /** How often the watch looks at the thread that reads, as long as there are calls. */
-    private static final int LOOK_EVERY_MS = 1;
+    private static final int LOOK_EVERY_MS = 2;
 
     /** Finds the next call on the wire, however many other frames come before it. */
     interface Reading {
@@ -22,6 +22,7 @@ final class Crew {
     }
 
     private final Reading reading;
+    private final Rest rest;
     private final ArrayDeque<Call> backlog = new ArrayDeque<>(1024);
     /** The number of the call that the reading thread runs by itself; negative when it is over or another one reads now. */
     private final AtomicLong own = new AtomicLong();
@@ -32,8 +33,9 @@ final class Crew {
     private int most;
     private boolean led = true;
 
-    Crew(Reading reading) {
+    Crew(Reading reading, Rest rest) {
         this.reading = reading;
+        this.rest = rest;
     }
 
     /** Allows so many threads beside the first; they are started when they are needed, and the next one is always there. */
@@ -162,7 +164,7 @@ final class Crew {
         }
     }
 
-    /** Takes the wire from a thread whose own call is not over at the second look. Without calls it sleeps. */
+    /** Takes the wire from a thread whose own call is not over at the second look. Without calls it sleeps, and sees to the rest. */
     private final class Watch implements Runnable {
         @Override
         public void run() {
@@ -180,8 +182,9 @@ final class Crew {
                     watchSleeps = true;
                     // Whoever begins a call of its own says so before it asks whether anybody sleeps.
                     while (own.get() == seen) {
-                        LockSupport.park(this);
+                        LockSupport.parkNanos(this, Rest.everyNs());
                         Thread.interrupted();
+                        rest.look();
                     }
                     watchSleeps = false;
                 }

@@ -127,8 +127,14 @@ final class Exit {
 
     /** Loads what the end takes while there is room for classes. */
     static void rehearse() {
-        new Leaving();
         new Watching();
+        try {
+            // Nothing is removed; but what ends a process is there from now on.
+            Runtime.getRuntime().removeShutdownHook(new Leaving());
+        } catch (IllegalStateException ending) {
+            // The first call was quicker, and asked for the end.
+            return;
+        }
     }
 
     /** Lets the hooks run; a class, because a lambda is one that is only made when it is needed. */

@@ -19,6 +19,8 @@ import dev.enact.jvm.scala.ScalaLibrary;
 final class Operation {
     /** Waking another thread takes about as long. */
     private static final long QUICK_NS = 50_000;
+    /** So many slow calls in a row make an operation slow: one alone may only have lost its processor for a while. */
+    private static final int SLOW_IN_A_ROW = 3;
 
     final Method method;
     private final List<Input> inputs;
@@ -26,7 +28,8 @@ final class Operation {
     private final Surroundings surroundings;
     private final Instance instance;
     private final boolean effects;
-    private volatile boolean quick;
+    /** Slow calls since the last quick one; who has not been called is not known to be quick. */
+    private volatile int slow = SLOW_IN_A_ROW;
 
     /** A parameter of the method; the one without a reader is the context. */
     static final class Input {
@@ -65,15 +68,17 @@ final class Operation {
 
     /** Is told how long a call of it took. */
     void took(long ns) {
-        boolean now = ns < QUICK_NS;
-        if (now != quick) {
-            quick = now;
+        int before = slow;
+        int now = ns < QUICK_NS ? 0 : Math.min(before + 1, SLOW_IN_A_ROW);
+        if (now != before) {
+            // Calls side by side may miss each other's, and no harm is done.
+            slow = now;
         }
     }
 
-    /** Returns whether the last call was over before another thread would have been awake. */
+    /** Returns whether a call of late was over before another thread would have been awake. */
     boolean isQuick() {
-        return quick;
+        return slow < SLOW_IN_A_ROW;
     }
 
     /** Calls the method and waits for what it promises. */

@@ -64,7 +64,7 @@ final class Wire {
     private static Map<String, Object> members(byte[] bytes, int from, int to) throws IOException, Malformed {
         for (int tried = 1;; tried++) {
             try {
-                Object frame = JsonReader.read(bytes, from, to);
+                Object frame = JsonReader.read(bytes, from, to, Context.MEMBER);
                 if (!(frame instanceof Map)) {
                     throw new IOException("a frame that is no object");
                 }

@@ -26,7 +26,7 @@ final class Worker implements Crew.Reading {
         this.wire = wire;
         this.calls = new Calls(wire);
         this.questions = new Questions(wire);
-        this.crew = new Crew(this);
+        this.crew = new Crew(this, new Rest(calls));
     }
 
     /** Serves until the hub has closed the wire. */

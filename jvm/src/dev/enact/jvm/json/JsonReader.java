@@ -4,6 +4,7 @@ package dev.enact.jvm.json;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,21 +21,27 @@ public final class JsonReader {
     private int at;
     private int depth;
     private char[] text = new char[64];
+    /** The member of the outermost object that is not read but kept as its bytes, or null. */
+    private final String unread;
 
-    private JsonReader(byte[] bytes, int from, int to) {
+    private JsonReader(byte[] bytes, int from, int to, String unread) {
         this.bytes = bytes;
         this.at = from;
         this.end = to;
+        this.unread = unread;
     }
 
     /** Reads the value that fills the bytes. */
     public static Object read(byte[] bytes) throws Malformed {
-        return read(bytes, 0, bytes.length);
+        return read(bytes, 0, bytes.length, null);
     }
 
-    /** Reads the value that fills the bytes from one place up to another. */
-    public static Object read(byte[] bytes, int from, int to) throws Malformed {
-        JsonReader reader = new JsonReader(bytes, from, to);
+    /**
+     * Reads the value that fills the bytes from one place up to another. If it is an object, its member `unread` is kept as
+     * a copy of its bytes: what few ask for is read when somebody does.
+     */
+    public static Object read(byte[] bytes, int from, int to, String unread) throws Malformed {
+        JsonReader reader = new JsonReader(bytes, from, to, unread);
         Object value = reader.value();
         if (reader.peek() >= 0) {
             throw reader.malformed("something follows the value");
@@ -115,10 +122,49 @@ public final class JsonReader {
                 throw malformed("a colon was expected");
             }
             at++;
-            members.put(name, value());
+            members.put(name, depth == 1 && name.equals(unread) ? skipped() : value());
             if (ends('}')) {
                 return members;
             }
+        }
+    }
+
+    /** Goes past a value and returns its bytes; whether they are JSON shows when they are read. */
+    private byte[] skipped() throws Malformed {
+        peek();
+        int from = at;
+        int open = 0;
+        while (at < end) {
+            byte next = bytes[at];
+            if (next == '"') {
+                pastText();
+                continue;
+            }
+            boolean closes = next == '}' || next == ']';
+            if (open == 0 && (closes || next == ',')) {
+                break;
+            }
+            at++;
+            if (next == '{' || next == '[') {
+                open++;
+            } else if (closes) {
+                open--;
+            }
+        }
+        if (at == from) {
+            throw malformed("a value was expected");
+        }
+        return Arrays.copyOfRange(bytes, from, at);
+    }
+
+    private void pastText() throws Malformed {
+        at++;
+        while (at < end && bytes[at] != '"') {
+            at += bytes[at] == '\\' ? 2 : 1;
+        }
+        at++;
+        if (at > end) {
+            throw malformed("a text does not end");
         }
     }
 
@@ -233,7 +279,7 @@ public final class JsonReader {
                 return new String(text, 0, length);
             }
             if (length + 2 > text.length) {
-                text = java.util.Arrays.copyOf(text, text.length * 2);
+                text = Arrays.copyOf(text, text.length * 2);
             }
             if (next == '\\') {
                 text[length++] = escape();

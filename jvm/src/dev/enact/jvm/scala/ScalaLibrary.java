@@ -27,8 +27,8 @@ public final class ScalaLibrary {
     private final Class<?> symbol;
     private final Class<?> enumValue;
     private final Class<?> future;
-    /** Methods by their names, each looked up once: a lookup costs more than a call. */
-    private final Map<String, Method> methods = new ConcurrentHashMap<>();
+    /** Methods by class and name, each looked up once: a lookup costs more than a call, and so does making one key of both. */
+    private final Map<Class<?>, Map<String, Method>> methods = new ConcurrentHashMap<>();
     private final Map<String, Object> modules = new ConcurrentHashMap<>();
 
     public ScalaLibrary(ClassLoader loader, Memory memory) {
@@ -228,11 +228,15 @@ public final class ScalaLibrary {
     }
 
     private Method method(Class<?> owner, String name, Class<?>... parameters) throws NoSuchMethodException {
-        String key = owner.getName() + '.' + name;
-        Method known = methods.get(key);
+        Map<String, Method> own = methods.get(owner);
+        if (own == null) {
+            own = new ConcurrentHashMap<>();
+            methods.put(owner, own);
+        }
+        Method known = own.get(name);
         if (known == null) {
             known = owner.getMethod(name, parameters);
-            methods.put(key, known);
+            own.put(name, known);
         }
         return known;
     }
