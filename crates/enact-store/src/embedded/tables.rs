@@ -122,10 +122,14 @@ impl<C: Cold> Tables<C> {
         written
     }
     /// Lets go of what was written behind. Memory is made and given back where nobody waits for it.
-    fn settle(&self, mut taken: Taken) {
-        let open = taken.open_then();
-        self.write().settle(taken.position, open);
-        let mut resident = std::mem::take(&mut taken.resident).into_iter().peekable();
+    fn settle(&self, taken: Taken) {
+        let position = taken.position;
+        let (resident, others) = taken.written();
+        let (mut resident, mut rows) = (resident.into_iter().peekable(), others.iter().peekable());
+        while rows.peek().is_some() {
+            self.write().settle(rows.by_ref().take(SETTLE_ROWS));
+        }
+        self.write().let_go(position);
         while resident.peek().is_some() {
             self.write().settle_resident(resident.by_ref().take(SETTLE_ROWS));
         }

@@ -99,10 +99,20 @@ impl Memory {
             self.changed.entry(key.clone()).or_insert_with(|| row.clone());
         }
     }
-    /// Lets go of what was written behind, but for what belongs into memory.
-    pub(super) fn settle(&mut self, position: Lsn, open: Open) {
+    /// Notes which of some rows that were written behind are open. What is leaving still lies over them.
+    pub(super) fn settle<'a>(&mut self, written: impl Iterator<Item = (&'a Key, &'a Option<Row>)>) {
+        let open = Arc::make_mut(&mut self.open);
+        for (key, row) in written {
+            match row {
+                Some(row) if row.open() => open.insert(key.clone(), row.clone()),
+                _ => open.remove(key),
+            };
+        }
+    }
+    /// Lets go of what was written behind at a position, all of which was settled.
+    pub(super) fn let_go(&mut self, position: Lsn) {
         self.flushed = position;
-        (self.leaving, self.open) = (Arc::default(), open.into());
+        self.leaving = Arc::default();
     }
     /// Notes that rows of the resident tables were written behind.
     pub(super) fn settle_resident(&mut self, written: impl Iterator<Item = resident::Taken>) {
@@ -113,7 +123,7 @@ impl Memory {
 /// What is being written behind, as it stood at one position.
 pub(super) struct Taken {
     pub(super) position: Lsn,
-    pub(super) resident: Vec<resident::Taken>,
+    resident: Vec<resident::Taken>,
     others: Arc<Changed>,
     open: Arc<Open>,
 }
@@ -133,15 +143,8 @@ impl Taken {
         });
         self.resident.iter().filter_map(resident::Taken::put).chain(others)
     }
-    /// Returns which rows the cold side says are open once it has all of this.
-    pub(super) fn open_then(&self) -> Open {
-        let mut open = (*self.open).clone();
-        for (key, row) in self.others.iter() {
-            match row {
-                Some(row) if row.open() => open.insert(key.clone(), row.clone()),
-                _ => open.remove(key),
-            };
-        }
-        open
+    /// Returns what was written, once the cold side has it: the resident rows, and the others. What is open may change then.
+    pub(super) fn written(self) -> (Vec<resident::Taken>, Arc<Changed>) {
+        (self.resident, self.others)
     }
 }
