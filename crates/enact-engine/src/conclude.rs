@@ -106,12 +106,30 @@ fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
     })
 }
 
+/// Attempts that may be lost with their instance before such a loss counts.
+pub const LOST_FREE: u32 = 5;
+
 /// Returns whether an attempt that ended so counts against the attempts of the operation's policy.
+///
+/// What is to be retried later counts, whatever its kind is: a loss that [`suspect`] has judged.
 pub fn counts_against_policy(conclusion: &Conclusion) -> bool {
-    !matches!(
+    let later = conclusion.disposition() == Disposition::RetryLater;
+    let lost = conclusion.kind == Some(FaultKind::LostWithInstance);
+    let through_others = matches!(
         conclusion.kind,
         Some(FaultKind::HubRestarted | FaultKind::LostWithInstance | FaultKind::HostGone | FaultKind::StateConflict)
-    )
+    );
+    !through_others || (lost && later)
+}
+
+/// Judges a loss after `uncounted` attempts that did not count: one call that is lost again and again may be what ends the
+/// instances, so from then on it is like any other failure, with the pauses and the attempts of its policy.
+pub fn suspect(mut conclusion: Conclusion, uncounted: u32) -> Conclusion {
+    let lost = conclusion.kind == Some(FaultKind::LostWithInstance);
+    if lost && uncounted >= LOST_FREE && conclusion.disposition() == Disposition::RetryNow {
+        conclusion.code.disposition = Disposition::RetryLater;
+    }
+    conclusion
 }
 
 macro_rules! codes {

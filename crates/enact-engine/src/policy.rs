@@ -61,3 +61,9 @@ pub fn backoff_ms(tries: u32, first_ms: u64, longest_ms: u64) -> u64 {
 pub fn jitter_ms(pause_ms: u64, random: u64) -> u64 {
     pause_ms - random % (pause_ms / 4 + 1)
 }
+
+/// Returns the pause after loss number `losses + 1` of a call with its instance, from a millisecond to twice as long each time:
+/// anywhere within it, so that of those that were lost together the one that ends instances is alone sooner or later.
+pub fn apart_ms(losses: u32, random: u64) -> u64 {
+    1 + random % backoff_ms(losses, 1_000, 10_000)
+}

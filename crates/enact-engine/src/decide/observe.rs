@@ -24,8 +24,8 @@ use super::submit::{Admission, Asked, accept, gate_of};
 use super::{World, operate};
 use crate::command::{Answer, Command, CommandBody};
 use crate::conclude as code;
-use crate::conclude::{conclude, counts_against_policy};
-use crate::policy::{backoff_ms, jitter_ms};
+use crate::conclude::{conclude, counts_against_policy, suspect};
+use crate::policy::{apart_ms, backoff_ms, jitter_ms};
 use crate::reconcile::{Finding, finding};
 use crate::scratch::Scratch;
 use crate::slots;
@@ -68,7 +68,7 @@ pub(super) fn observe(scratch: &mut Scratch<'_>, world: &World<'_>, command: &Co
             settle_stopped(scratch, world, command, &execution, execution.may_have_run)?;
         }
         Seen::Fault(fault) => {
-            let conclusion = conclude(fault, operation.operation());
+            let conclusion = suspect(conclude(fault, operation.operation()), execution.uncounted);
             let raw = fault.evidence.raw_output.clone().or_else(|| raw.clone());
             after_fault(scratch, world, command, &execution, conclusion, fault.reached, raw)?;
         }
@@ -143,7 +143,11 @@ fn pause_before_retry(
     if !counts_against_policy(conclusion) {
         let lost_now = execution.uncounted + 1;
         // The first loss is made good at once; a series of them is slowed down.
-        let pause = if lost_now == 1 { 0 } else { backoff_ms(lost_now - 1, 50, 10_000) };
+        let pause = match conclusion.kind {
+            _ if lost_now == 1 => 0,
+            Some(FaultKind::LostWithInstance) => apart_ms(lost_now - 1, command.random(7) as u64),
+            _ => backoff_ms(lost_now - 1, 50, 10_000),
+        };
         return (lost_now < UNCOUNTED_MAX && (operation.may_run_again() || reached == Reached::No)).then_some(pause);
     }
     let policy = operation.retry.as_ref().unwrap_or(&DEFAULT_RETRY);

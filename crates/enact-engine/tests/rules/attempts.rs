@@ -130,12 +130,73 @@ fn a_series_of_lost_attempts_is_slowed_down_and_ends() {
     let id = hub.start("plain");
     let mut lost = 0;
     while hub.state_word(id) != enact_model::execution::Phase::Settled {
-        hub.fault(id, FaultKind::LostWithInstance.fault("x"));
+        hub.fault(id, FaultKind::HubRestarted.fault("x"));
         lost += 1;
         hub.pass(10_000);
         assert!(lost <= 100, "it never ends");
     }
     assert_eq!(lost, 100);
+}
+
+/// Loses attempts with their instances until the execution has an outcome; returns how many, and its conclusion.
+fn lose_all(hub: &mut Hub, id: ExecutionId) -> (u32, enact_model::conclusion::Conclusion) {
+    let mut lost = 0;
+    while hub.state_word(id) != enact_model::execution::Phase::Settled {
+        assert!(lost < 20, "it never ends");
+        hub.fault(id, FaultKind::LostWithInstance.fault("x"));
+        lost += 1;
+        hub.pass(10_000);
+    }
+    (lost, hub.outcome(id).conclusion().unwrap().clone())
+}
+
+#[test]
+fn what_is_lost_with_its_instance_again_and_again_counts_from_the_sixth_time_on() {
+    let mut hub = Hub::new(OPERATIONS);
+    // Five that do not count, and then as many as the policy has: 4 of `look`, 3 of `book`, none without `retry`.
+    for (operation, wanted) in [("look", 5 + 4), ("book", 5 + 3), ("plain", 5 + 1)] {
+        let id = hub.start(operation);
+        let (lost, conclusion) = lose_all(&mut hub, id);
+        assert_eq!((lost, conclusion.kind), (wanted, Some(FaultKind::LostWithInstance)), "{operation}");
+        assert_eq!((hub.execution(id).attempt, hub.execution(id).uncounted), (wanted, 5), "{operation}");
+        assert!(conclusion.may_have_run, "{operation}");
+    }
+    let id = hub.start("pay");
+    assert_eq!(lose_all(&mut hub, id).0, 1, "what may not run again is in doubt at once");
+}
+
+#[test]
+fn a_loss_counts_whatever_else_did_not_and_what_did_not_count_before_still_does_not() {
+    let mut hub = Hub::new(OPERATIONS);
+    let id = hub.start("look");
+    for _ in 0..7 {
+        hub.fault(id, FaultKind::HubRestarted.fault("x"));
+        hub.pass(10_000);
+    }
+    assert_eq!(lose_all(&mut hub, id).0, 4, "as many as the policy has");
+    assert_eq!(hub.execution(id).uncounted, 7);
+}
+
+#[test]
+fn those_that_were_lost_together_are_tried_again_at_once_and_then_apart() {
+    let mut hub = Hub::new(OPERATIONS);
+    let ids: Vec<_> = (0..8).map(|_| hub.start("look")).collect();
+    for id in &ids {
+        hub.fault(*id, FaultKind::LostWithInstance.fault("x"));
+        assert_eq!(hub.phase(*id), "running", "the first loss is made good at once");
+    }
+    for longest in [1_000, 2_000, 4_000, 8_000] {
+        let pauses: std::collections::BTreeSet<u64> = ids
+            .iter()
+            .map(|id| {
+                hub.fault(*id, FaultKind::LostWithInstance.fault("x"));
+                due(&hub, *id)
+            })
+            .collect();
+        assert!(pauses.iter().all(|pause| (1..=longest).contains(pause)), "{pauses:?} of {longest}");
+        assert!(pauses.len() > 4 && pauses.last().unwrap() - pauses.first().unwrap() > longest / 4, "{pauses:?}");
+        hub.pass(longest);
+    }
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn mending(fault: &Fault) -> Mending {
 
 /// Attempts that may be lost through no fault of the handler.
 const LOST_MAX: u32 = 100;
+/// Such attempts after which one that is lost with its instance counts: its own handler may be what ends them.
+const LOST_WITH_INSTANCE_MAX: u32 = 5;
 
 /// Foretells what an observation of the current attempt comes to; several where the design leaves it open.
 pub fn of_answer(life: &Life, seen: &Seen, output: Option<&Value>, data: &Data, reconciles: bool) -> Vec<Fate> {
@@ -82,7 +84,11 @@ pub fn of_answer(life: &Life, seen: &Seen, output: Option<&Value>, data: &Data, 
         Seen::Fault(fault) if stopping => {
             vec![stopped(life, life.may_have_run || fault.reached != Reached::No)]
         }
-        Seen::Fault(fault) => vec![of_fault(life, mending(fault), fault.reached, reconciles)],
+        Seen::Fault(fault) => {
+            let suspect = fault.kind == FaultKind::LostWithInstance && life.lost >= LOST_WITH_INSTANCE_MAX;
+            let mending = if suspect { Mending::Later } else { mending(fault) };
+            vec![of_fault(life, mending, fault.reached, reconciles)]
+        }
     }
 }
 

@@ -59,6 +59,9 @@ pub const STATE_KEYS: [&str; 3] = ["stock", "temp", "looked"];
 /// Decides what becomes of a call; `rough` is the share of calls that go wrong, in percent.
 pub fn plan(random: &mut Random, rough: u64, scene: &Scene<'_>) -> Plan {
     let after = random.between(1, 300).min(scene.budget_ms);
+    if rough > 0 && scene.part.may_run_again() && scene.input.get("n").and_then(Value::as_u64).is_some_and(deadly) {
+        return Plan { runs: true, reports: vec![(after, report(FaultKind::LostWithInstance.fault("simulated")))] };
+    }
     if !random.chance(rough) {
         return Plan { runs: true, reports: vec![(after, reply(random, scene, rough))] };
     }
@@ -88,6 +91,11 @@ pub fn plan(random: &mut Random, rough: u64, scene: &Scene<'_>) -> Plan {
         16..18 => one(true, bad_output(random)),
         _ => one(true, reply(random, scene, 60)),
     }
+}
+
+/// Returns whether an input makes its handler end its instance each time, together with another one.
+fn deadly(n: u64) -> bool {
+    n % 16 == 5
 }
 
 const NOT_REACHED: [FaultKind; 7] = [
