@@ -1,4 +1,4 @@
-//! Texts of a request that end up in the log: each has a limit, and a command has a reason.
+//! Texts of a request that end up in the log or are looked for in the tables: each has a limit, and a command has a reason.
 //!
 //! It is asked before anything is done, so that no door can go around it.
 
@@ -9,7 +9,7 @@ use enact_model::limits::{STATE_KEY_MAX_BYTES, TEXT_MAX_BYTES};
 use super::refusal;
 use crate::api::Request;
 
-/// Refuses a text that is too long to stand in the log, and a command without a reason.
+/// Refuses a text that is too long to stand in the log or in a key of a table, and a command without a reason.
 pub(super) fn check(request: &Request) -> refusal::Result<()> {
     if let Some(reason) = reason(request) {
         if reason.trim().is_empty() {
@@ -65,6 +65,13 @@ fn texts(request: &Request) -> [Option<(&'static str, &str, usize)>; 2] {
             [Some(("owner", owner, TEXT_MAX_BYTES)), None]
         }
         R::StateSet { key, .. } => [Some(("key", key, STATE_KEY_MAX_BYTES)), None],
+        R::StateGet { owner, key, .. } => {
+            [Some(("the id of the session or execution", owner, NAME_MAX)), Some(("key", key, STATE_KEY_MAX_BYTES))]
+        }
+        R::StateList { owner, cursor, .. } => [
+            Some(("the id of the session or execution", owner, NAME_MAX)),
+            cursor.as_deref().map(|cursor| ("cursor", cursor, STATE_KEY_MAX_BYTES)),
+        ],
         R::ComponentDrain { version, .. } | R::ComponentRemove { version, .. } => {
             [Some(("version", version, NAME_MAX)), None]
         }

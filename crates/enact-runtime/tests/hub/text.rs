@@ -1,6 +1,7 @@
 //! Texts of a request that end up in the log have limits, a command has a reason, and a page of records has an end.
 
 use enact_engine::conclude as code;
+use enact_model::envelope::StateScope;
 use enact_model::id::{ExecutionId, Lsn, MessageId, SessionId};
 use enact_model::json::Json;
 use enact_model::record::RecordFilter;
@@ -95,6 +96,35 @@ async fn what_a_session_and_its_state_are_called_has_limits() {
     assert_eq!(bed.hub().status().position, before);
     assert!(matches!(bed.ask(open("o".repeat(4096))).await, Response::Session(_)));
     assert!(matches!(bed.ask(set("k".repeat(512))).await, Response::Done { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_no_state_can_have_is_refused_where_it_is_read_and_harms_nobody() {
+    let bed = Bed::open().await;
+    let owner = "s-1".to_owned();
+    let long = |bytes: usize| "k".repeat(bytes);
+    let get = |owner: String, key: String| Request::StateGet { scope: StateScope::Session, owner, key };
+    let list = |owner: String, cursor: Option<String>| Request::StateList {
+        scope: StateScope::Execution,
+        owner,
+        limit: 10,
+        cursor,
+    };
+    for (request, field, most) in [
+        (get(owner.clone(), long(513)), "key", "512"),
+        (get(owner.clone(), long(100_000)), "key", "512"),
+        (get(long(100_000), "k".into()), "session or execution", "128"),
+        (list(long(100_000), None), "session or execution", "128"),
+        (list(owner.clone(), Some(long(100_000))), "cursor", "512"),
+    ] {
+        let refused = refusal(bed.ask(request).await).conclusion;
+        assert_eq!(refused.code, code::PARAMETERS_INVALID);
+        assert!(refused.message.contains(field) && refused.message.contains(most), "{}", refused.message);
+    }
+    // The longest that one may have is looked for, and is not there.
+    let answer = refusal(bed.ask(get(owner.clone(), long(512))).await).conclusion;
+    assert_eq!(answer.code, code::NOT_FOUND);
+    assert!(matches!(bed.ask(list(owner, Some(long(512)))).await, Response::States(page) if page.items.is_empty()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

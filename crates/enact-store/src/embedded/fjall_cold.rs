@@ -22,6 +22,8 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 /// What an entry of a memtable takes besides its key and its value, in bytes.
 const ENTRY_BYTES: usize = 128;
 const POSITION: &[u8] = b"\0position";
+/// Longest key that fjall has, in bytes; to look for a longer one is a panic.
+const KEY_MAX_BYTES: usize = u16::MAX as usize;
 /// How long it may take to write what is in memory to table files.
 const SYNC_LIMIT: Duration = Duration::from_secs(10);
 /// Keyspaces of a database.
@@ -123,6 +125,9 @@ impl Cold for FjallCold {
         Ok(Lsn(u64::from_le_bytes(number)))
     }
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ColdError> {
+        if key.len() > KEY_MAX_BYTES {
+            return Ok(None);
+        }
         let value = self.parts[part_of(key)].get(key).map_err(|error| failed("read", &self.place, error))?;
         Ok(value.map(|value| value.to_vec()))
     }
@@ -241,6 +246,15 @@ fn is_damage(error: &fjall::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_too_long_to_be_there_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let cold = FjallStorage::new(folder.path()).open(Purpose::Tables).unwrap();
+        for bytes in [1, KEY_MAX_BYTES, KEY_MAX_BYTES + 1, 1 << 20] {
+            assert_eq!(cold.get(&vec![ROWS; bytes]).unwrap(), None, "{bytes}");
+        }
+    }
 
     #[test]
     fn what_is_in_no_table_file_yet_has_a_bound_over_all_tables() {
