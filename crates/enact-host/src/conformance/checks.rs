@@ -58,7 +58,10 @@ pub(super) fn of(claim: Claim) -> Vec<(&'static str, Check)> {
         ],
         Claim::H9 => checks!["a thousand calls leave nothing behind" => load::thousand_calls],
         Claim::L5 => faults::outputs(),
-        Claim::C2 => checks!["a foreign id in a request is refused and reported" => foreign_ids],
+        Claim::C2 => checks![
+            "a foreign id in a request is refused and reported" => foreign_ids,
+            "a request for what cannot be there is refused alone" => unfit_requests,
+        ],
     }
 }
 
@@ -402,6 +405,34 @@ async fn foreign_ids(under: &dyn HostUnderTest) -> Result<(), Halt> {
                 return unmet(format!("{request} with a foreign {field} is not reported: {refused:?}"));
             }
         }
+    }
+    Ok(())
+}
+
+/// A request that is whole but asks for something that cannot be is answered, and its instance lives on.
+async fn unfit_requests(under: &dyn HostUnderTest) -> Result<(), Halt> {
+    let target = started(under, Probe::Ask).await?;
+    let ask = async |request: serde_json::Value| {
+        let port = Arc::new(TestPort::default());
+        let call = call_of(&target, Json::of(&request), AMPLE);
+        let seen = under.host().invoke(call, port, CancelToken::never()).await;
+        replied(&seen).map(|answer| (answer.to_value(), seen.instance.clone()))
+    };
+    let own = serde_json::json!({"type": "state_get", "scope": "session", "key": "known"});
+    let (_, before) = ask(own.clone()).await?;
+    for unfit in [
+        serde_json::json!({"type": "state_get", "scope": "bogus", "key": "known"}),
+        serde_json::json!({"type": "state_get", "scope": "session", "key": "k".repeat(100_000)}),
+        serde_json::json!({"type": "reference_get", "reference": "nope"}),
+    ] {
+        let (answer, instance) = ask(unfit).await?;
+        if answer["type"] != "context_error" || answer["code"] != "invalid" || instance != before {
+            return unmet(format!("{instance:?} after {before:?} answers {answer}"));
+        }
+    }
+    let (answer, after) = ask(own).await?;
+    if answer["value"] != "value" || after != before {
+        return unmet(format!("{after:?} after {before:?} answers {answer}"));
     }
     Ok(())
 }

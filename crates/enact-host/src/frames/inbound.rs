@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use enact_model::envelope::StateScope;
 use enact_model::id::ReferenceId;
 use enact_model::json::{Json, JsonLimits};
+use enact_model::limits::STATE_KEY_MAX_BYTES;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -91,6 +92,17 @@ pub enum FromWorker {
         request: u64,
         /// Whose ids it names.
         ids: OwnIds,
+    },
+    /// Asks for something with a value that is none of those that may stand there; it is refused, and nobody else is harmed.
+    Unfit {
+        /// To be sent back.
+        request: u64,
+        /// Whose ids it names.
+        ids: OwnIds,
+        /// What it is called, such as `state_get`.
+        name: &'static str,
+        /// Which value it is and what may stand there.
+        reason: String,
     },
     /// It is about to end.
     Exiting {
@@ -188,7 +200,7 @@ struct Wire<'a> {
     #[serde(default)]
     execution_id: Option<String>,
     #[serde(default)]
-    scope: Option<StateScope>,
+    scope: Option<String>,
     #[serde(default)]
     key: Option<String>,
     #[serde(default)]
@@ -254,17 +266,11 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
         "pong" => FromWorker::Pong { nonce: wire.nonce.and_then(|n| n.as_u64()).ok_or_else(|| lacks("nonce"))? },
         "stats" => FromWorker::Stats { figures: json(wire.figures).and_then(Result::ok).unwrap_or_else(Json::null) },
         "log" => FromWorker::Log { message: wire.message.unwrap_or_default() },
-        "state_get" => FromWorker::StateGet {
-            request: request()?,
-            ids,
-            scope: wire.scope.ok_or_else(|| lacks("scope"))?,
-            key: wire.key.ok_or_else(|| lacks("key"))?,
-        },
-        "reference_get" => FromWorker::ReferenceGet {
-            request: request()?,
-            ids,
-            reference: wire.reference.and_then(|r| r.parse().ok()).ok_or_else(|| lacks("a reference id"))?,
-        },
+        "state_get" => {
+            let (scope, key) = (wire.scope.ok_or_else(|| lacks("scope"))?, wire.key.ok_or_else(|| lacks("key"))?);
+            state_get(request()?, ids, &scope, key)
+        }
+        "reference_get" => reference_get(request()?, ids, &wire.reference.ok_or_else(|| lacks("reference"))?),
         "log_get" => FromWorker::LogGet { request: request()?, ids },
         "exiting" => FromWorker::Exiting {
             culprits: wire.culprits.unwrap_or_default(),
@@ -272,10 +278,37 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
             asked: wire.asked.unwrap_or_default(),
         },
         other => {
-            let other: String = other.chars().take(40).collect();
-            return Err(FrameError::Protocol(format!("no frame is called {other:?}")));
+            return Err(FrameError::Protocol(format!("no frame is called {:?}", shown(other))));
         }
     })
+}
+
+fn state_get(request: u64, ids: OwnIds, scope: &str, key: String) -> FromWorker {
+    let unfit = |ids, reason| FromWorker::Unfit { request, ids, name: "state_get", reason };
+    let scope = match scope {
+        "session" => StateScope::Session,
+        "execution" => StateScope::Execution,
+        other => return unfit(ids, format!("the scope is `session` or `execution`, not {:?}", shown(other))),
+    };
+    if key.len() > STATE_KEY_MAX_BYTES {
+        return unfit(ids, format!("the key has {} bytes, more than {STATE_KEY_MAX_BYTES}", key.len()));
+    }
+    FromWorker::StateGet { request, ids, scope, key }
+}
+
+fn reference_get(request: u64, ids: OwnIds, reference: &str) -> FromWorker {
+    match reference.parse() {
+        Ok(reference) => FromWorker::ReferenceGet { request, ids, reference },
+        Err(_) => {
+            let reason = format!("{:?} is no id of a reference; one begins with `ref_`", shown(reference));
+            FromWorker::Unfit { request, ids, name: "reference_get", reason }
+        }
+    }
+}
+
+/// The beginning of a text that somebody else wrote.
+fn shown(text: &str) -> String {
+    text.chars().take(40).collect()
 }
 
 #[cfg(test)]
@@ -309,9 +342,32 @@ mod tests {
             r#"{"type":"ok","id":-1,"output":1}"#,
             r#"{"type":"error"}"#,
             r#"{"type":"state_get","request":1}"#,
-            r#"{"type":"reference_get","request":1,"reference":"nonsense"}"#,
+            r#"{"type":"state_get","request":1,"scope":"session"}"#,
+            r#"{"type":"state_get","request":1,"scope":["session"],"key":"k"}"#,
+            r#"{"type":"state_get","scope":"bogus","key":"k"}"#,
+            r#"{"type":"reference_get","request":1}"#,
+            r#"{"type":"reference_get","request":1,"reference":7}"#,
         ] {
             assert!(matches!(decode(text.as_bytes()), Err(FrameError::Protocol(_))), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_whole_request_whose_value_is_none_is_unfit_and_breaks_no_protocol() {
+        let long = "k".repeat(STATE_KEY_MAX_BYTES + 1);
+        for (text, name, word) in [
+            (r#"{"type":"state_get","request":1,"scope":"bogus","key":"k"}"#.to_owned(), "state_get", "\"bogus\""),
+            (format!(r#"{{"type":"state_get","request":1,"scope":"session","key":"{long}"}}"#), "state_get", "512"),
+            (r#"{"type":"reference_get","request":1,"reference":"nope"}"#.to_owned(), "reference_get", "\"nope\""),
+        ] {
+            match decode(text.as_bytes()).unwrap() {
+                FromWorker::Unfit { request: 1, name: seen, reason, .. } if seen == name => {
+                    assert!(reason.contains(word), "{reason}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let longest = format!(r#"{{"type":"state_get","request":1,"scope":"session","key":"{}"}}"#, &long[1..]);
+        assert!(matches!(decode(longest.as_bytes()), Ok(FromWorker::StateGet { .. })));
     }
 }

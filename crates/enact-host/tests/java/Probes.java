@@ -200,7 +200,8 @@ public final class Probes {
         } catch (java.lang.reflect.InvocationTargetException refused) {
             Map<String, Object> error = new LinkedHashMap<>();
             error.put("type", "context_error");
-            error.put("code", refused.getCause().getMessage().contains("refused") ? "refused" : "other");
+            String message = refused.getCause().getMessage();
+            error.put("code", message.contains("refused") ? "refused" : message.contains("was invalid") ? "invalid" : "other");
             return error;
         }
     }

@@ -16,6 +16,7 @@ pub(super) fn serve(instance: &Arc<Instance>, request: FromWorker, requests: &Ar
         FromWorker::StateGet { request, ids, .. } => (*request, "state_get", ids),
         FromWorker::ReferenceGet { request, ids, .. } => (*request, "reference_get", ids),
         FromWorker::LogGet { request, ids } => (*request, "log_get", ids),
+        FromWorker::Unfit { request, ids, name, .. } => (*request, *name, ids),
         _ => return,
     };
     let port = match own_port(instance, name, ids) {
@@ -25,6 +26,10 @@ pub(super) fn serve(instance: &Arc<Instance>, request: FromWorker, requests: &Ar
             return;
         }
     };
+    if let FromWorker::Unfit { reason, .. } = &request {
+        instance.tell(&ToWorker::ContextError { request: id, code: "invalid", message: reason });
+        return;
+    }
     let Ok(permit) = requests.clone().try_acquire_owned() else {
         let message = "too many context requests at once";
         instance.tell(&ToWorker::ContextError { request: id, code: "unavailable", message });

@@ -157,7 +157,10 @@ fn act(frame: FromWorker, served: Served<'_>, requests: &Arc<Semaphore>) -> Resu
             }
             Ok(())
         }
-        request @ (FromWorker::StateGet { .. } | FromWorker::ReferenceGet { .. } | FromWorker::LogGet { .. }) => {
+        request @ (FromWorker::StateGet { .. }
+        | FromWorker::ReferenceGet { .. }
+        | FromWorker::LogGet { .. }
+        | FromWorker::Unfit { .. }) => {
             context::serve(instance, request, requests);
             Ok(())
         }
