@@ -20,6 +20,8 @@ use enact_model::id::Name;
 use enact_model::json::Json;
 use enact_model::observation::Fault;
 
+use crate::jar::Runtimes;
+
 pub use cancel::{CancelSource, CancelToken, Stop, StopKind};
 pub use observed::{Content, HostObservation, HostReply, HostSeen, ProducedFile};
 pub use port::{ContextPort, PortError, RefusedRequest, StateValue};
@@ -112,8 +114,8 @@ pub trait Host: Send + Sync {
     fn fingerprint(&self, component: &Component) -> Result<Fingerprint, Fault>;
 
     /// Lists what is on this machine to run components of this shape, for people. May block.
-    fn runtimes(&self) -> Vec<String> {
-        Vec::new()
+    fn runtimes(&self) -> Runtimes {
+        Runtimes::default()
     }
 
     /// Makes a component version callable. Calling it again for the same version and digest changes nothing; a version

@@ -29,7 +29,7 @@ use archive::Archives;
 use group::Groups;
 use launch::Jvm;
 
-pub use java::{Java, JavaPlaces};
+pub use java::{Java, JavaPlaces, Runtimes};
 
 /// The Java side: what runs in every JVM, built from `jvm/` of the repository.
 const JVM_JAR: &[u8] = include_bytes!("jar/enact-jvm.jar");
@@ -85,8 +85,8 @@ impl Host for JarHost {
         Ok(Fingerprint { facts: BTreeMap::from([("java".to_owned(), java.to_string())]) })
     }
 
-    fn runtimes(&self) -> Vec<String> {
-        self.base.java.find().iter().map(Java::to_string).collect()
+    fn runtimes(&self) -> Runtimes {
+        self.base.java.find()
     }
 
     fn start<'a>(&'a self, component: Arc<Component>, digest: Digest) -> BoxFuture<'a, Result<(), Fault>> {

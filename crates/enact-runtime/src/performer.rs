@@ -1,6 +1,7 @@
 //! The performer: hands attempts to hosts, brings their bytes to safety, and reports what was seen to the ring.
 
 mod caught;
+mod told;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,8 +21,6 @@ use enact_host::contract::{
     ArtifactSource, Call, CancelSource, CancelToken, Host, HostObservation, HostSeen, MaterialiseError, ProducedFile,
     ResolvedFile, Stop, StopKind,
 };
-use enact_model::context::{AttemptFacts, ContextIds, ExecutionContext};
-use enact_model::descriptor::Operation;
 use enact_model::execution::{Execution, StopCause};
 use enact_model::id::{ExecutionId, TenantId};
 use enact_model::json::{Json, JsonLimits};
@@ -36,13 +35,13 @@ use enact_store::crash;
 use tokio::task::JoinSet;
 
 use caught::Caught;
+use told::{budget, context};
 
 use crate::driver::{ByExecution, describe, read_execution};
 use crate::port::Port;
 use crate::relay::Lines;
 use crate::ring::Ring;
 use crate::secret::SecretDesk;
-use crate::trace::TraceContext;
 
 /// Largest output that is held against its schema on a thread that must not block, in bytes.
 const JUDGED_HERE_MAX_BYTES: usize = 16 * 1024;
@@ -317,13 +316,39 @@ impl<S: Store + 'static> Performer<S> {
         cancel: CancelToken,
     ) -> HostObservation {
         let refused = |fault: Fault| HostObservation::fault(fault, started_at, ring.now());
-        let (component, operation) = (entry.component(), operation.operation());
-        let Some(host) = self.hosts.get(component.shape.key()) else {
+        let Some(host) = self.hosts.get(entry.component().shape.key()) else {
             return refused(FaultKind::HostGone.fault(format!("no host runs component {}", execution.pin.name)));
         };
-        if let Err(fault) = host.start(Arc::clone(component), entry.digest()).await {
-            return refused(fault);
-        }
+        let begun = tokio::time::Instant::now();
+        // None of it reaches the handler: it may be given up at any time, and nobody need ask whether it has run.
+        let making = async {
+            tokio::select! {
+                biased;
+                made = self.make_call(ring, execution, (entry, operation), argument, host) => made,
+                stop = cancel.wait() => Err(stop.kind.not_begun()),
+            }
+        };
+        let mut call = match within(budget, std::pin::pin!(making)).await {
+            Ok(Ok(call)) => call,
+            Ok(Err(fault)) => return refused(fault),
+            Err(_) => return refused(StopKind::Deadline.not_begun()),
+        };
+        call.budget = budget.saturating_sub(begun.elapsed());
+        let port = Arc::new(Port { ring: Arc::clone(ring), execution: Arc::clone(execution) });
+        host.invoke(call, port, cancel).await
+    }
+
+    /// Makes the component callable and gathers what its call needs; its budget is set when it begins.
+    async fn make_call(
+        &self,
+        ring: &Arc<Ring<S>>,
+        execution: &Arc<Execution>,
+        (entry, operation): (&Entry, &CompiledOperation),
+        argument: Json,
+        host: &Arc<dyn Host>,
+    ) -> Result<Call, Fault> {
+        let (component, operation) = (entry.component(), operation.operation());
+        host.start(Arc::clone(component), entry.digest()).await?;
         let mut files = BTreeMap::new();
         let referenced = match effects::look_for_references(operation) {
             true => effects::referenced(operation, &argument.to_value()),
@@ -332,7 +357,7 @@ impl<S: Store + 'static> Performer<S> {
         for (pointer, id) in referenced {
             let row = ring.view().get(&Key::reference(execution.tenant(), id));
             let Ok(Some(Row::Reference(reference))) = row else {
-                return refused(FaultKind::ArtifactMissing.fault(format!("reference {id} is not registered")));
+                return Err(FaultKind::ArtifactMissing.fault(format!("reference {id} is not registered")));
             };
             if let Some(digest) = reference.digest {
                 let size = reference.size.unwrap_or_default();
@@ -340,15 +365,10 @@ impl<S: Store + 'static> Performer<S> {
                 files.insert(pointer, ResolvedFile { digest, name, media_type, size });
             }
         }
-        let context = match context(execution, operation, self.share) {
-            Ok(context) => context,
-            Err(error) => return refused(FaultKind::HostPanicked.fault(error.to_string())),
-        };
-        let secrets = match self.secrets.resolve(component, operation).await {
-            Ok(secrets) => secrets,
-            Err(fault) => return refused(fault),
-        };
-        let call = Call {
+        let context = context(execution, operation, self.share)
+            .map_err(|error| FaultKind::HostPanicked.fault(error.to_string()))?;
+        let secrets = self.secrets.resolve(component, operation).await?;
+        Ok(Call {
             context,
             component: Arc::clone(component),
             digest: entry.digest(),
@@ -357,10 +377,8 @@ impl<S: Store + 'static> Performer<S> {
             argument,
             secrets,
             files,
-            budget,
-        };
-        let port = Arc::new(Port { ring: Arc::clone(ring), execution: Arc::clone(execution) });
-        host.invoke(call, port, cancel).await
+            budget: Duration::ZERO,
+        })
     }
 
     /// Brings what a handler produced to the artifact store; only then may a record name it.
@@ -545,34 +563,4 @@ pub(crate) fn load_json(artifacts: &Artifacts, digest: &enact_model::digest::Dig
     })?;
     let limits = JsonLimits { bytes: PARAMETERS_MAX_BYTES * 2, ..JsonLimits::default() };
     Json::parse_within(&bytes, limits).map_err(|error| FaultKind::ArtifactAltered.fault(error.to_string()))
-}
-
-fn deadline(execution: &Execution, operation_timeout: Duration, now: Timestamp) -> Timestamp {
-    let attempt = execution.attempt_started_at.unwrap_or(now).plus(operation_timeout);
-    execution.deadline_at.map_or(attempt, |total| total.min(attempt))
-}
-
-fn budget(execution: &Execution, operation: &CompiledOperation, now: Timestamp) -> Duration {
-    deadline(execution, operation.operation().timeout(), now).since(now).max(Duration::from_millis(1))
-}
-
-fn context(
-    execution: &Execution,
-    operation: &Operation,
-    share: f64,
-) -> Result<ExecutionContext, enact_model::context::ContextMismatch> {
-    let intent = &execution.intent;
-    let ids = ContextIds {
-        intent_id: intent.intent_id,
-        tenant_id: intent.tenant_id.clone(),
-        session_id: intent.session_id.clone(),
-        solution_id: intent.solution_id.clone(),
-    };
-    let facts = AttemptFacts {
-        attempt: execution.attempt,
-        deadline_at: deadline(execution, operation.timeout(), execution.accepted_at),
-        idempotency_token: execution.id.to_string(),
-        trace: TraceContext::of(execution, share).traceparent(execution.attempt),
-    };
-    ExecutionContext::new(execution.id, ids, intent, execution.selector.clone(), facts)
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use enact_model::observation::{Fault, FaultKind, Reached};
 use tokio::sync::Notify;
 
 /// Why an attempt is stopped.
@@ -12,6 +13,20 @@ pub enum StopKind {
     Cancel,
     /// The time of the whole execution is over.
     Deadline,
+}
+
+impl StopKind {
+    /// Returns the fault of an attempt that was stopped before its handler was reached.
+    pub fn not_begun(self) -> Fault {
+        self.fault("before its handler was reached").reached(Reached::No)
+    }
+    /// Returns the fault of an attempt that was stopped; `when` completes the sentence.
+    pub(crate) fn fault(self, when: &str) -> Fault {
+        match self {
+            Self::Cancel => FaultKind::Stopped.fault(format!("the attempt was cancelled {when}")),
+            Self::Deadline => FaultKind::DeadlineExceeded.fault(format!("the attempt's time ran out {when}")),
+        }
+    }
 }
 
 /// A request to stop.

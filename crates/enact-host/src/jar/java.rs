@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use enact_model::descriptor::JavaRange;
 use enact_model::observation::{Fault, FaultKind};
 
-/// How long a runtime may take to say what it is.
-const SAY_WAIT: Duration = Duration::from_secs(5);
+use answers::Said;
+
+mod answers;
+
+/// Most folders that are looked at together.
+const ASKED_TOGETHER_MAX: usize = 16;
 /// Most runtimes that are named in a fault.
 const NAMED_MAX: usize = 8;
 
@@ -41,6 +43,15 @@ pub struct Java {
     pub version: String,
 }
 
+/// The runtimes of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runtimes {
+    /// Those that said what they are, the one to be preferred first.
+    pub found: Vec<Java>,
+    /// The folders of those that gave no answer within a few seconds.
+    pub silent: Vec<PathBuf>,
+}
+
 impl Java {
     /// Returns the number of the update within its release: 15 of `17.0.15`.
     fn update(&self) -> u32 {
@@ -66,30 +77,37 @@ impl fmt::Display for Java {
 
 impl JavaPlaces {
     /// Finds every runtime: those that were named first, then `JAVA_HOME`, then the one in `PATH`, then the others from
-    /// the oldest on.
-    pub fn find(&self) -> Vec<Java> {
-        let mut found = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut take = |home: PathBuf, into: &mut Vec<Java>| {
-            let home = home.canonicalize().unwrap_or(home);
-            if seen.insert(home.clone()) {
-                into.extend(look(&home));
-            }
-        };
+    /// the oldest on; and the homes whose Java gave no answer. It takes a few seconds at most.
+    pub fn find(&self) -> Runtimes {
+        // In groups, of which some are ordered by the release of what is in them.
+        let mut groups: Vec<(bool, Vec<PathBuf>)> = Vec::new();
         for named in &self.homes {
-            take(named.clone(), &mut found);
+            groups.push((false, vec![named.clone()]));
+            groups.push((true, folders_in(named)));
+        }
+        groups.push((false, self.home.iter().cloned().chain(in_path(&self.path)).collect()));
+        groups.push((true, self.folders.iter().flat_map(|folder| folders_in(folder)).collect()));
+        let mut seen = BTreeSet::new();
+        for (_, homes) in &mut groups {
+            homes.iter_mut().for_each(|home| *home = home.canonicalize().unwrap_or_else(|_| home.clone()));
+            homes.retain(|home| seen.insert(home.clone()));
+        }
+        let mut looked = look_at(groups.iter().flat_map(|(_, homes)| homes)).into_iter();
+        let mut found = Runtimes::default();
+        for (ordered, homes) in groups {
             let mut inside = Vec::new();
-            folders_in(named).into_iter().for_each(|home| take(home, &mut inside));
-            inside.sort_by_key(|java: &Java| java.release);
-            found.extend(inside);
+            for (home, looked) in homes.into_iter().zip(looked.by_ref()) {
+                match looked {
+                    Looked::Java(java) => inside.push(java),
+                    Looked::Silent => found.silent.push(home),
+                    Looked::Nothing => {}
+                }
+            }
+            if ordered {
+                inside.sort_by_key(|java: &Java| java.release);
+            }
+            found.found.extend(inside);
         }
-        for home in self.home.iter().cloned().chain(in_path(&self.path)) {
-            take(home, &mut found);
-        }
-        let mut others = Vec::new();
-        self.folders.iter().flat_map(|folder| folders_in(folder)).for_each(|home| take(home, &mut others));
-        others.sort_by_key(|java: &Java| java.release);
-        found.extend(others);
         found
     }
 
@@ -98,10 +116,10 @@ impl JavaPlaces {
     /// # Errors
     /// There is none; the fault says what is needed, what was found, and how to get it.
     pub fn choose(&self, wanted: JavaRange) -> Result<Java, Fault> {
-        let found = self.find();
-        match found.iter().find(|java| wanted.contains(java.release)) {
+        let all = self.find();
+        match all.found.iter().find(|java| wanted.contains(java.release)) {
             Some(java) => Ok(java.clone()),
-            None => Err(missing(wanted, &found)),
+            None => Err(missing(wanted, &all)),
         }
     }
 }
@@ -113,13 +131,16 @@ fn folders_in(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-fn missing(wanted: JavaRange, found: &[Java]) -> Fault {
-    let have = if found.is_empty() {
+fn missing(wanted: JavaRange, Runtimes { found, silent }: &Runtimes) -> Fault {
+    let mut have = if found.is_empty() {
         "no Java was found on this machine".to_owned()
     } else {
         let named: Vec<String> = found.iter().take(NAMED_MAX).map(Java::to_string).collect();
         format!("found here: {}", named.join(", "))
     };
+    for home in silent.iter().take(NAMED_MAX) {
+        have.push_str(&format!("; the one in {} gave no answer", home.display()));
+    }
     let release = wanted.least.max(8);
     let text = format!(
         "it needs {wanted}; {have}; install one (such as `apt install openjdk-{release}-jre-headless`, or from \
@@ -139,12 +160,42 @@ fn in_path(path: &OsString) -> Option<PathBuf> {
     Some(kit.unwrap_or(home).to_owned())
 }
 
+/// What is in a folder.
+enum Looked {
+    Java(Java),
+    /// A Java that does not say what it is.
+    Silent,
+    Nothing,
+}
+
+/// Looks at folders, at several at once where a Java must be asked.
+fn look_at<'a>(homes: impl Iterator<Item = &'a PathBuf>) -> Vec<Looked> {
+    let homes: Vec<_> = homes.collect();
+    let mut looked = Vec::with_capacity(homes.len());
+    for some in homes.chunks(ASKED_TOGETHER_MAX) {
+        looked.extend(std::thread::scope(|scope| {
+            let looking: Vec<_> = some.iter().map(|home| scope.spawn(|| look(home))).collect();
+            let looked = looking.into_iter().map(|one| one.join().unwrap_or(Looked::Nothing));
+            looked.collect::<Vec<_>>()
+        }));
+    }
+    looked
+}
+
 /// Looks at one folder.
-fn look(home: &Path) -> Option<Java> {
-    let program = ["bin/java", "jre/bin/java"].iter().map(|name| home.join(name)).find(|program| program.is_file())?;
-    let version = std::fs::read_to_string(home.join("release")).ok().and_then(|text| of_release_file(&text));
-    let version = version.or_else(|| ask(&program))?;
-    Some(Java { home: home.to_owned(), program, release: feature(&version)?, version })
+fn look(home: &Path) -> Looked {
+    let mut programs = ["bin/java", "jre/bin/java"].iter().map(|name| home.join(name));
+    let Some(program) = programs.find(|program| program.is_file()) else { return Looked::Nothing };
+    let release = std::fs::read_to_string(home.join("release")).ok().and_then(|text| of_release_file(&text));
+    let version = match release.map_or_else(|| answers::of(&program), Said::Version) {
+        Said::Version(version) => version,
+        Said::Silent => return Looked::Silent,
+        Said::Nothing => return Looked::Nothing,
+    };
+    match feature(&version) {
+        Some(release) => Looked::Java(Java { home: home.to_owned(), program, release, version }),
+        None => Looked::Nothing,
+    }
 }
 
 /// Reads `JAVA_VERSION="17.0.15"`.
@@ -152,30 +203,6 @@ fn of_release_file(text: &str) -> Option<String> {
     let line = text.lines().find_map(|line| line.trim().strip_prefix("JAVA_VERSION="))?;
     let version = line.trim().trim_matches('"');
     (!version.is_empty()).then(|| version.to_owned())
-}
-
-/// Asks a runtime without such a file: `openjdk version "17.0.15" 2025-04-15`.
-fn ask(program: &Path) -> Option<String> {
-    let mut command = Command::new(program);
-    command.arg("-version").env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().ok()?;
-    let begun = Instant::now();
-    while child.try_wait().ok()?.is_none() {
-        if begun.elapsed() > SAY_WAIT {
-            let _ = child.kill();
-            let _ = child.wait();
-            return None;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let mut text = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take()?, &mut text).ok()?;
-    of_answer(&text)
-}
-
-fn of_answer(text: &str) -> Option<String> {
-    let (_, rest) = text.split_once("version \"")?;
-    rest.split('"').next().map(str::to_owned)
 }
 
 /// Returns the feature number of a version: 8 of `1.8.0_392`, 17 of `17.0.15`, 25 of `25-ea`.
@@ -203,7 +230,6 @@ mod tests {
             assert_eq!(feature(version), Some(release), "{version}");
         }
         assert_eq!(feature("unknown"), None);
-        assert_eq!(of_answer("openjdk version \"1.8.0_392\"\nOpenJDK").as_deref(), Some("1.8.0_392"));
     }
 
     #[test]
@@ -246,7 +272,7 @@ mod tests {
             folders: vec![jvms.clone()],
             ..JavaPlaces::default()
         };
-        let releases = |places: &JavaPlaces| places.find().iter().map(|java| java.release).collect::<Vec<u32>>();
+        let releases = |places: &JavaPlaces| places.find().found.iter().map(|java| java.release).collect::<Vec<u32>>();
         assert_eq!(releases(&places), [21, 17, 8, 11, 17, 25], "a link is no second runtime");
         // What somebody has named comes first: a runtime itself, or a folder of some.
         let named = JavaPlaces { homes: vec![jvms.join("d17"), named, folder.path().join("none")], ..places.clone() };
@@ -270,5 +296,28 @@ mod tests {
         }
         let none = JavaPlaces::default().choose(JavaRange { least: 8, most: None }).unwrap_err();
         assert!(none.message.contains("no Java was found on this machine"), "{}", none.message);
+    }
+
+    #[test]
+    fn a_java_that_hangs_keeps_no_other_from_being_found_and_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let good = runtime(folder.path(), "good", "21.0.1");
+        let hang = |name: &str| {
+            let home = runtime(folder.path(), name, "1");
+            std::fs::remove_file(home.join("release")).unwrap();
+            std::fs::write(home.join("bin/java"), "#!/bin/sh\nwhile :; do sleep 100; done\n").unwrap();
+            let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(home.join("bin/java"), runs).unwrap();
+            home.canonicalize().unwrap()
+        };
+        let silent = vec![hang("one"), hang("two")];
+        let places = JavaPlaces { homes: [silent.clone(), vec![good]].concat(), ..JavaPlaces::default() };
+        let all = places.find();
+        assert_eq!((all.found.len(), &all.silent), (1, &silent));
+        let any = JavaRange { least: 8, most: None };
+        assert_eq!(places.choose(any).unwrap().release, 21);
+        let fault = places.choose(JavaRange { least: 22, most: None }).unwrap_err();
+        let named = format!("the one in {} gave no answer", silent[1].display());
+        assert!(fault.message.contains(&named), "{}", fault.message);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use enact_model::descriptor::{Component, Operation};
 use enact_model::digest::Digest;
 use enact_model::id::Name;
-use enact_model::observation::{Fault, FaultKind, Reached};
+use enact_model::observation::{Fault, FaultKind};
 use enact_model::time::Timestamp;
 use tokio::sync::{Notify, watch};
 
@@ -282,15 +282,12 @@ impl Drop for Listed {
 
 /// A call that was stopped before its handler was reached.
 pub(crate) fn not_begun(kind: StopKind) -> Fault {
-    stopped(kind, "before its handler was reached").reached(Reached::No)
+    kind.not_begun()
 }
 
 /// A call that was stopped.
 pub(super) fn stopped(kind: StopKind, when: &str) -> Fault {
-    match kind {
-        StopKind::Cancel => FaultKind::Stopped.fault(format!("the attempt was cancelled {when}")),
-        StopKind::Deadline => FaultKind::DeadlineExceeded.fault(format!("the attempt's time ran out {when}")),
-    }
+    kind.fault(when)
 }
 
 /// An observation without a reply.

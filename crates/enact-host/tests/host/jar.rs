@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use enact_host::conformance::{Target, call_of, no_port};
 use enact_host::contract::{CancelToken, Host, HostObservation, HostSeen};
-use enact_host::jar::{JarConfig, JavaPlaces};
+use enact_host::jar::{JarConfig, JavaPlaces, Runtimes};
 use enact_model::descriptor::{JavaRange, Returns};
 use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind, Reached};
@@ -321,7 +321,7 @@ async fn a_class_for_a_newer_java_says_which_it_needs_before_and_at_the_start() 
 async fn without_any_java_the_host_is_there_and_the_component_says_what_it_needs() {
     let jars = Jars::bare(|config: &mut JarConfig| config.java = JavaPlaces::default());
     let target = jars.component("pricing", |_| {});
-    assert!(jars.host.runtimes().is_empty());
+    assert_eq!(jars.host.runtimes(), Runtimes::default());
     for fault in [
         jars.host.fingerprint(&target.component).unwrap_err(),
         jars.host.start(target.component.clone(), target.digest).await.unwrap_err(),

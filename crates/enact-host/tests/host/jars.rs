@@ -107,7 +107,7 @@ pub fn places() -> JavaPlaces {
 
 /// Returns the release of the Java that the tests run on.
 pub fn release() -> u32 {
-    places().find().first().map_or(0, |java| java.release)
+    places().find().found.first().map_or(0, |java| java.release)
 }
 
 /// Returns whether that Java lets an exit be held back: until 23 there is a security manager.

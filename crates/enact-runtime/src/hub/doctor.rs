@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use enact_engine::view::rows;
 use enact_engine::wake;
-use enact_host::jar::JavaPlaces;
+use enact_host::jar::{JavaPlaces, Runtimes};
 use enact_model::execution::{Phase, Wake};
 use enact_model::id::{ExecutionId, MessageId, SinkId, TenantId};
 use enact_model::message::Delivery;
@@ -218,14 +218,28 @@ impl Hub {
     /// What runs components besides the hub itself; that there is none is a problem only of a component that needs it.
     async fn check_runtimes(&self) -> Option<(String, CheckReport)> {
         let host = self.performer.hosts().get("jar").cloned()?;
-        let found = tokio::task::spawn_blocking(move || host.runtimes()).await.unwrap_or_default();
+        let homes = self.config.java_homes.clone();
+        let look = move || {
+            let barren = |home: &PathBuf| {
+                let here = JavaPlaces { homes: vec![home.clone()], ..JavaPlaces::default() };
+                here.find() == Runtimes::default()
+            };
+            (host.runtimes(), homes.into_iter().filter(barren).collect::<Vec<_>>())
+        };
+        let (Runtimes { found, silent }, barren) = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         let looked_at = if found.is_empty() { "no Java on this machine".to_owned() } else { found.join(", ") };
-        let homes = self.config.java_homes.iter();
-        let barren =
-            homes.filter(|home| JavaPlaces { homes: vec![(*home).clone()], ..JavaPlaces::default() }.find().is_empty());
-        let problem =
-            |home: &PathBuf| format!("`java.homes` names {}, where no Java is; correct enact.yaml", home.display());
-        Some(("java".to_owned(), CheckReport { looked_at, problems: barren.map(problem).collect() }))
+        let mut problems = Vec::new();
+        for home in silent {
+            problems.push(format!(
+                "the Java in {} gave no answer to `java -version`; mend it, or take it out of JAVA_HOME, PATH or `java.homes`",
+                home.display()
+            ));
+        }
+        for home in barren {
+            problems.push(format!("`java.homes` names {}, where no Java is; correct enact.yaml", home.display()));
+        }
+        Some(("java".to_owned(), CheckReport { looked_at, problems }))
     }
 
     async fn check_outbox(&self) -> CheckReport {

@@ -272,3 +272,28 @@ services:
         assert_eq!(failure(&view).hint.as_ref().unwrap().contains("call.stdout: text"), hinted);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_stopped_before_its_host_had_started_has_certainly_not_run() {
+    let (bed, puppet) = Bed::with_puppet().await;
+    puppet.starts(false);
+    let attempt = bed.begin(draft("puppet.play.swift", json!({}))).await;
+    let mut within = draft("puppet.play.once", json!({}));
+    within.deadline = Some("200ms".into());
+    let total = bed.begin(within).await;
+    let cancelled = bed.begin(draft("puppet.play.once", json!({}))).await;
+    bed.ask(Request::Cancel { execution: cancelled, reason: "enough".into() }).await;
+    for (id, attempts) in [(attempt, 3), (total, 1)] {
+        let settled = bed.settled(id).await;
+        let conclusion = settled.outcome().unwrap().conclusion().unwrap().clone();
+        assert!(!conclusion.may_have_run, "{conclusion:?}");
+        assert_eq!(settled.execution.attempt, attempts, "{conclusion:?}");
+    }
+    let settled = bed.settled(cancelled).await;
+    let outcome = settled.outcome();
+    assert!(matches!(outcome, Some(Outcome::Cancelled { may_have_run: false, .. })), "{outcome:?}");
+    puppet.starts(true);
+    let then = bed.begin(draft("puppet.play.swift", json!({}))).await;
+    bed.settled(then).await;
+    assert_eq!(puppet.runs().len(), 1, "what was given up has not run");
+}

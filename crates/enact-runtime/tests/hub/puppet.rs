@@ -33,6 +33,7 @@ services:
     serial: { kind: command, idempotent: true, concurrency: { limit: 1, key: /key }, call: { stdin: json } }
     three: { kind: command, idempotent: true, concurrency: { limit: 3 }, call: { stdin: json } }
     lasting: { kind: query, timeout: 300d, call: { stdin: json } }
+    swift: { kind: command, timeout: 100ms, call: { stdin: json } }
     panics: { kind: query, call: { stdin: json } }
 "#;
 
@@ -63,11 +64,13 @@ struct Stage {
 pub struct Puppet {
     stage: Mutex<Stage>,
     gate: watch::Sender<bool>,
+    /// Whether it can be started.
+    starts: watch::Sender<bool>,
 }
 
 impl Puppet {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self { stage: Mutex::default(), gate: watch::Sender::new(true) })
+        Arc::new(Self { stage: Mutex::default(), gate: watch::Sender::new(true), starts: watch::Sender::new(true) })
     }
     pub fn take_the_stage(self: &Arc<Self>, config: &mut HubConfig) {
         config.hosts.insert("process", Arc::clone(self) as Arc<dyn Host>);
@@ -79,6 +82,10 @@ impl Puppet {
     }
     pub fn open(&self) {
         self.gate.send_replace(true);
+    }
+    /// Starts take for ever, or no time.
+    pub fn starts(&self, do_they: bool) {
+        self.starts.send_replace(do_they);
     }
     pub fn runs(&self) -> Vec<Run> {
         self.stage.lock().unwrap().runs.clone()
@@ -150,7 +157,10 @@ impl Host for Puppet {
         Ok(Fingerprint { facts: BTreeMap::new() })
     }
     fn start<'a>(&'a self, _: Arc<Component>, _: Digest) -> BoxFuture<'a, Result<(), Fault>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            let _ = self.starts.subscribe().wait_for(|starts| *starts).await;
+            Ok(())
+        })
     }
     fn invoke<'a>(
         &'a self,
