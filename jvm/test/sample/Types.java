@@ -10,6 +10,7 @@ import java.time.LocalDate;
 import java.time.LocalDateTime;
 import java.time.LocalTime;
 import java.time.OffsetDateTime;
+import java.time.OffsetTime;
 import java.time.Period;
 import java.time.YearMonth;
 import java.time.ZoneId;
@@ -20,6 +21,7 @@ import java.util.Date;
 import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -77,6 +79,10 @@ public final class Types {
     public static Object month(YearMonth value) { return seen(value); }
     public static Object zone(ZoneId value) { return seen(value.getId()); }
     public static Object oldDate(Date value) { return seen(value); }
+    public static Object offsetTime(OffsetTime value) { return seen(value); }
+    public static Object locale(Locale value) { return seen(value); }
+    public static Object byLocale(Map<Locale, Integer> value) { return seen(value); }
+    public static Object byDecimal(SortedMap<BigDecimal, Integer> value) { return seen(value); }
     public static Object uuid(UUID value) { return seen(value); }
     public static Object uri(URI value) { return seen(value); }
     public static Object bean(Bean value) { return seen(value); }
@@ -94,7 +100,7 @@ public final class Types {
     public static Object nothing() { return null; }
     public static void empty() { }
 
-    public enum Color { RED, GREEN { } }
+    public enum Color { RED, GREEN { }; @Override public String toString() { return "the colour " + ordinal(); } }
 
     public interface Shape { }
 

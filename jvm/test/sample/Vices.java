@@ -1,6 +1,7 @@
 // A component whose methods do what none should.
 package sample;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -17,6 +18,25 @@ import java.util.stream.Stream;
 public final class Vices {
     public static Object fails() { throw new IllegalStateException("it is broken"); }
     public static Object failsDeep() throws Exception { throw new Exception(new String(new char[20000]).replace('\0', 'x')); }
+    /** Half of a heap of 128 MiB; nothing may be made of it. */
+    public static Object failsHuge() {
+        throw new IllegalStateException(new String(filled(40_000_000), StandardCharsets.ISO_8859_1));
+    }
+    public static Object failsHugeBehind() {
+        String huge = new String(filled(40_000_000), StandardCharsets.ISO_8859_1);
+        throw new IllegalStateException("in front", new IllegalArgumentException(huge));
+    }
+    public static Object failsSwollen() { throw new Swollen(); }
+    public static Object takesStreams() {
+        System.setOut(null);
+        System.setErr(null);
+        return "taken";
+    }
+    private static byte[] filled(int count) {
+        byte[] bytes = new byte[count];
+        Arrays.fill(bytes, (byte) 'm');
+        return bytes;
+    }
     public static Object nameless() { throw new Nameless(); }
     public static int deep(int depth) { return 1 + deep(depth + 1); }
     public static Object nan() { return Collections.singletonMap("a", Arrays.asList(1.0, Double.NaN)); }
@@ -172,6 +192,11 @@ public final class Vices {
     public static final class Nameless extends RuntimeException {
         @Override public String getMessage() { throw new IllegalStateException("no message"); }
         @Override public String toString() { throw new IllegalStateException("no text"); }
+    }
+
+    /** What it says fits into no heap. */
+    public static final class Swollen extends RuntimeException {
+        @Override public String getMessage() { return new String(new char[Integer.MAX_VALUE - 8]); }
     }
 
     public static final class Property {

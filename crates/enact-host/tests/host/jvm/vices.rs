@@ -9,7 +9,7 @@ fn machine(test: &str, options: &[&str]) -> Option<Machine> {
     let classes = java_classes(test)?;
     let mut operations = json!({});
     for method in
-        "fails failsDeep nameless nan infinite endless thread badKey halfPair failedFuture never property noProperty \
+        "fails failsDeep failsHuge failsHugeBehind failsSwollen takesStreams nameless nan infinite endless thread badKey halfPair failedFuture never property noProperty \
                    missing cycle deeplyNested unguard exhaust waits opens readsInput hangingHook closesInput"
             .split_whitespace()
     {
@@ -56,6 +56,32 @@ fn an_exception_comes_with_its_class_its_message_and_a_bounded_stack() {
     let failure = machine.failure("v.nowhere", &json!({}), "unknown_operation");
     assert_eq!(message(&failure), "there is no operation v.nowhere");
     assert_eq!(machine.output("v.echo", &json!({"text": "fine"})), "fine");
+}
+
+#[test]
+fn a_message_that_fills_the_heap_is_cut_before_anything_is_made_of_it() {
+    let Some(mut machine) = machine("huge messages", &["-Xmx128m"]) else { return };
+    let failure = machine.failure("v.failsHuge", &json!({}), "failed");
+    assert!(message(&failure).starts_with("java.lang.IllegalStateException: mmmm"), "{}", message(&failure).len());
+    assert!(message(&failure).len() < 5000 && failure["stack"].as_str().unwrap().len() <= 8 * 1024);
+    assert!(failure["stack"].as_str().unwrap().contains("at sample.Vices.failsHuge(Vices.java:"));
+    let failure = machine.failure("v.failsHugeBehind", &json!({}), "failed");
+    assert_eq!(message(&failure), "java.lang.IllegalStateException: in front");
+    assert!(failure["stack"].as_str().unwrap().contains("Caused by: java.lang.IllegalArgumentException: mmmm"));
+    let failure = machine.failure("v.failsSwollen", &json!({}), "failed");
+    assert_eq!(failure["exception"], "sample.Vices$Swollen");
+    assert!(message(&failure).ends_with("and there was no memory to say more of it"), "{failure}");
+    // Nothing of it was an exhausted heap: the JVM goes on.
+    assert_eq!(machine.output("v.echo", &json!({"text": "fine"})), "fine");
+}
+
+#[test]
+fn an_exception_is_described_by_a_component_that_took_the_streams_away() {
+    let Some(mut machine) = machine("taken streams", &[]) else { return };
+    assert_eq!(machine.output("v.takesStreams", &json!({})), "taken");
+    let failure = machine.failure("v.fails", &json!({}), "failed");
+    assert_eq!(message(&failure), "java.lang.IllegalStateException: it is broken");
+    assert!(failure["stack"].as_str().unwrap().contains("at sample.Vices.fails(Vices.java:"));
 }
 
 #[test]

@@ -1,14 +1,18 @@
 // One call: runs its operation on a thread of the pool, and is answered exactly once, whoever answers first.
 package dev.enact.jvm;
 
+import java.io.PrintStream;
 import java.util.Map;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.json.JsonWriter;
 
 /** A call between `call` and `ok` or `error`. */
 final class Call implements Runnable {
     /** How often a failure is told again while there is no memory to tell it. */
     private static final int TRIES = 100;
+    /** How often it is told with all that the exception says; after that, what it says may be what there is no memory for. */
+    private static final int WHOLE_TRIES = 2;
 
     final long id;
     final Map<String, Object> frame;
@@ -110,9 +114,9 @@ final class Call implements Runnable {
         }
         for (int tried = 0; tried < TRIES; tried++) {
             try {
-                fail(described(thrown));
+                fail(tried < WHOLE_TRIES ? described(thrown) : Failure.nameless(thrown, "and there was no memory to say more of it"));
                 if (exhausted) {
-                    calls.replace(id, "call " + id + " ran out of memory: " + thrown.getMessage());
+                    calls.replace(id, "call " + id + " ran out of memory: " + Brief.cut(said(thrown), Brief.MESSAGE_CHARS));
                 }
                 return;
             } catch (OutOfMemoryError stillFull) {
@@ -125,14 +129,34 @@ final class Call implements Runnable {
 
     private Failure described(Throwable thrown) {
         try {
-            // A failure shows what was logged before it.
-            System.out.flush();
+            flush();
             return Failure.of(thrown, cancelled());
         } catch (OutOfMemoryError full) {
             throw full;
         } catch (Throwable another) {
             // Whoever threw it may have overridden its methods.
-            return Failure.of("failed", "it threw " + thrown.getClass().getName() + ", which cannot be described");
+            return Failure.nameless(thrown, "which cannot be described");
+        }
+    }
+
+    /** A failure shows what was logged before it, if the component has left something to log to. */
+    private static void flush() {
+        PrintStream out = System.out;
+        try {
+            if (out != null) {
+                out.flush();
+            }
+        } catch (RuntimeException itsOwn) {
+            // A stream of the component's own; what it threw is not what the call did.
+            return;
+        }
+    }
+
+    private static String said(Throwable thrown) {
+        try {
+            return thrown.getMessage();
+        } catch (Throwable overridden) {
+            return null;
         }
     }
 

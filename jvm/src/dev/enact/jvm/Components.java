@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.zip.ZipFile;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.read.Readers;
 import dev.enact.jvm.scala.ScalaLibrary;
 import dev.enact.jvm.type.Memory;
@@ -125,7 +126,7 @@ final class Components {
             } catch (UnsupportedClassVersionError newer) {
                 faults.add(key + ": " + JavaVersion.needed(newer));
             } catch (LinkageError | RuntimeException broken) {
-                faults.add(key + ": " + Failure.line(broken));
+                faults.add(key + ": " + Brief.line(broken));
             }
         }
     }

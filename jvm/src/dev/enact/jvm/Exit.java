@@ -1,6 +1,8 @@
 // Ending the process: exits of components are held back where Java allows it, told of where it does not.
 package dev.enact.jvm;
 
+import java.io.PrintStream;
+
 /** The one place where this process ends, and where it is kept from ending. */
 final class Exit {
     private static final ThreadLocal<Call> CALLING = new ThreadLocal<>();
@@ -101,8 +103,16 @@ final class Exit {
 
     /** Ends the process because the wire cannot be trusted any more. */
     static void broken(Throwable why) {
-        System.err.println("enact: " + why);
+        say("enact: " + why);
         halt(why instanceof OutOfMemoryError ? EXHAUSTED : 1);
+    }
+
+    /** A component may have taken the stream away. */
+    private static void say(String line) {
+        PrintStream err = System.err;
+        if (err != null) {
+            err.println(line);
+        }
     }
 
     /** Ends the process at once. */
@@ -179,7 +189,7 @@ final class Exit {
         if (call != null) {
             call.fail(Failure.exited(exit));
         } else {
-            System.err.println("enact: exit " + status + " on " + Thread.currentThread() + " was held back");
+            say("enact: exit " + status + " on " + Thread.currentThread() + " was held back");
         }
         return exit;
     }

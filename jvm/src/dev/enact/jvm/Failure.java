@@ -1,8 +1,6 @@
 // What an error frame says: the code, one sentence, and of an exception its class, its stack and its typed detail.
 package dev.enact.jvm;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.lang.reflect.InvocationTargetException;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -12,6 +10,7 @@ import java.util.Set;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.TooLarge;
 import dev.enact.jvm.read.BadArgument;
@@ -19,9 +18,7 @@ import dev.enact.jvm.write.Unwritable;
 
 /** A failure of a call, as the hub is told of it. */
 final class Failure {
-    private static final int STACK_CHARS = 8 * 1024;
     private static final int CAUSES_MAX = 100;
-    private static final int MESSAGE_CHARS = 4 * 1024;
 
     private final String code;
     private final String message;
@@ -31,7 +28,7 @@ final class Failure {
 
     private Failure(String code, String message) {
         this.code = code;
-        this.message = message;
+        this.message = Brief.cut(message, Brief.MESSAGE_CHARS);
     }
 
     static Failure of(String code, String message) {
@@ -74,10 +71,17 @@ final class Failure {
             return exited(exit);
         }
         UnsupportedClassVersionError newer = find(cause, UnsupportedClassVersionError.class);
-        String line = newer == null ? line(cause) : JavaVersion.needed(newer);
+        String line = newer == null ? Brief.line(cause) : JavaVersion.needed(newer);
         Failure failure = new Failure(cancelled ? "cancelled" : "failed", line);
-        failure.exception = cause.getClass().getName();
-        failure.stack = stack(cause);
+        failure.exception = Brief.className(cause);
+        failure.stack = Brief.stack(cause);
+        return failure;
+    }
+
+    /** Says no more of an exception than its class: it does not let itself be asked, or there is no memory for more. */
+    static Failure nameless(Throwable thrown, String why) {
+        Failure failure = new Failure("failed", "it threw " + Brief.className(thrown) + ", " + why);
+        failure.exception = Brief.className(thrown);
         return failure;
     }
 
@@ -85,7 +89,7 @@ final class Failure {
         String message = "the call asked the process to exit with status " + exit.status + "; it was held back";
         Failure failure = new Failure("failed", message);
         failure.exception = "System.exit";
-        failure.stack = stack(exit);
+        failure.stack = Brief.stack(exit);
         failure.detail.put("exit", (long) exit.status);
         return failure;
     }
@@ -136,27 +140,5 @@ final class Failure {
             inner = inner.getCause();
         }
         return false;
-    }
-
-    /** Says in one line what was thrown. */
-    static String line(Throwable thrown) {
-        String name = thrown.getClass().getName();
-        String said = thrown.getMessage();
-        String line = said == null || said.isEmpty() ? name : name + ": " + said;
-        return line.length() > MESSAGE_CHARS ? line.substring(0, MESSAGE_CHARS) + "…" : line;
-    }
-
-    private static String stack(Throwable thrown) {
-        StringWriter text = new StringWriter() {
-            @Override
-            public void write(String piece) {
-                if (getBuffer().length() < STACK_CHARS) {
-                    super.write(piece);
-                }
-            }
-        };
-        thrown.printStackTrace(new PrintWriter(text));
-        StringBuffer whole = text.getBuffer();
-        return whole.length() > STACK_CHARS ? whole.substring(0, STACK_CHARS) : whole.toString();
     }
 }

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.util.Collections;
 import java.util.Map;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.Malformed;
 import dev.enact.jvm.type.Memory;
@@ -125,7 +126,7 @@ final class Worker implements Crew.Reading {
             } catch (InitFailed failed) {
                 wire.send(wire.frame("init_error").name("message").string(failed.getMessage()));
             } catch (Throwable other) {
-                wire.send(wire.frame("init_error").name("message").string(Failure.line(other)));
+                wire.send(wire.frame("init_error").name("message").string(Brief.line(other)));
             }
         }
     }

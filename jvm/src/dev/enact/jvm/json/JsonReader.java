@@ -9,7 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads one JSON value from UTF-8: Map, List, String, Long, BigInteger, BigDecimal, Boolean or null. */
+/** Reads one JSON value from UTF-8: Map, List, String, Long, BigInteger, BigDecimal, Boolean, null, or Double for -0.0. */
 public final class JsonReader {
     /** Nested arrays and objects; a frame nests the argument, which the hub has judged already. */
     private static final int DEPTH_MAX = 256;
@@ -230,7 +230,8 @@ public final class JsonReader {
         String digits = ascii(from, at);
         try {
             if (!whole) {
-                return new BigDecimal(digits);
+                BigDecimal value = new BigDecimal(digits);
+                return bytes[from] == '-' && value.signum() == 0 ? (Object) (-0.0) : value;
             }
             BigInteger big = new BigInteger(digits);
             return big.bitLength() < 64 ? (Object) big.longValue() : big;

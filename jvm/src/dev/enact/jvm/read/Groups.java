@@ -7,6 +7,7 @@ import java.lang.reflect.Modifier;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -16,6 +17,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
@@ -23,6 +25,7 @@ import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.stream.BaseStream;
 import java.util.stream.Stream;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.type.JavaTypes;
 import dev.enact.jvm.type.TypeTree;
 import dev.enact.jvm.type.Unresolvable;
@@ -159,8 +162,13 @@ final class Groups {
                 }
                 @SuppressWarnings("unchecked")
                 Map<Object, Object> map = (Map<Object, Object>) made(make);
-                for (Object[] pair : pairs(json, keys, values, type)) {
+                List<Object[]> pairs = pairs(json, keys, values, type);
+                for (Object[] pair : pairs) {
                     map.put(pair[0], pair[1]);
+                }
+                if (map.size() != pairs.size()) {
+                    // A sorted map holds 1.0 and 1.00 to be the same.
+                    throw new BadArgument(json, type.toString(), "has two names that are the same key");
                 }
                 return map;
             }
@@ -173,10 +181,15 @@ final class Groups {
             throw new BadArgument(json, type.toString(), "is not an object");
         }
         List<Object[]> pairs = new ArrayList<>();
+        Set<Object> seen = new HashSet<>();
         for (Map.Entry<?, ?> member : ((Map<?, ?>) json).entrySet()) {
             String name = (String) member.getKey();
             try {
-                pairs.add(new Object[] {keys.read(name), values.read(member.getValue())});
+                Object key = keys.read(name);
+                if (!(key instanceof String) && !seen.add(key)) {
+                    throw new BadArgument(name, type.toString(), "is the same key as another name beside it");
+                }
+                pairs.add(new Object[] {key, values.read(member.getValue())});
             } catch (BadArgument bad) {
                 throw bad.under(name);
             }
@@ -223,7 +236,7 @@ final class Groups {
         try {
             collection.addAll(items);
         } catch (NullPointerException | ClassCastException | IllegalArgumentException refused) {
-            throw new BadArgument(null, make.getDeclaringClass().getName(), "in it is refused: " + refused);
+            throw new BadArgument(null, make.getDeclaringClass().getName(), "in it is refused: " + Brief.line(refused));
         }
         return collection;
     }

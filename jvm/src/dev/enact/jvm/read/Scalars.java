@@ -97,10 +97,10 @@ final class Scalars {
         if (json instanceof BigInteger) {
             return (BigInteger) json;
         }
-        if (!(json instanceof BigDecimal)) {
+        BigDecimal value = decimal(json);
+        if (value == null) {
             return null;
         }
-        BigDecimal value = (BigDecimal) json;
         boolean far = Math.abs((long) value.scale()) > EXPONENT_MAX;
         try {
             return far && value.signum() != 0 ? null : value.signum() == 0 ? BigInteger.ZERO : value.toBigIntegerExact();
@@ -115,6 +115,10 @@ final class Scalars {
         }
         if (json instanceof BigInteger) {
             return new BigDecimal((BigInteger) json);
+        }
+        if (json instanceof Double) {
+            // The reader of JSON returns one for -0.0 alone, which no other number of Java can hold.
+            return new BigDecimal("0.0");
         }
         return json instanceof BigDecimal ? (BigDecimal) json : null;
     }

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
+import dev.enact.jvm.json.Brief;
 import dev.enact.jvm.scala.ScalaLibrary;
 import dev.enact.jvm.type.JavaTypes;
 import dev.enact.jvm.type.TypeTree;
@@ -229,7 +230,7 @@ public final class Structures {
         if (cause instanceof Error) {
             throw (Error) cause;
         }
-        return new BadArgument(json, type.getName(), "is refused by " + type.getSimpleName() + ": " + cause);
+        return new BadArgument(json, type.getName(), "is refused by " + type.getSimpleName() + ": " + Brief.line(cause));
     }
 
     /** A way to make an object by its constructor. */

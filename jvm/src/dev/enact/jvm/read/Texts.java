@@ -21,16 +21,20 @@ import java.time.YearMonth;
 import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.ZonedDateTime;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Currency;
 import java.util.Date;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TimeZone;
 import java.util.UUID;
 import java.util.regex.Pattern;
+
+import dev.enact.jvm.json.Brief;
 
 /** Readers of what a text stands for. */
 final class Texts {
@@ -61,6 +65,24 @@ final class Texts {
         } catch (MalformedURLException malformed) {
             throw new IllegalArgumentException(malformed.getMessage());
         }
+    }
+
+    /** Takes a language tag, such as de-DE and zh-Hant-TW, and what Java prints: de_DE and zh_TW_#Hant. */
+    private static Locale locale(String text) {
+        Locale.Builder builder = new Locale.Builder();
+        if (text.indexOf('_') < 0) {
+            return builder.setLanguageTag(text).build();
+        }
+        String[] parts = text.split("_", -1);
+        int count = parts.length;
+        if (parts[count - 1].startsWith("#")) {
+            builder.setScript(parts[--count].substring(1));
+        }
+        if (count > 3) {
+            throw new IllegalArgumentException("it has more parts than language, country and variant");
+        }
+        builder.setLanguage(parts[0]).setRegion(count > 1 ? parts[1] : "");
+        return builder.setVariant(count > 2 ? parts[2] : "").build();
     }
 
     private static byte[] bytes(String text) {
@@ -113,7 +135,7 @@ final class Texts {
             case "java.nio.file.Path":
                 return Paths.get(text);
             case "java.util.Locale":
-                return Locale.forLanguageTag(text);
+                return locale(text);
             case "java.util.Currency":
                 return Currency.getInstance(text);
             case "java.nio.charset.Charset":
@@ -154,7 +176,7 @@ final class Texts {
             try {
                 return parsed(type, (String) json);
             } catch (RuntimeException refused) {
-                String named = type.isEnum() ? refused.getMessage() : "is not a " + type.getSimpleName() + ": " + refused.getMessage();
+                String named = type.isEnum() ? Brief.message(refused) : "is not a " + type.getSimpleName() + ": " + Brief.message(refused);
                 throw new BadArgument(json, type.getName(), named);
             }
         }
@@ -167,6 +189,10 @@ final class Texts {
                 return constant;
             }
         }
-        throw new IllegalArgumentException("is none of " + Arrays.toString(type.getEnumConstants()));
+        List<String> names = new ArrayList<>();
+        for (Object constant : type.getEnumConstants()) {
+            names.add(((Enum<?>) constant).name());
+        }
+        throw new IllegalArgumentException("is none of " + names);
     }
 }

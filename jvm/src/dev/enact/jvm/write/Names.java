@@ -7,7 +7,12 @@ import java.net.URL;
 import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.LocalTime;
+import java.time.OffsetDateTime;
+import java.time.OffsetTime;
 import java.time.ZoneId;
+import java.time.ZonedDateTime;
 import java.time.temporal.TemporalAccessor;
 import java.time.temporal.TemporalAmount;
 import java.util.Base64;
@@ -44,7 +49,7 @@ final class Names {
         boolean time = (value instanceof TemporalAccessor || value instanceof TemporalAmount)
                 && value.getClass().getName().startsWith("java.time.");
         if (itsOwn || time) {
-            return value.toString();
+            return time ? withSeconds(value) : value.toString();
         }
         if (value instanceof Date) {
             // The dates of java.sql refuse to be an instant.
@@ -60,6 +65,16 @@ final class Names {
             return ((TimeZone) value).getID();
         }
         return value instanceof Class ? ((Class<?>) value).getName() : null;
+    }
+
+    /** Java leaves out seconds that are nought; whoever reads a time by RFC 3339 wants them. */
+    private static String withSeconds(Object time) {
+        String text = time.toString();
+        boolean ofDay = time instanceof LocalTime || time instanceof LocalDateTime || time instanceof OffsetTime
+                || time instanceof OffsetDateTime || time instanceof ZonedDateTime;
+        int minutes = ofDay ? text.indexOf(':') + 3 : text.length();
+        boolean without = ofDay && (minutes == text.length() || text.charAt(minutes) != ':');
+        return without ? text.substring(0, minutes) + ":00" + text.substring(minutes) : text;
     }
 
     /** Returns the name that stands for a key, or null if it cannot be one. */
