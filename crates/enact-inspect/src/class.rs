@@ -29,6 +29,11 @@ pub const ENUM: u16 = 0x4000;
 /// Not a class but a description of a module.
 pub const MODULE: u16 = 0x8000;
 
+/// The version of the first Java.
+const MAJOR_MIN: u16 = 45;
+/// The version of Java 100: whoever says more has been damaged.
+const MAJOR_MAX: u16 = 144;
+
 /// Why a class file is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClassError {
@@ -41,6 +46,9 @@ pub enum ClassError {
     /// A constant of a kind that is not known.
     #[error("it has a constant of the unknown kind {0}")]
     Constant(u8),
+    /// Its version is none.
+    #[error("it is damaged: it says that it is of version {0}, which no Java has")]
+    Version(u16),
     /// A number leads nowhere.
     #[error("it refers to a constant that is not there")]
     Reference,
@@ -65,14 +73,17 @@ impl Version {
     /// Reads it.
     ///
     /// # Errors
-    /// It is no class file.
+    /// It is no class file, or of a version that there is not.
     pub fn read(file: &[u8]) -> Result<Self, ClassError> {
         let mut bytes = Bytes(file);
         if bytes.u32().ok() != Some(0xcafe_babe) {
             return Err(ClassError::NotClass);
         }
-        let minor = bytes.u16()?;
-        Ok(Self { minor, major: bytes.u16()? })
+        let (minor, major) = (bytes.u16()?, bytes.u16()?);
+        if !(MAJOR_MIN..=MAJOR_MAX).contains(&major) {
+            return Err(ClassError::Version(major));
+        }
+        Ok(Self { minor, major })
     }
     /// Returns the Java that reads it.
     pub fn java(self) -> u16 {

@@ -72,7 +72,8 @@ pub fn write(facts: &Facts, wish: &Wish) -> Option<Descriptor> {
     for class in classes {
         let near = class.rsplit(['.', '$']).nth(1).unwrap_or_default();
         let names = [last(class).to_owned(), format!("{near}-{}", last(class)), class.to_owned()];
-        let _ = write!(text, "\n  # {}\n  {}:\n", comment(class), name::fresh(&names, "service", &mut services));
+        let _ =
+            write!(text, "\n  # {}\n  {}:\n", comment(class), scalar(&name::fresh(&names, "service", &mut services)));
         let mut taken = BTreeSet::new();
         for piece in pieces.iter().filter(|piece| piece.class == class) {
             operation(piece, wish, &mut taken, &mut text);
@@ -176,7 +177,7 @@ fn method(operation: &Operation) -> Piece<'_> {
         // What the jar does not tell is left to reflection, unless the type tells overloads apart. Where Scala 2 says that
         // anything may stand in a type of its own, the JVM wants to hear it; what Scala 3 says of that nobody here knows.
         let said_by_scala = it.is.is_of_scala() && !operation.erased;
-        if it.is.is_vague() && operation.overloads == 1 && !said_by_scala {
+        if it.is.is_vague() && operation.overloads == 1 && !operation.typed && !said_by_scala {
             json!({ "name": it.name })
         } else {
             json!({ "name": it.name, "type": it.is.plain().hint(operation.scala) })
@@ -184,7 +185,7 @@ fn method(operation: &Operation) -> Piece<'_> {
     };
     let parameters: Vec<Value> = operation.parameters.iter().map(parameter).collect();
     let mut call = json!({ "class": operation.class, "method": operation.method });
-    if !parameters.is_empty() || operation.overloads > 1 {
+    if !parameters.is_empty() || operation.overloads > 1 || operation.typed {
         call["params"] = Value::Array(parameters);
     }
     let types: Vec<String> = operation.parameters.iter().map(|it| it.is.short()).collect();
@@ -293,7 +294,10 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
     }
     if let Some(first) = facts.duplicates.first() {
         let count = facts.duplicates.len();
-        out.push(format!("{count} classes stand more than once, and the first one is loaded, such as {}", first.class));
+        out.push(format!(
+            "{count} classes stand more than once, such as {}: Java loads it from the first jar that has it, and of one jar the last one",
+            first.class
+        ));
     }
     if let Some(first) = facts.unreadable.first() {
         let java = first.java.map(|java| format!(" (for Java {java})")).unwrap_or_default();
@@ -313,6 +317,18 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
              for it, say it in the `type` of a parameter",
             facts.scala_3_classes
         ));
+    }
+    out.iter().map(|line| printable(line)).collect()
+}
+
+/// Writes a text for a terminal: what would steer it, or turn its writing around, stands as `\u{1b}`.
+pub fn printable(text: &str) -> String {
+    let steers = |it: char| {
+        it.is_control() || matches!(it, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut out = String::with_capacity(text.len());
+    for it in text.chars() {
+        if steers(it) { out.extend(it.escape_unicode()) } else { out.push(it) }
     }
     out
 }

@@ -26,7 +26,7 @@ pub struct Facts {
     pub native_loading: Vec<Use>,
     /// Methods whose body is not Java's.
     pub native_methods: Vec<Use>,
-    /// Classes that stand more than once; the first one is loaded.
+    /// Classes that stand more than once: the first jar's is loaded, and of one jar the last entry.
     pub duplicates: Vec<Duplicate>,
     /// Entries that were not read.
     pub unreadable: Vec<Unreadable>,
@@ -163,6 +163,9 @@ pub struct Operation {
     pub erased: bool,
     /// How many methods of the class have this name.
     pub overloads: usize,
+    /// Whether the types must be said: classes above it that are in none of the jars may have methods of this name.
+    #[serde(skip)]
+    pub typed: bool,
     /// JSON Schema of the argument.
     pub input: serde_json::Value,
     /// JSON Schema of the answer; none if anything may come.

@@ -150,8 +150,11 @@ impl Jars {
         let mut places = HashMap::new();
         for (jar, found) in jars.iter().enumerate() {
             for (entry, name) in found.classes() {
-                // The first one is the one that is loaded.
-                places.entry(name.to_owned()).or_insert(Place { jar, entry });
+                // Java loads it from the first jar that has it, and there takes the last entry of that name.
+                let place = places.entry(name.to_owned()).or_insert(Place { jar, entry });
+                if place.jar == jar {
+                    place.entry = entry;
+                }
             }
         }
         Ok(Self { jars, places, buffer: Vec::new(), held: HashMap::new(), held_bytes: 0 })
@@ -218,7 +221,7 @@ fn open(path: &Path) -> Result<Jar, Error> {
     let file = File::open(path).map_err(|error| archive_error(error.into()))?;
     let mut archive = Archive::open(file).map_err(archive_error)?;
     let mut buffer = Vec::new();
-    let at = archive.entries.iter().position(|entry| entry.name.eq_ignore_ascii_case("META-INF/MANIFEST.MF"));
+    let at = archive.entries.iter().rposition(|entry| entry.name.eq_ignore_ascii_case("META-INF/MANIFEST.MF"));
     let manifest = at.filter(|at| archive.read(*at, &mut buffer).is_ok()).map(|_| Manifest::read(&buffer));
     // A jar may hold nothing but a library for native code.
     let says_it_is_a_jar = at.is_some();

@@ -1,5 +1,6 @@
 //! Which methods of a class can be called with JSON, and why the others cannot.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::class::{ABSTRACT, BRIDGE, Class, ENUM, INTERFACE, Member, NATIVE, PUBLIC, STATIC, VARARGS};
@@ -7,7 +8,7 @@ use crate::facts::{LeftOut, Operation, Parameter};
 use crate::filter::Filter;
 use crate::scala::{self, Dialect, Outline};
 use crate::schema::shape::decapitalised;
-use crate::schema::{Schemas, Way, argument};
+use crate::schema::{Group, Schemas, Way, argument};
 use crate::signature::{self, Signature};
 use crate::types::Type;
 
@@ -39,6 +40,20 @@ const OF_EVERY_OBJECT: [&str; 22] = [
     "writeReplace",
 ];
 
+/// Most classes and interfaces above one that are looked at for overloads.
+const ABOVE_MAX: usize = 200;
+/// What stands above many classes and brings no method that is called here.
+const EVERYBODYS: [&str; 8] = [
+    "java/lang/Object",
+    "java/lang/Record",
+    "java/lang/Enum",
+    "java/io/Serializable",
+    "java/lang/Cloneable",
+    "java/lang/Comparable",
+    "java/util/RandomAccess",
+    "scala/Serializable",
+];
+
 /// What was found in one class.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -58,6 +73,61 @@ struct Owner<'a> {
     has_object: bool,
     dialect: Dialect,
     outline: Option<Rc<Outline>>,
+    /// Every method that the class called has.
+    all: Rc<All>,
+}
+
+/// The public methods of a class and of those above it, as the JVM finds them by name.
+#[derive(Debug, Default)]
+struct All {
+    /// Name, parameters as in the descriptor, whether it is static.
+    methods: Vec<(String, String, bool)>,
+    /// Whether a class above it, other than one that everybody has, is in none of the jars.
+    unseen: bool,
+}
+
+impl All {
+    fn of(schemas: &mut Schemas<'_>, class: &Class<'_>) -> Self {
+        let mut all = Self::default();
+        let mut seen = BTreeSet::new();
+        let mut above = Vec::new();
+        all.take(class, true, &mut seen, &mut above);
+        for _ in 0..ABOVE_MAX {
+            let Some(name) = above.pop() else { break };
+            if EVERYBODYS.contains(&name.as_str()) {
+                continue;
+            }
+            let bytes = schemas.jars().class(&name.replace('/', "."));
+            match bytes.as_deref().map(Class::read) {
+                Some(Ok(class)) => all.take(&class, class.access & INTERFACE == 0, &mut seen, &mut above),
+                _ => all.unseen = true,
+            }
+        }
+        all
+    }
+
+    /// Static methods of interfaces are nobody else's.
+    fn take(
+        &mut self,
+        class: &Class<'_>,
+        statics: bool,
+        seen: &mut BTreeSet<(String, String)>,
+        above: &mut Vec<String>,
+    ) {
+        for method in class.methods.iter().filter(|it| it.is(PUBLIC) && (statics || !it.is(STATIC))) {
+            let parameters = method.descriptor.rsplit_once(')').map_or("", |(parameters, _)| parameters);
+            let key = (method.name.clone().into_owned(), parameters.to_owned());
+            let made_up = method.access & BRIDGE != 0 || method.is_synthetic();
+            if seen.insert(key.clone()) && !made_up {
+                self.methods.push((key.0, key.1, method.is(STATIC)));
+            }
+        }
+        above.extend(class.parent.iter().chain(&class.interfaces).map(|it| it.clone().into_owned()));
+    }
+
+    fn count(&self, name: &str, is_static: bool) -> usize {
+        self.methods.iter().filter(|it| it.0 == name && it.2 == is_static).count()
+    }
 }
 
 /// Looks at the methods of a class, by its name with dots.
@@ -77,7 +147,8 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
     let dialect = scala::dialect(class);
     let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, class, name)).flatten();
     let forwarded = if is_object { forwarded(schemas, name) } else { Vec::new() };
-    let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline };
+    let all = Rc::new(All::of(schemas, class));
+    let owner = Owner { name, class, has_object: is_object || can_be_made, dialect, outline, all };
     let of_object = if is_object { Vec::new() } else { of_object(schemas, name) };
     let mut needs_object = 0;
     for (at, method) in class.methods.iter().enumerate() {
@@ -93,7 +164,7 @@ pub fn find(schemas: &mut Schemas<'_>, name: &str, class: &Class<'_>, filter: &F
         if !method.is(STATIC) && !owner.has_object {
             needs_object += 1;
         } else if filter.takes_method(&method.name) {
-            match shadow(class, &of_object, method) {
+            match shadow(&owner.all, &of_object, method) {
                 Some(why) => found.left_out.push(LeftOut {
                     class: name.to_owned(),
                     method: method.name.clone().into_owned(),
@@ -153,12 +224,11 @@ fn of_object(schemas: &mut Schemas<'_>, name: &str) -> Vec<String> {
 }
 
 /// Returns what is called in place of a method that needs an object, if something is: a static one comes before it.
-fn shadow(class: &Class<'_>, of_object: &[String], method: &Member<'_>) -> Option<&'static str> {
+fn shadow(all: &All, of_object: &[String], method: &Member<'_>) -> Option<&'static str> {
     if method.is(STATIC) {
         return None;
     }
-    if class.methods.iter().any(|other| other.name == method.name && other.is(PUBLIC | STATIC) && !other.is_synthetic())
-    {
+    if all.count(&method.name, true) > 0 {
         return Some("a static method of this name is called in its place");
     }
     let shadowed = of_object.iter().any(|other| *other == *method.name);
@@ -241,13 +311,13 @@ fn inherited(schemas: &mut Schemas<'_>, owner: &Owner<'_>, of_object: &[String],
         let outline = (dialect == Dialect::Two).then(|| schemas.outlines.of(schemas.jars, &class, &name)).flatten();
         let parameters = class.signature().and_then(|text| signature::class(&text)).unwrap_or_default().parameters;
         let known: Vec<(String, Type)> = parameters.into_iter().zip(known).collect();
-        let parent = Owner { name: &name, class: &class, has_object: true, dialect, outline };
+        let parent = Owner { name: &name, class: &class, has_object: true, dialect, outline, all: owner.all.clone() };
         for method in class.methods.iter().filter(|method| !method.is(STATIC) && is_candidate(&parent, method)) {
             if seen.contains(&key(method)) || !filter.takes_method(&method.name) {
                 continue;
             }
             seen.push(key(method));
-            if let Some(why) = shadow(owner.class, of_object, method) {
+            if let Some(why) = shadow(&owner.all, of_object, method) {
                 let (class, method) = (owner.name.to_owned(), method.name.clone().into_owned());
                 found.left_out.push(LeftOut { class, method, why: why.to_owned() });
                 continue;
@@ -320,9 +390,7 @@ fn look(
     // What stands for any class below another one is read as that one.
     let mut parameters = parameters;
     for (parameter, erased) in parameters.iter_mut().zip(&plain.parameters) {
-        if matches!(parameter.is, Type::Variable(_)) {
-            parameter.is = erased.clone();
-        }
+        parameter.is = bounded(&parameter.is, erased);
     }
     let shown = |parameters: &[Parameter]| {
         let types: Vec<String> = parameters.iter().map(|it| it.is.to_string()).collect();
@@ -338,12 +406,15 @@ fn look(
             notes.push("`context` is the execution context, which the hub gives".to_owned());
             continue;
         }
-        match schemas.of(&parameter.is, Way::In) {
+        if let Some(why) = unfit_key(&parameter.is, &generic.bounded) {
+            return leave_out(format!("`{}`: {why}", parameter.name));
+        }
+        match schemas.of(&parameter.is, if owner.dialect == Dialect::None { Way::In } else { Way::InOfScala }) {
             Ok(_) if members.iter().any(|(name, _, _)| *name == parameter.name) => {
                 return leave_out(format!("two parameters are called {}", parameter.name));
             }
             Ok(schema) => {
-                let needed = !shown_as_maybe(&parameter.is);
+                let needed = !parameter.is.is_optional();
                 members.push((parameter.name.clone(), schema, needed));
             }
             Err(why) => return leave_out(format!("`{}`: {why}", parameter.name)),
@@ -369,9 +440,7 @@ fn look(
     if method.is(NATIVE) {
         notes.push("it is not Java's: its library must be found, and what breaks it breaks the JVM".to_owned());
     }
-    let same = owner.class.methods.iter().filter(|other| other.name == method.name && is_candidate(owner, other));
-    let other = same.filter(|other| !is_called_alike(other, method)).count();
-    let overloads = 1 + other;
+    let overloads = owner.all.count(&method.name, method.is(STATIC)).max(1);
     found.operations.push(Operation {
         class: owner.name.to_owned(),
         method: method.name.clone().into_owned(),
@@ -381,18 +450,37 @@ fn look(
         scala: owner.dialect != Dialect::None,
         erased: owner.dialect == Dialect::Three,
         overloads,
+        typed: owner.all.unseen,
         input: argument(members),
         output,
         notes,
     });
 }
 
-fn shown_as_maybe(it: &Type) -> bool {
-    let name = it.as_class().map(|(name, _)| name);
-    name.is_some_and(|name| {
-        matches!(crate::schema::group(name, 1), Some(crate::schema::Group::Maybe))
-            || name.starts_with("java.util.Optional")
-    })
+/// Puts what the JVM sees in the place of type parameters and of arrays of them.
+fn bounded(it: &Type, erased: &Type) -> Type {
+    match (it, erased) {
+        (Type::Variable(_), _) => erased.clone(),
+        (Type::Array(item), Type::Array(of)) => Type::Array(Box::new(bounded(item, of))),
+        _ => it.clone(),
+    }
+}
+
+/// Returns why the keys of a map in this type are no names, where only the bound of a type parameter tells it.
+fn unfit_key(it: &Type, bounds: &[(String, String)]) -> Option<String> {
+    match it {
+        Type::Array(item) => unfit_key(item, bounds),
+        Type::Class { name, arguments } => {
+            let key = match arguments.first() {
+                Some(Type::Variable(key)) if crate::schema::group(name, 2) == Some(Group::Map) => Some(key),
+                _ => None,
+            };
+            let bound = bounds.iter().find(|(name, bound)| Some(name) == key && bound != "java.lang.Comparable");
+            let unfit = bound.map(|(_, bound)| format!("the keys of a map are names in JSON and cannot be {bound}"));
+            unfit.or_else(|| arguments.iter().find_map(|it| unfit_key(it, bounds)))
+        }
+        _ => None,
+    }
 }
 
 /// Scala keeps a method to itself, or its compiler made it.

@@ -25,10 +25,26 @@ const SHAPES_MAX: usize = 2_000;
 pub enum Way {
     /// From JSON to Java.
     In,
+    /// From JSON to Scala.
+    InOfScala,
     /// From Java to JSON, where every reference may be null.
     Out,
     /// From Scala to JSON, where nobody writes null.
     OutOfScala,
+}
+
+impl Way {
+    fn is_in(self) -> bool {
+        matches!(self, Self::In | Self::InOfScala)
+    }
+    /// Returns whether what a class of this name holds may be null: what is in Java's own, but nobody in Scala gives null.
+    fn takes_null_in(self, name: &str, it: &Type) -> bool {
+        match self {
+            Self::Out => true,
+            Self::OutOfScala => name.starts_with("java."),
+            Self::In | Self::InOfScala => it.is_box(),
+        }
+    }
 }
 
 /// Makes schemas, and knows the classes that were looked at.
@@ -65,7 +81,7 @@ impl<'a> Schemas<'a> {
     pub fn of(&mut self, it: &Type, way: Way) -> Result<Value, String> {
         let mut making = Making { way, inside: Vec::new(), pieces: 0 };
         let schema = self.one(it, &mut making)?;
-        Ok(if way == Way::Out { or_null(it, schema) } else { schema })
+        Ok(if way == Way::Out || it.is_box() { or_null(it, schema) } else { schema })
     }
 
     fn one(&mut self, it: &Type, making: &mut Making) -> Result<Value, String> {
@@ -75,17 +91,31 @@ impl<'a> Schemas<'a> {
             Type::Variable(_) | Type::Any => Ok(json!({})),
             Type::Array(item) => match **item {
                 Type::Primitive("byte" | "char") => Ok(json!({ "type": "string" })),
-                _ => Ok(json!({ "type": "array", "items": self.inner(item, making)? })),
+                _ => Ok(json!({ "type": "array", "items": self.item("", item, making)? })),
             },
             Type::Class { name, arguments } => {
                 if let Some(schema) = known::scalar(name) {
-                    return Ok(schema);
+                    return Ok(match schema {
+                        // A far year is no `date`, though Java has it.
+                        _ if !making.way.is_in() && name == "java.time.LocalDate" => json!({ "type": "string" }),
+                        schema => schema,
+                    });
+                }
+                if known::is_function(name) {
+                    return Err(format!("{name} is a function, which has no form in JSON"));
                 }
                 match group(name, arguments.len()) {
-                    Some(_) if making.way == Way::In && !known::can_be_made(name) => Err(format!(
+                    Some(_) if making.way.is_in() && !known::can_be_made(name) => Err(format!(
                         "{name} cannot be made of JSON; the JVM side makes a List, Vector, Seq, Set or Map"
                     )),
-                    Some(group) => self.group(group, arguments, making),
+                    Some(Group::Later) if making.way.is_in() => {
+                        Err(format!("{name} is something to wait for, which no JSON can become"))
+                    }
+                    Some(Group::Map) if making.way.is_in() && !self.is_key(arguments.first()) => Err(format!(
+                        "the keys of a map are names in JSON and cannot be {}",
+                        arguments.first().unwrap_or(&Type::Any)
+                    )),
+                    Some(group) => self.group(group, name, arguments, making),
                     None => self.class(name, arguments, making),
                 }
             }
@@ -100,14 +130,27 @@ impl<'a> Schemas<'a> {
         self.one(it, making)
     }
 
-    fn group(&mut self, group: Group, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
+    /// Makes the schema of what stands in something; `holder` is the class, or empty for an array.
+    fn item(&mut self, holder: &str, it: &Type, making: &mut Making) -> Result<Value, String> {
+        let schema = self.inner(it, making)?;
+        Ok(if making.way.takes_null_in(holder, it) { or_null(it, schema) } else { schema })
+    }
+
+    /// Returns whether a name can become such a key.
+    fn is_key(&mut self, key: Option<&Type>) -> bool {
+        let Some(Type::Class { name, .. }) = key else { return !matches!(key, Some(Type::Array(_))) };
+        known::scalar(name).is_some() || matches!(self.shape(name), Shape::Enum(_))
+    }
+
+    fn group(&mut self, group: Group, name: &str, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
         let mut at = |index: usize, schemas: &mut Self| {
-            arguments.get(index).map_or_else(|| Ok(json!({})), |it| schemas.inner(it, making))
+            arguments.get(index).map_or_else(|| Ok(json!({})), |it| schemas.item(name, it, making))
         };
         Ok(match group {
             Group::List => json!({ "type": "array", "items": at(0, self)? }),
             Group::Map => json!({ "type": "object", "additionalProperties": at(1, self)? }),
             Group::Maybe => add_null(at(0, self)?),
+            // What it promises may be null; that is said where the promise stands.
             Group::Later => at(0, self)?,
             Group::Tuple => {
                 let items = (0..arguments.len()).map(|index| at(index, self)).collect::<Result<Vec<_>, _>>()?;
@@ -118,7 +161,7 @@ impl<'a> Schemas<'a> {
     }
 
     fn class(&mut self, name: &str, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
-        if making.way == Way::In && name.starts_with("scala.") {
+        if making.way.is_in() && name.starts_with("scala.") {
             return Err(format!("{name} is of Scala's own library and cannot be made of JSON"));
         }
         if making.inside.iter().any(|outer| outer == name) {
@@ -132,18 +175,20 @@ impl<'a> Schemas<'a> {
                 Err(format!("the class {name} is not in the jar"))
             };
         }
-        let (properties, parameters) = match self.shape(name) {
+        let (properties, parameters, of_scala) = match self.shape(name) {
             Shape::Enum(names) => return Ok(json!({ "type": "string", "enum": names })),
-            Shape::Abstract if making.way == Way::In => {
+            Shape::Abstract if making.way.is_in() => {
                 return Err(format!("{name} is abstract: JSON cannot say which class is meant"));
             }
-            Shape::Closed(why) if making.way == Way::In => return Err(why),
+            Shape::Closed(why) if making.way.is_in() => return Err(why),
             Shape::Abstract | Shape::Closed(_) | Shape::Strange => return Ok(json!({})),
-            Shape::Object { made, shown, parameters } => (if making.way == Way::In { made } else { shown }, parameters),
+            Shape::Object { made, shown, parameters, of_scala } => {
+                (if making.way.is_in() { made } else { shown }, parameters, of_scala)
+            }
         };
         let known: Vec<(String, Type)> = parameters.into_iter().zip(arguments.iter().cloned()).collect();
         making.inside.push(name.to_owned());
-        let schema = self.properties(&properties, &known, making);
+        let schema = self.properties(&properties, &known, of_scala, making);
         making.inside.pop();
         schema
     }
@@ -152,6 +197,7 @@ impl<'a> Schemas<'a> {
         &mut self,
         properties: &[Property],
         known: &[(String, Type)],
+        of_scala: bool,
         making: &mut Making,
     ) -> Result<Value, String> {
         let (mut members, mut required) = (Map::new(), Vec::new());
@@ -163,11 +209,11 @@ impl<'a> Schemas<'a> {
                 Err(_) if !property.needed => continue,
                 Err(why) => return Err(format!("{why} (in `{}`)", property.name)),
             };
-            let optional = is.as_class().is_some_and(|(name, _)| matches!(group(name, 1), Some(Group::Maybe)));
-            if making.way == Way::In && property.needed && !optional {
+            if making.way.is_in() && property.needed && !is.is_optional() {
                 required.push(json!(property.name));
             }
-            let schema = if making.way == Way::Out { or_null(&is, schema) } else { schema };
+            // A case class is made and shown without null; whatever else refers to something may refer to nothing.
+            let schema = if making.way == Way::Out || !of_scala { or_null(&is, schema) } else { schema };
             members.insert(property.name.clone(), schema);
         }
         let mut schema = json!({ "type": "object" });

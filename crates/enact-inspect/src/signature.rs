@@ -12,12 +12,17 @@ pub struct Signature {
     pub parameters: Vec<Type>,
     /// What it answers.
     pub result: Type,
+    /// Its type parameters whose bound speaks of a type parameter, such as `E extends Enum<E>`, and the class of the bound.
+    pub bounded: Vec<(String, String)>,
 }
 
 /// Reads the descriptor or the generic signature of a method.
 pub fn method(text: &str) -> Option<Signature> {
     let mut parser = Parser { rest: text.as_bytes(), depth: 0 };
     let bounds = parser.type_parameters()?;
+    let of = |(name, bound): &(String, Type)| Some((name.clone(), bound.as_class()?.0.to_owned()));
+    let bounded = bounds.iter().filter(|(_, bound)| bound.is_vague()).filter_map(of).collect();
+    let bounds: Vec<(String, Type)> = bounds.into_iter().map(told).collect();
     parser.expect(b'(')?;
     let mut parameters = Vec::new();
     while parser.peek()? != b')' {
@@ -25,7 +30,13 @@ pub fn method(text: &str) -> Option<Signature> {
     }
     parser.expect(b')')?;
     let result = parser.any()?.substitute(&bounds);
-    Some(Signature { parameters, result })
+    Some(Signature { parameters, result, bounded })
+}
+
+/// What stands for a type parameter: its bound, unless that tells no more than the parameter.
+fn told((name, bound): (String, Type)) -> (String, Type) {
+    let it = if bound.is_vague() { Type::Variable(name.clone()) } else { bound };
+    (name, it)
 }
 
 /// Reads the descriptor or the generic signature of a field.
@@ -91,7 +102,7 @@ impl Parser<'_> {
         Some(String::from_utf8_lossy(head).into_owned())
     }
 
-    /// Reads `<T:Bound;U::IBound;>`; the bound stands for the parameter where it says more than `Object`.
+    /// Reads `<T:Bound;U::IBound;>`; each parameter with its first bound.
     fn type_parameters(&mut self) -> Option<Vec<(String, Type)>> {
         let mut out = Vec::new();
         if self.peek() != Some(b'<') {
@@ -108,7 +119,6 @@ impl Parser<'_> {
                     bound = bound.or(Some(one));
                 }
             }
-            let bound = bound.filter(|bound| !bound.is_vague() && *bound != Type::Variable(name.clone()));
             let known = bound.unwrap_or_else(|| Type::Variable(name.clone()));
             out.push((name, known));
         }

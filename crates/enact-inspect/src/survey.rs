@@ -120,7 +120,8 @@ fn taken(jars: &Jars, order: &[(String, Place)], filter: &Filter, facts: &mut Fa
     facts.looked_at = if packages.is_empty() {
         format!("all packages, because {why}")
     } else {
-        format!("{}, because {why}", packages.join(", "))
+        let named = packages.iter().map(|it| if it.is_empty() { "the default package" } else { it });
+        format!("{}, because {why}", named.collect::<Vec<_>>().join(", "))
     };
     Filter { packages, ..filter.clone() }
 }

@@ -58,6 +58,19 @@ impl Type {
         }
     }
 
+    /// Returns whether the value may be left out: Java has something for nothing.
+    pub fn is_optional(&self) -> bool {
+        self.as_class().is_some_and(|(name, _)| {
+            crate::schema::group(name, 1) == Some(Group::Maybe) || name.starts_with("java.util.Optional")
+        })
+    }
+
+    /// Returns whether it is a box of Java, which may be empty.
+    pub fn is_box(&self) -> bool {
+        let boxes = ["Boolean", "Byte", "Short", "Integer", "Long", "Float", "Double", "Character", "Number"];
+        self.as_class().and_then(|(name, _)| name.strip_prefix("java.lang.")).is_some_and(|it| boxes.contains(&it))
+    }
+
     /// Returns whether somewhere in it stands something that cannot be told.
     pub fn is_vague(&self) -> bool {
         match self {

@@ -85,6 +85,9 @@ mod tests {
         for (text, written) in [
             ("plain-word", "plain-word"),
             ("no", "\"no\""),
+            ("null", "\"null\""),
+            ("True", "\"True\""),
+            ("~", "\"~\""),
             ("1", "\"1\""),
             ("", "\"\""),
             ("List[com.acme.Item]", "\"List[com.acme.Item]\""),

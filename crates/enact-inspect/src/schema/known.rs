@@ -40,9 +40,8 @@ pub fn scalar(name: &str) -> Option<Value> {
         "java.util.OptionalDouble" => json!({ "type": ["number", "null"] }),
         "java.util.UUID" => json!({ "type": "string", "format": "uuid" }),
         "java.time.LocalDate" => json!({ "type": "string", "format": "date" }),
-        "java.time.Instant" | "java.time.OffsetDateTime" | "java.util.Date" => {
-            json!({ "type": "string", "format": "date-time" })
-        }
+        // Java's times go beyond the year 9999, and its offsets have seconds: `date-time` would refuse what is right.
+        "java.time.Instant" | "java.time.OffsetDateTime" | "java.util.Date" => json!({ "type": "string" }),
         "java.net.URI"
         | "java.net.URL"
         | "java.io.File"
@@ -150,6 +149,12 @@ pub fn group(name: &str, arguments: usize) -> Option<Group> {
     let is_list = ["Seq", "List", "Vector", "Set", "Iterable", "Traversable", "Iterator", "Buffer", "Queue", "Stream"];
     let is_list = is_list.iter().any(|it| kind.ends_with(it)) || matches!(kind, "Range" | "LazyList" | "ArraySeq");
     is_list.then_some(Group::List)
+}
+
+/// Returns whether a class is a function of Java or Scala.
+pub fn is_function(name: &str) -> bool {
+    let of_scala = name.strip_prefix("scala.").is_some_and(|it| it.starts_with("Function") || it == "PartialFunction");
+    of_scala || name.starts_with("java.util.function.") || name.starts_with("scala.runtime.AbstractFunction")
 }
 
 /// Returns whether the JVM side can make one of those that hold something: of Scala's, an iterator runs once, and what is

@@ -22,6 +22,8 @@ pub enum Shape {
         shown: Vec<Property>,
         /// Its type parameters.
         parameters: Vec<String>,
+        /// Whether it is a case class, whose members nobody lets be null.
+        of_scala: bool,
     },
     /// Only a class below it can be made.
     Abstract,
@@ -54,12 +56,15 @@ pub fn read(jars: &mut Jars, outlines: &mut Outlines, name: &str) -> Shape {
     if class.access & (INTERFACE | ABSTRACT) != 0 {
         return Shape::Abstract;
     }
-    if let Some(made) = record(&class).or_else(|| case_class(jars, outlines, &class, name)) {
-        return Shape::Object { shown: made.clone(), made, parameters };
+    let of_record = record(&class);
+    let of_scala = of_record.is_none();
+    if let Some(made) = of_record.or_else(|| case_class(jars, outlines, &class, name)) {
+        return Shape::Object { shown: made.clone(), made, parameters, of_scala };
     }
+    let of_scala = false;
     let shown = bean(jars, &class, "get");
     if let Some(made) = named_constructor(&class) {
-        return Shape::Object { made, shown, parameters };
+        return Shape::Object { made, shown, parameters, of_scala };
     }
     let made = bean(jars, &class, "set");
     let empty = class.methods.iter().any(|method| method.name == "<init>" && method.descriptor == "()V");
@@ -71,7 +76,7 @@ pub fn read(jars: &mut Jars, outlines: &mut Outlines, name: &str) -> Shape {
     if made.is_empty() && class.fields.iter().any(|field| !field.is(STATIC)) {
         return Shape::Closed(format!("{name} has no setters and no public fields"));
     }
-    Shape::Object { made, shown, parameters }
+    Shape::Object { made, shown, parameters, of_scala }
 }
 
 fn record(class: &Class<'_>) -> Option<Vec<Property>> {

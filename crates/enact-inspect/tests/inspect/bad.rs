@@ -141,6 +141,33 @@ fn a_class_file_of_a_newer_format_still_tells_its_java() {
 }
 
 #[test]
+fn a_version_that_no_java_has_is_a_damaged_class_and_no_need_of_that_java() {
+    let folder = Folder::new();
+    for major in [0, 44, 145, 65_535] {
+        let facts = facts(&folder.jar(&[("Bad.class", &class("Bad", major, 0)), ("A.class", &class("A", 61, 0))]));
+        assert_eq!((facts.java.whole, facts.unreadable.len()), (17, 1), "{major}: {:?}", facts.unreadable);
+        assert!(facts.unreadable[0].why.starts_with("it is damaged: it says that it is of version"), "{facts:?}");
+    }
+}
+
+#[test]
+fn what_would_steer_a_terminal_is_written_out() {
+    let folder = Folder::new();
+    let name = "A\u{1b}[2J\u{202e}B";
+    let path = format!("{name}.class");
+    let facts = facts(&folder.jar(&[(&path, b"no class"), ("D.class", &class("D", 52, 0))]));
+    assert!(said(&facts, "A\\u{1b}[2J\\u{202e}B.class"), "{:?}", warnings(&facts));
+    assert!(facts.looked_at.starts_with("all packages, ") || facts.looked_at.contains("default package"));
+}
+
+#[test]
+fn the_default_package_has_a_name() {
+    let folder = Folder::new();
+    let jar = folder.jar(&[("A.class", &class("A", 52, 0)), ("org/slf4j/L.class", &class("org/slf4j/L", 52, 0))]);
+    assert!(facts(&jar).looked_at.starts_with("the default package, because"), "{}", facts(&jar).looked_at);
+}
+
+#[test]
 fn layouts_signatures_releases_and_class_paths_are_said() {
     let folder = Folder::new();
     let manifest = b"Manifest-Version: 1.0\nMulti-Release: true\nClass-Path: lib/one.jar two.jar\n\n";
@@ -178,7 +205,11 @@ fn a_class_that_stands_more_than_once_is_told_with_its_jars() {
     let facts = look(&[&first, &second], &Filter::default()).unwrap();
     let told: Vec<(&str, String)> = facts.duplicates.iter().map(|it| (it.class.as_str(), it.jars.join(" "))).collect();
     assert_eq!(told, [("A", "first.jar a.jar".to_owned()), ("B", "first.jar first.jar".to_owned())]);
-    assert_eq!(facts.java.whole, 8, "the first one is the one that is loaded");
+    assert_eq!(facts.java.whole, 17, "of one jar Java loads the last B, of two jars the first A");
+    assert_eq!(facts.java.classes.values().sum::<usize>(), 2);
+    let alone = look(&[&second, &first], &Filter::default()).unwrap();
+    assert_eq!(alone.java.classes.keys().copied().collect::<Vec<_>>(), [17], "A of the first jar, and the last B");
+    assert!(said(&alone, "from the first jar that has it, and of one jar the last one"));
 }
 
 #[test]

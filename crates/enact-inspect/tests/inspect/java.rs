@@ -43,6 +43,22 @@ public class Quote {
     private String field; public String getField() { return field; } public void setField(String it) { field = it; }
     public static class Needs { public Needs(int a) {} public int go() { return 0; } public int went() { return 0; } }
     public static class Base<T> { public int base(List<T> of) { return 0; } public T over(T it) { return it; } }
+    public record Perhaps(Integer box, int number, OptionalInt maybe, String text, String[] texts) {}
+    public static Perhaps perhaps(Perhaps perhaps, Integer box, int number) { return perhaps; }
+    public static List<String> texts() { return null; }
+    public static Map<String, int[][]> grids() { return null; }
+    public static java.time.OffsetDateTime when(java.time.OffsetDateTime when, java.time.Instant at) { return when; }
+    public static java.time.LocalDate day() { return null; }
+    public static <T extends Comparable<? super T>> boolean isSorted(T[] of) { return true; }
+    public static boolean isSorted(int[] of) { return true; }
+    public static int waits(java.util.concurrent.Future<String> of) { return 0; }
+    public static int classes(Map<Class<?>, String> of) { return 0; }
+    public static <E extends Enum<E>> int enums(Map<E, String> of) { return 0; }
+    public static int sizes(Map<Size, String> of) { return 0; }
+    public static java.util.function.Function<String, String> curried() { return null; }
+    public static class Top { public static int drop(ClassLoader of) { return 0; } public int pick(String text) { return 0; } }
+    public static class Below extends Top { public int drop() { return 0; } public int pick(int[] of) { return 0; } }
+    public static class Stream extends java.io.InputStream { public int read() { return 0; } public int turn(int by) { return 0; } }
     public static class Derived extends Base<String> { public String over(String it) { return it; } }
 }
 "#;
@@ -94,16 +110,17 @@ fn methods_are_found_with_their_generic_types_and_schemas() {
     assert!(why(&facts, "name(").contains("none whose parameters have names"));
     assert!(why(&facts, "2 methods").contains("no public constructor without parameters"));
     let input = |method: &str| facts.operations.iter().find(|it| it.method == method).unwrap().input.clone();
+    // What a record refers to may be null, in Java as in its schema.
     let item = json!({ "type": "object", "required": ["name", "cents", "tags"], "properties": {
-        "name": { "type": "string" },
+        "name": { "type": ["string", "null"] },
         "cents": { "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX },
-        "tags": { "type": "array", "items": { "type": "string" } } } });
+        "tags": { "type": ["array", "null"], "items": { "type": "string" } } } });
     assert_eq!(
         input("total"),
         json!({ "type": "object", "required": ["basket"], "properties": { "basket": { "type": "array", "items": item } } })
     );
     let basket = &input("fill")["properties"]["basket"]["properties"];
-    assert_eq!(basket["inner"], json!({ "type": "object" }), "a class inside of itself ends there");
+    assert_eq!(basket["inner"], json!({ "type": ["object", "null"] }), "a class inside of itself ends there");
     assert_eq!(basket["id"]["type"], "integer");
     assert_eq!(input("find")["properties"]["size"], json!({ "type": "string", "enum": ["SMALL", "LARGE"] }));
     assert_eq!(input("find")["properties"]["day"]["format"], "date");
@@ -111,6 +128,61 @@ fn methods_are_found_with_their_generic_types_and_schemas() {
     assert!(input("fill")["properties"]["raw"] == json!({ "type": "string" }), "bytes are base64");
     assert_eq!((facts.java.reached, facts.java.whole), (17, 17));
     assert_eq!(facts.native_methods[0].method, "outside");
+}
+
+#[test]
+fn schemas_take_what_java_takes_and_what_it_answers() {
+    if !has("javac", "enact-inspect::java::schemas_take_what_java_takes_and_what_it_answers") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "javac", &["-g", "--release", "17"], SOURCE, "Manifest-Version: 1.0\n");
+    let facts = facts(&jar);
+    let of = |method: &str| facts.operations.iter().find(|it| it.method == method).unwrap();
+    let text = json!({ "type": ["string", "null"] });
+    assert_eq!(of("texts").output, Some(json!({ "type": ["array", "null"], "items": text })));
+    let numbers = json!({ "type": "integer", "minimum": i32::MIN, "maximum": i32::MAX });
+    let grid = json!({ "type": ["array", "null"], "items": { "type": ["array", "null"], "items": numbers } });
+    assert_eq!(of("grids").output, Some(json!({ "type": ["object", "null"], "additionalProperties": grid })));
+    let perhaps = of("perhaps");
+    assert_eq!(perhaps.input["required"], json!(["perhaps", "box", "number"]));
+    assert_eq!(perhaps.input["properties"]["box"]["type"], json!(["integer", "null"]));
+    assert_eq!(perhaps.input["properties"]["number"]["type"], "integer");
+    let record = &perhaps.input["properties"]["perhaps"];
+    assert_eq!(record["required"], json!(["box", "number", "text", "texts"]), "an OptionalInt may be left out");
+    assert_eq!((&record["properties"]["text"], &record["properties"]["number"]), (&text, &numbers));
+    assert_eq!(perhaps.output.as_ref().unwrap()["properties"]["texts"]["items"], text);
+    // A far year or an offset with seconds is no `date-time`, nor is a time without seconds, which Java reads.
+    assert_eq!(of("when").output, Some(text.clone()));
+    assert_eq!(of("when").input["properties"]["when"], json!({ "type": "string" }));
+    assert_eq!(of("when").input["properties"]["at"], json!({ "type": "string" }));
+    assert_eq!(of("day").output, Some(text));
+}
+
+#[test]
+fn what_the_jvm_would_refuse_is_left_out_and_what_it_would_mix_up_is_told_apart() {
+    if !has("javac", "enact-inspect::java::what_the_jvm_would_refuse_is_left_out") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "javac", &["-g", "--release", "17"], SOURCE, "Manifest-Version: 1.0\n");
+    let facts = facts(&jar);
+    assert!(why(&facts, "isSorted(").contains("Comparable has no form in JSON"), "{}", why(&facts, "isSorted("));
+    assert!(why(&facts, "waits(").contains("something to wait for"));
+    assert!(why(&facts, "classes(").contains("cannot be Class"), "{}", why(&facts, "classes("));
+    assert!(why(&facts, "enums(").contains("cannot be java.lang.Enum"));
+    assert!(why(&facts, "curried(").contains("java.util.function.Function is a function"));
+    assert!(why(&facts, "drop").contains("a static method of this name is called in its place"));
+    let of = |class: &str, method: &str| {
+        let all = facts.operations.iter().filter(|it| it.class.ends_with(class) && it.method == method);
+        all.map(|it| (it.overloads, it.typed)).collect::<Vec<_>>()
+    };
+    assert_eq!(of("Quote", "sizes"), [(1, false)]);
+    assert_eq!(of("$Below", "pick"), [(2, false), (2, false)], "the inherited one counts");
+    assert_eq!(of("$Below", "drop"), []);
+    assert_eq!(of("$Stream", "turn"), [(1, true)], "what InputStream has is not in the jar");
+    let text = descriptor(&facts);
+    assert!(text.contains("method: read, params: [] }"), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use enact_inspect::descriptor::{OPERATIONS_MAX, Wish, warnings, write};
+use enact_inspect::descriptor::{OPERATIONS_MAX, Wish, printable, warnings, write};
 use enact_inspect::{Facts, Filter, Jars, survey};
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ impl InspectArgs {
             out.note(&format!("note: {warning}"));
         }
         let Some(descriptor) = descriptor else { return Err(nothing(&facts, filter.is_empty())) };
-        out.note(&format!("looked at {}", facts.looked_at));
+        out.note(&format!("looked at {}", printable(&facts.looked_at)));
         if descriptor.more > 0 {
             out.note(&format!(
                 "wrote {} operations; {} more are there: --package, --class and --method choose, --limit writes more",
@@ -117,5 +117,5 @@ fn nothing(facts: &Facts, all: bool) -> Failure {
                 .to_owned()
         }
     };
-    Failure::NothingToCall { jars: jars.join(", "), looked_at: facts.looked_at.clone(), hint }
+    Failure::NothingToCall { jars: jars.join(", "), looked_at: printable(&facts.looked_at), hint: printable(&hint) }
 }

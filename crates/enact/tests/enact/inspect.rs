@@ -32,6 +32,16 @@ pub fn has_javac(test: &str) -> bool {
     here
 }
 
+const AWKWARD: &str = "package com.acme;\nimport java.util.*;\npublic class Awkward extends java.io.InputStream {\n  \
+    public int read() { return 0; }\n  public static <T extends Comparable<T>> boolean sorted(T[] of) { return true; }\n  \
+    public static boolean sorted(int[] of) { return true; }\n  \
+    public static <E extends Enum<E>> int enums(Map<E, String> of) { return 0; }\n  \
+    public static int classes(Map<Class<?>, String> of) { return 0; }\n  \
+    public static int waits(java.util.concurrent.Future<String> of) { return 0; }\n  \
+    public static class Null { public int no() { return 0; } public static int yes() { return 0; } }\n  \
+    public static class Top { public static void drop(ClassLoader of) {} public int pick(String text) { return 0; } }\n  \
+    public static class Below extends Top { public void drop() {} public int pick(int[] of) { return 0; } }\n}\n";
+
 /// A folder in which jars and their descriptors stand.
 struct Bench(tempfile::TempDir);
 
@@ -44,8 +54,11 @@ impl Bench {
         command.current_dir(self.0.path()).env("PATH", std::env::var_os("PATH").unwrap()).output().unwrap()
     }
     fn jar(&self, name: &str) -> PathBuf {
-        let source = self.0.path().join("Quote.java");
-        std::fs::write(&source, JAVA).unwrap();
+        self.jar_of(name, "Quote", JAVA)
+    }
+    fn jar_of(&self, name: &str, class: &str, text: &str) -> PathBuf {
+        let source = self.0.path().join(format!("{class}.java"));
+        std::fs::write(&source, text).unwrap();
         let classes = self.0.path().join("classes");
         let run = |command: &mut Command| assert!(command.status().unwrap().success());
         run(Command::new("javac").args(["-g", "--release", "11", "-d"]).arg(&classes).arg(&source));
@@ -90,6 +103,42 @@ fn what_inspect_prints_passes_check() {
     assert!(printed.contains("kind: query") && !printed.contains("sum"), "{printed}");
     let printed = bench.inspect_and_check(&["quote-1.4.jar", "--limit", "2"]);
     assert!(printed.contains("# 5 more operations were found beside these 2."), "{printed}");
+}
+
+#[test]
+fn what_is_printed_of_awkward_names_bounds_and_overloads_passes_check() {
+    if !has_javac("enact::inspect::what_is_printed_of_awkward_names_bounds_and_overloads_passes_check") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.jar_of("awkward.jar", "Awkward", AWKWARD);
+    let printed = bench.inspect_and_check(&["awkward.jar"]);
+    for part in
+        ["\n  \"null\":\n", "    \"no\":\n", "    \"yes\":\n", "method: pick, params: [", "method: read, params: [] }"]
+    {
+        assert!(printed.contains(part), "{part}\n{printed}");
+    }
+    for left_out in ["method: drop, params: [] }", "method: waits", "method: classes", "method: enums"] {
+        assert!(!printed.contains(left_out), "{left_out}\n{printed}");
+    }
+}
+
+#[test]
+fn what_is_printed_of_the_libraries_of_this_machine_passes_check() {
+    let test = "enact::inspect::what_is_printed_of_the_libraries_of_this_machine_passes_check";
+    if !has_javac(test) {
+        return;
+    }
+    for name in ["jcl-over-slf4j.jar", "commons-lang3.jar", "commons-io.jar", "guava.jar"] {
+        let library = Path::new("/usr/share/java").join(name);
+        if !library.is_file() {
+            skip(test, &format!("{} is not installed", library.display()));
+            continue;
+        }
+        let bench = Bench::new();
+        std::fs::copy(library, bench.0.path().join(name)).unwrap();
+        bench.inspect_and_check(&[name, "--limit", "1000"]);
+    }
 }
 
 #[test]
