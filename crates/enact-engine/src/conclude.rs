@@ -1,7 +1,7 @@
 //! The only judge: what an observation means for an operation.
 
 use enact_model::conclusion::{Conclusion, DetailCode};
-use enact_model::descriptor::{Operation, Stdout};
+use enact_model::descriptor::{JavaCall, Operation, Stdout};
 use enact_model::observation::{Fault, FaultKind, Reached};
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 
@@ -80,11 +80,19 @@ fn handler_asks(fault: &Fault) -> Disposition {
 
 fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
     use FaultKind as F;
+    // It has no standard output that could be told to be anything.
+    let is_method = matches!(operation.call.java, Some(JavaCall::Method(_)));
     Some(match kind {
         F::ProgramMissing => "install the program on the hub's machine, or name its path in `process.command`",
         F::ProgramNotExecutable => "make the file executable and readable for the hub's user",
         F::SecretMissing => "set it with `enact secret set NAME`, or say in `secrets.handlers` where it is; then retry",
         F::DeadlineExceeded => "raise `timeout` of the operation if the work is long by nature",
+        F::OutputNotJson if is_method => {
+            "let the method return a value that JSON can hold; docs/bring-a-jar.md says which there are"
+        }
+        F::OutputInvalid if is_method => {
+            "mend the method or the `output` schema; what it returned is kept as an artifact"
+        }
         F::OutputTooLarge => "raise `call.output_max`, or let the program write a file that `produces` takes",
         F::OutputNotJson if operation.call.stdout == Stdout::Text => {
             "let the program print text in UTF-8, or take what it prints as an artifact with `produces`"
@@ -256,6 +264,19 @@ mod tests {
                 panic!("{code} is shared with {other:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_method_is_told_nothing_of_a_standard_output() {
+        let method =
+            operation(r#"{"kind":"query","call":{"java":{"method":{"class":"A","method":"b"}}},"timeout_ms":1}"#);
+        let program = operation(r#"{"kind":"query","call":{"java":{"run":{"class":"A"}}},"timeout_ms":1}"#);
+        for kind in [FaultKind::OutputNotJson, FaultKind::OutputInvalid] {
+            let told = |operation| conclude(&kind.fault("x"), operation).hint.unwrap();
+            assert!(told(&method).contains("method") && !told(&method).contains("print"), "{}", told(&method));
+            assert!(told(&program).contains("program"), "{}", told(&program));
+        }
+        assert!(conclude(&FaultKind::OutputNotJson.fault("x"), &program).hint.unwrap().contains("call.stdout: text"));
     }
 
     #[test]

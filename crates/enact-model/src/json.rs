@@ -40,7 +40,10 @@ pub enum JsonFault {
     #[error("{0}")]
     Syntax(&'static str),
     /// `NaN`, `Infinity` or a number beyond what a 64-bit float can hold.
-    #[error("a number must be finite and within the range of a 64-bit float")]
+    #[error(
+        "a number must be finite and within the range of a 64-bit float, \
+             which ends at 1.8e308; send a larger one as a text"
+    )]
     NonFinite,
     /// The same key twice in one object.
     #[error("the key {0:?} stands twice in one object")]
@@ -406,6 +409,7 @@ mod tests {
         assert_eq!(fault("NaN"), JsonFault::NonFinite);
         assert_eq!(fault("[-Infinity]"), JsonFault::NonFinite);
         assert_eq!(fault("1e999"), JsonFault::NonFinite);
+        assert!(JsonFault::NonFinite.to_string().contains("1.8e308; send a larger one as a text"));
         assert_eq!(fault(r#"{"a":1,"a":2}"#), JsonFault::DuplicateKey("a".into()));
         assert_eq!(fault(&"[".repeat(10_000)), JsonFault::TooDeep(crate::limits::JSON_MAX_DEPTH));
         for text in [
