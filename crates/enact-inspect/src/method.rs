@@ -461,6 +461,8 @@ fn look(
 fn bounded(it: &Type, erased: &Type) -> Type {
     match (it, erased) {
         (Type::Variable(_), _) => erased.clone(),
+        // Scala names some types by what is not read here; the descriptor still tells the class.
+        (Type::Any, Type::Class { name, .. }) if name != "java.lang.Object" => erased.clone(),
         (Type::Array(item), Type::Array(of)) => Type::Array(Box::new(bounded(item, of))),
         _ => it.clone(),
     }
