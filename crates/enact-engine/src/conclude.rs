@@ -118,16 +118,17 @@ fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
 pub const LOST_FREE: u32 = 5;
 
 /// Returns whether an attempt that ended so counts against the attempts of the operation's policy.
-///
-/// What is to be retried later counts, whatever its kind is: a loss that [`suspect`] has judged.
 pub fn counts_against_policy(conclusion: &Conclusion) -> bool {
-    let later = conclusion.disposition() == Disposition::RetryLater;
-    let lost = conclusion.kind == Some(FaultKind::LostWithInstance);
     let through_others = matches!(
         conclusion.kind,
         Some(FaultKind::HubRestarted | FaultKind::LostWithInstance | FaultKind::HostGone | FaultKind::StateConflict)
     );
-    !through_others || (lost && later)
+    !through_others || is_suspect(conclusion)
+}
+
+/// Returns whether [`suspect`] has judged a loss to count: what is lost through others is retried at once.
+fn is_suspect(conclusion: &Conclusion) -> bool {
+    conclusion.kind == Some(FaultKind::LostWithInstance) && conclusion.disposition() == Disposition::RetryLater
 }
 
 /// Judges a loss after `uncounted` attempts that did not count: one call that is lost again and again may be what ends the

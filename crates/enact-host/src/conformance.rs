@@ -289,19 +289,13 @@ pub fn call_for(tenant: &str, target: &Target, argument: Json, budget: Duration)
         deadline_ms: None,
         start_after: None,
     };
-    let ids = ContextIds {
-        intent_id: intent.intent_id,
-        tenant_id: intent.tenant_id.clone(),
-        session_id: intent.session_id.clone(),
-        solution_id: intent.solution_id.clone(),
-    };
     let facts = AttemptFacts {
         attempt: 1,
         deadline_at: Timestamp(1),
         idempotency_token: "token-1".to_owned(),
         trace: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned(),
     };
-    let context = ExecutionContext::new(ExecutionId::from_u128(11), ids, &intent, selector, facts);
+    let context = ExecutionContext::new(ExecutionId::from_u128(11), ContextIds::of(&intent), &intent, selector, facts);
     Call {
         context: context.expect("the ids are those of the intent"),
         component: target.component.clone(),

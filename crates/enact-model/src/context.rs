@@ -38,6 +38,18 @@ pub struct ContextIds {
     pub solution_id: SolutionId,
 }
 
+impl ContextIds {
+    /// Returns those of an intent.
+    pub fn of(intent: &Intent) -> Self {
+        Self {
+            intent_id: intent.intent_id,
+            tenant_id: intent.tenant_id.clone(),
+            session_id: intent.session_id.clone(),
+            solution_id: intent.solution_id.clone(),
+        }
+    }
+}
+
 /// A context that would not belong to its intent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("failed to make a context: its {field} is {asked}, that of the intent is {intent}")]
@@ -155,12 +167,7 @@ mod tests {
 
     fn make(change: impl FnOnce(&mut ContextIds)) -> Result<ExecutionContext, ContextMismatch> {
         let intent = intent();
-        let mut ids = ContextIds {
-            intent_id: intent.intent_id,
-            tenant_id: intent.tenant_id.clone(),
-            session_id: intent.session_id.clone(),
-            solution_id: intent.solution_id.clone(),
-        };
+        let mut ids = ContextIds::of(&intent);
         change(&mut ids);
         let facts = AttemptFacts {
             attempt: 2,

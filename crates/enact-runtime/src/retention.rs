@@ -101,6 +101,8 @@ pub(crate) async fn drop_history(
             }
         }
     }
+    // Somebody may have asked meanwhile that a message be sent again.
+    let oldest_kept = oldest_kept.min(oldest_open(ring));
     crash::point("retention-before-base");
     let view = ring.view().clone();
     let extended = tokio::task::spawn_blocking(move || view.extend_base(oldest_kept, &mut replay)).await;

@@ -25,17 +25,11 @@ pub(super) fn context(
     share: f64,
 ) -> Result<ExecutionContext, enact_model::context::ContextMismatch> {
     let intent = &execution.intent;
-    let ids = ContextIds {
-        intent_id: intent.intent_id,
-        tenant_id: intent.tenant_id.clone(),
-        session_id: intent.session_id.clone(),
-        solution_id: intent.solution_id.clone(),
-    };
     let facts = AttemptFacts {
         attempt: execution.attempt,
         deadline_at: deadline(execution, operation.timeout(), execution.accepted_at),
         idempotency_token: execution.id.to_string(),
         trace: TraceContext::of(execution, share).traceparent(execution.attempt),
     };
-    ExecutionContext::new(execution.id, ids, intent, execution.selector.clone(), facts)
+    ExecutionContext::new(execution.id, ContextIds::of(intent), intent, execution.selector.clone(), facts)
 }

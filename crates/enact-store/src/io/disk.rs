@@ -165,13 +165,10 @@ mod tests {
         gone.wait().unwrap();
         let held = DiskIo.lock(&path).unwrap();
         fs::write(&path, format!("{pid}\n")).unwrap();
-        let (waits, seen) = std::sync::mpsc::channel();
         let child = std::thread::spawn(move || {
-            seen.recv().unwrap();
             std::thread::sleep(5 * LOOK_AGAIN);
             drop(held);
         });
-        waits.send(()).unwrap();
         DiskIo.lock(&path).unwrap();
         child.join().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", std::process::id()));
