@@ -310,3 +310,25 @@ async fn an_archive_of_classes_is_made_beside_the_calls_and_only_what_was_checke
     until("another archive", || !archives(&jars).is_empty()).await;
     jars.host.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_main_class_starts_from_an_archive_that_the_first_one_has_left() {
+    if without_java("jar_life::a_main_class_starts_from_an_archive_that_the_first_one_has_left") {
+        return;
+    }
+    if crate::jars::release() < 17 {
+        crate::jars::skip("jar_life::a_main_class_starts_from", "archives of classes are made from Java 17 on");
+        return;
+    }
+    let jars = Jars::new(true);
+    let target = started(&jars, jars.component("tool", |_| {})).await.at("run");
+    let used = async || output(&call(&jars, &target, json!({"args": ["maps"]})).await)["stdout"].to_string();
+    let before = used().await;
+    until("the archive", || !archives(&jars).is_empty()).await;
+    let own = archives(&jars)[0].with_extension("jsa");
+    let name = own.file_name().unwrap().to_str().unwrap();
+    assert!(!before.contains(name), "{name} was not there yet: {before}");
+    let after = used().await;
+    assert!(after.contains(name), "a main class does not use {name}: {after}");
+    jars.host.shutdown().await;
+}

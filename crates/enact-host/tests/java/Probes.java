@@ -7,6 +7,8 @@ import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Method;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -273,6 +275,15 @@ public final class Probes {
         if (args.length > 0 && args[0].equals("exit")) {
             System.out.print("bye");
             System.exit(Integer.parseInt(args[1]));
+        }
+        if (args.length > 0 && args[0].equals("maps")) {
+            // The archives of classes that this JVM uses.
+            for (String line : Files.readAllLines(Paths.get("/proc/self/maps"))) {
+                if (line.endsWith(".jsa")) {
+                    System.out.println(line);
+                }
+            }
+            return;
         }
         StringBuilder text = new StringBuilder(String.join(",", args));
         for (int next = System.in.read(); next >= 0; next = System.in.read()) {

@@ -4,7 +4,7 @@ use enact_inspect::Filter;
 use enact_inspect::descriptor::warnings;
 use serde_json::json;
 
-use crate::made::{compiled, descriptor, facts, has, look, told, why};
+use crate::made::{class, compiled, descriptor, facts, has, look, told, why, zip};
 
 const SOURCE: &str = r#"
 package com.acme;
@@ -232,4 +232,25 @@ fn a_program_is_an_entry_point_and_what_ends_the_jvm_is_told() {
     let text = descriptor(&look(&[&jar], &filter(&["o*"])).unwrap());
     assert!(text.contains("method: one") && !text.contains("run:"), "{text}");
     assert_eq!(descriptor(&look(&[&jar], &filter(&["none"])).unwrap()), "");
+}
+
+#[test]
+fn interfaces_that_a_jar_has_services_for_are_told_with_their_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let jar = folder.path().join("services.jar");
+    let (first, second) = (class("com/acme/First", 52, 0), class("com/acme/Second", 52, 0));
+    zip(
+        &jar,
+        &[
+            ("com/acme/First.class", &first),
+            ("com/acme/Second.class", &second),
+            ("META-INF/services/java.sql.Driver", b"# ours\n\ncom.acme.First # the first\n  com.acme.Second\n"),
+            ("META-INF/services/com.acme.Empty", b"# nobody\n"),
+            ("META-INF/services/nested/not.one", b"com.acme.First\n"),
+        ],
+    );
+    let found = facts(&jar).service_interfaces;
+    let found: Vec<(&str, Vec<&str>)> =
+        found.iter().map(|(name, of)| (name.as_str(), of.iter().map(String::as_str).collect())).collect();
+    assert_eq!(found, [("com.acme.Empty", vec![]), ("java.sql.Driver", vec!["com.acme.First", "com.acme.Second"]),]);
 }
