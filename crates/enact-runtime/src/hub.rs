@@ -13,6 +13,7 @@ mod log;
 mod metrics;
 mod open;
 mod outbox;
+mod page;
 mod refusal;
 mod session;
 mod submit;
@@ -53,6 +54,9 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// How far the tables may be behind the log before that is told.
 const BEHIND_MAX: Duration = Duration::from_secs(30);
 
+/// Largest artifact that is put by hand if nobody says anything, in bytes.
+const ARTIFACT_MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
+
 /// How a hub is set up; every value is checked before it comes here.
 #[derive(Clone)]
 pub struct HubConfig {
@@ -66,6 +70,8 @@ pub struct HubConfig {
     pub secrets: Option<Arc<dyn SecretSource>>,
     /// Where spans go; none makes none.
     pub traces: Option<Traces>,
+    /// Largest artifact that is put by hand, in bytes.
+    pub artifact_max_bytes: u64,
     /// How long settled executions are kept; none for ever.
     pub history_keep: Option<Duration>,
     /// How long a shutdown waits for what runs.
@@ -89,6 +95,7 @@ impl HubConfig {
             sinks: BTreeMap::new(),
             secrets: None,
             traces: None,
+            artifact_max_bytes: ARTIFACT_MAX_BYTES,
             history_keep: None,
             shutdown_grace: Duration::from_secs(10),
             java_homes: Vec::new(),

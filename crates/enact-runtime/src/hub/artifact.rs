@@ -15,8 +15,6 @@ use super::{Hub, refusal};
 use crate::api::{ArtifactName, Caller, ReferenceFilter, Response, Role};
 use crate::driver::describe;
 
-/// Largest artifact that is put by hand, in bytes.
-const PUT_MAX_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// Longest name of an artifact, in bytes: that of a file.
 const NAME_MAX_BYTES: usize = 255;
 
@@ -66,9 +64,15 @@ pub struct Upload {
     staging: Staging,
     name: String,
     media_type: String,
+    most: u64,
 }
 
 impl Upload {
+    /// Returns how many bytes it may have.
+    pub fn most(&self) -> u64 {
+        self.most
+    }
+
     /// Adds bytes. Blocks.
     ///
     /// # Errors
@@ -88,9 +92,9 @@ impl Hub {
         self.require(caller, Role::Operator, "putting an artifact")?;
         let name = name_of(Some(name.to_owned()))?;
         let media_type = media_type.map_or_else(|| media_type_of(&name).to_owned(), str::to_owned);
-        let staging = self.performer.artifacts().stage(PUT_MAX_BYTES);
-        let staging = staging.map_err(|error| ours(&error))?;
-        Ok(Upload { staging, name, media_type })
+        let most = self.config.artifact_max_bytes;
+        let staging = self.performer.artifacts().stage(most).map_err(|error| ours(&error))?;
+        Ok(Upload { staging, name, media_type, most })
     }
 
     /// Keeps what was taken in and registers a reference to it.
@@ -101,7 +105,7 @@ impl Hub {
     /// # Durability
     /// The bytes are synced before the record that names them, and that before this returns.
     pub async fn keep(&self, caller: &Caller, upload: Upload) -> refusal::Result<Response> {
-        let Upload { staging, name, media_type } = upload;
+        let Upload { staging, name, media_type, .. } = upload;
         let finish = move || staging.finish().map_err(|error| ours(&error));
         let stored = tokio::task::spawn_blocking(finish).await.map_err(|error| refusal::internal(&error))??;
         self.register(caller, stored, name, media_type).await
@@ -152,8 +156,8 @@ impl Hub {
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let name = name_of(name.or(file_name))?;
         let media_type = media_type.unwrap_or_else(|| media_type_of(&name).to_owned());
-        let artifacts = self.performer.artifacts().clone();
-        let put = move || artifacts.put_file(&path, PUT_MAX_BYTES).map_err(|error| unusable(&error, &path));
+        let (artifacts, most) = (self.performer.artifacts().clone(), self.config.artifact_max_bytes);
+        let put = move || artifacts.put_file(&path, most).map_err(|error| unusable(&error, &path));
         let stored = tokio::task::spawn_blocking(put).await.map_err(|error| refusal::internal(&error))??;
         self.register(caller, stored, name, media_type).await
     }
@@ -209,15 +213,18 @@ impl Hub {
                 Ok((digest, reference.media_type.clone()))
             }
             ArtifactName::Digest(digest) => {
-                let filter = ReferenceFilter { digest: Some(digest), limit: 1, ..ReferenceFilter::default() };
+                let mut filter = ReferenceFilter { digest: Some(digest), limit: 1, ..ReferenceFilter::default() };
                 let caller = Caller { tenant: tenant.clone(), actor: "engine".to_owned(), role: Role::Viewer };
-                let found = match self.references(&caller, filter).await? {
-                    Response::References(page) => page.items.into_iter().next(),
-                    _ => None,
-                };
-                let media_type = found.map(|reference| reference.media_type);
-                let missing = || refusal::new(code::NOT_FOUND, format!("tenant {tenant} has no reference to {digest}"));
-                Ok((digest, media_type.ok_or_else(missing)?))
+                // A page may come to nothing and the next one not.
+                loop {
+                    let Response::References(page) = self.references(&caller, filter.clone()).await? else { break };
+                    if let Some(reference) = page.items.into_iter().next() {
+                        return Ok((digest, reference.media_type));
+                    }
+                    let Some(next) = page.next else { break };
+                    filter.cursor = Some(next);
+                }
+                Err(refusal::new(code::NOT_FOUND, format!("tenant {tenant} has no reference to {digest}")))
             }
         }
     }

@@ -8,8 +8,8 @@ use enact_model::id::{ExecutionId, Lsn, MessageId, TenantId};
 use enact_model::record::{Body, Record};
 use enact_store::contract::{ReadError, View};
 
-use super::execution::page_limit;
 use super::log::positions_of;
+use super::page::page_limit;
 use super::{Hub, refusal};
 use crate::api::{AuditEntry, Caller, Deed, Page, Response};
 

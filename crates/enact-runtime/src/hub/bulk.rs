@@ -6,7 +6,8 @@ use enact_engine::command::{Answer, CommandBody};
 use enact_model::execution::{Execution, Phase};
 use enact_model::outcome::Outcome;
 
-use super::execution::{PAGE_MAX, known_outcome, passes};
+use super::execution::{known_outcome, passes};
+use super::page::PAGE_MAX;
 use super::{Hub, refusal};
 use crate::api::{Bulk, BulkAction, BulkReport, Caller, ExecutionFilter, NotDone, Response};
 

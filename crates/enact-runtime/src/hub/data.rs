@@ -10,7 +10,7 @@ use enact_model::reference::{Provenance, Reference};
 use enact_model::table::{Key, KeyRange, Row};
 use enact_store::contract::{Order, ReadError, View};
 
-use super::execution::{bad_cursor, page_limit};
+use super::page::{self, Size, bad_cursor};
 use super::{Hub, refusal};
 use crate::api::{Caller, Direction, Lineage, Page, ReferenceFilter, Response};
 
@@ -43,7 +43,7 @@ impl Hub {
     }
 
     pub(super) async fn references(&self, caller: &Caller, filter: ReferenceFilter) -> refusal::Result<Response> {
-        let limit = page_limit(filter.limit)?;
+        let size = Size::of(filter.limit)?;
         let mut range = KeyRange::references(&caller.tenant);
         if let Some(text) = &filter.cursor {
             let before: ReferenceId = text.parse().map_err(|_| bad_cursor(text))?;
@@ -51,23 +51,14 @@ impl Hub {
         }
         let view = self.ring.view().clone();
         let look = move || {
-            let (mut items, mut next): (Vec<Reference>, _) = (Vec::new(), None);
-            'pages: while range.from < range.to {
-                let page = view.scan(&range, Order::Descending, 500)?;
-                let Some((last, _)) = page.last() else { break };
-                range.to = last.clone();
-                for (_, row) in page {
-                    let Row::Reference(row) = row else { continue };
-                    if !passes(&filter, &row) {
-                        continue;
-                    }
-                    if items.len() == limit {
-                        next = items.last().map(|reference: &Reference| reference.id.to_string());
-                        break 'pages;
-                    }
-                    items.push((*row).clone());
-                }
-            }
+            let scan = |range: &KeyRange, most| view.scan(range, Order::Descending, most);
+            let (items, next) = page::take(range, &size, scan, |_, row| {
+                Ok(match row {
+                    Row::Reference(row) if passes(&filter, &row) => Some((*row).clone()),
+                    _ => None,
+                })
+            })?;
+            let next = next.and_then(|key| key.last_id()).map(|id| ReferenceId::from_u128(id).to_string());
             Ok(Page { items, next })
         };
         let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;

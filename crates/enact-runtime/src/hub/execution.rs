@@ -14,18 +14,13 @@ use enact_model::payload::Payload;
 use enact_model::table::{DueKind, IntentRow, Key, KeyRange, Row, Table};
 use enact_store::contract::{Order, View};
 
+use super::page::{self, Size, bad_cursor};
 use super::{Hub, refusal};
 use crate::api::{Caller, ExecutionFilter, ExecutionView, IntentTypeView, IntentView, Page, Response};
 use crate::driver::{Durable, read_execution, read_intent};
 use crate::performer::load_json;
 use enact_engine::conclude as code;
 
-/// Most items of one page.
-pub(super) const PAGE_MAX: u32 = 1_000;
-/// Rows looked at for one page before it is cut short, with a cursor to go on.
-const LOOKED_AT_MAX: usize = 50_000;
-/// Rows read at once.
-const CHUNK: usize = 500;
 /// Largest output that is loaded for a door, in bytes.
 const OUTPUT_SHOWN_MAX: u64 = 1024 * 1024;
 
@@ -88,7 +83,7 @@ impl Hub {
     }
 
     pub(super) async fn executions(&self, caller: &Caller, filter: ExecutionFilter) -> refusal::Result<Response> {
-        let limit = page_limit(filter.limit)?;
+        let size = Size::of(filter.limit)?;
         let filter = ExecutionFilter {
             selector: filter.selector.as_deref().map(canonical).transpose()?,
             intent_type: filter.intent_type.as_deref().map(canonical_type).transpose()?,
@@ -124,29 +119,19 @@ impl Hub {
             if let Some(since) = filter.since {
                 range.from = range.from.max(key_of(ExecutionId::from_parts(since.0, 0)));
             }
-            let (mut items, mut next, mut looked_at) = (Vec::new(), None, 0);
-            'pages: while range.from < range.to {
-                let page = view.scan(&range, Order::Descending, CHUNK)?;
-                let Some((last, _)) = page.last() else { break };
-                range.to = last.clone();
-                for (key, row) in page {
-                    looked_at += 1;
-                    let Some(id) = key.last_id().map(ExecutionId::from_u128) else { continue };
-                    let execution = match row {
-                        Row::Execution(row) => Some(row),
-                        _ => read_execution(&view, &tenant, id)?,
-                    };
-                    let wanted = execution.as_ref().is_some_and(|execution| passes(&filter, execution));
-                    if let (Some(execution), true) = (execution, wanted) {
-                        let waits_for = enact_engine::wake::explain(&execution);
-                        items.push(ExecutionView { execution, output: None, waits_for });
-                    }
-                    if items.len() >= limit || looked_at >= LOOKED_AT_MAX {
-                        next = Some(id.to_string());
-                        break 'pages;
-                    }
-                }
-            }
+            let scan = |range: &KeyRange, most| view.scan(range, Order::Descending, most);
+            let (items, next) = page::take(range, &size, scan, |key, row| {
+                let Some(id) = key.last_id().map(ExecutionId::from_u128) else { return Ok(None) };
+                let execution = match row {
+                    Row::Execution(row) => Some(row),
+                    _ => read_execution(&view, &tenant, id)?,
+                };
+                Ok(execution.filter(|execution| passes(&filter, execution)).map(|execution| {
+                    let waits_for = enact_engine::wake::explain(&execution);
+                    ExecutionView { execution, output: None, waits_for }
+                }))
+            })?;
+            let next = next.and_then(|key| key.last_id()).map(|id| ExecutionId::from_u128(id).to_string());
             Ok(Page { items, next })
         };
         let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;
@@ -250,18 +235,4 @@ pub(super) fn passes(filter: &ExecutionFilter, execution: &Execution) -> bool {
                 execution.outcome.as_ref().and_then(|outcome| outcome.conclusion()).or(execution.last.as_ref());
             conclusion.is_some_and(|conclusion| conclusion.message.contains(text.as_str()))
         })
-}
-
-/// Checks the size of a page; none asked for means 50.
-pub(super) fn page_limit(asked: u32) -> refusal::Result<usize> {
-    match asked {
-        0 => Ok(50),
-        1..=PAGE_MAX => Ok(asked as usize),
-        _ => Err(refusal::new(code::PARAMETERS_INVALID, format!("limit {asked} is more than {PAGE_MAX}"))),
-    }
-}
-
-pub(super) fn bad_cursor(text: &str) -> Box<crate::api::Refusal> {
-    let message = format!("{text:?} is no cursor of this list");
-    refusal::hinted(code::PARAMETERS_INVALID, message, "take it from `next` of the page before")
 }

@@ -15,7 +15,7 @@ use enact_model::record::{Body, Record, RecordFilter};
 use enact_store::contract::{ReadError, View};
 use enact_store::log::ChainHead;
 
-use super::execution::page_limit;
+use super::page::{PAGE_MAX_BYTES, page_limit};
 use super::{Hub, OpenError, refusal};
 use crate::api::{Caller, Page, Refusal, Response, VerifyReport};
 use crate::backup::{self, BackupError};
@@ -27,8 +27,6 @@ use enact_engine::conclude as code;
 const CHUNK: u64 = 512;
 /// Records looked at for one page before it is cut short, with a cursor to go on.
 const LOOKED_AT_MAX: u64 = 200_000;
-/// Bytes of the records of one page, after which it is cut short, with a cursor to go on.
-const PAGE_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// Differences that are told in words.
 const TOLD_MAX: usize = 20;
 

@@ -10,7 +10,7 @@ use enact_model::table::{Key, KeyRange, Row, Table};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Order, View};
 
-use super::execution::page_limit;
+use super::page::{self, Size};
 use super::{Hub, refusal};
 use crate::api::{Caller, DeliveryState, Page, Response, SinkLag};
 use crate::driver::Durable;
@@ -55,30 +55,23 @@ impl Hub {
         limit: u32,
         before: Option<MessageId>,
     ) -> refusal::Result<Response> {
-        let limit = page_limit(limit)?;
+        let size = Size::of(limit)?;
         let mut range = KeyRange::messages(&caller.tenant);
         if let Some(before) = before {
             range.to = Key::message(&caller.tenant, before);
         }
         let view = self.ring.view().clone();
         let look = move || {
-            let (mut items, mut next): (Vec<MessageRow>, _) = (Vec::new(), None);
-            'pages: while range.from < range.to {
-                let page = view.scan(&range, Order::Descending, 500)?;
-                let Some((last, _)) = page.last() else { break };
-                range.to = last.clone();
-                for (_, row) in page {
-                    let Row::Message(row) = row else { continue };
-                    if !state.is_none_or(|state| row.deliveries.iter().any(|delivery| is(delivery, state))) {
-                        continue;
-                    }
-                    if items.len() == limit {
-                        next = items.last().map(|row| row.message.id.to_string());
-                        break 'pages;
-                    }
-                    items.push((*row).clone());
-                }
-            }
+            let scan = |range: &KeyRange, most| view.scan(range, Order::Descending, most);
+            let wanted =
+                |row: &MessageRow| state.is_none_or(|state| row.deliveries.iter().any(|delivery| is(delivery, state)));
+            let (items, next) = page::take(range, &size, scan, |_, row| {
+                Ok(match row {
+                    Row::Message(row) if wanted(&row) => Some((*row).clone()),
+                    _ => None,
+                })
+            })?;
+            let next = next.and_then(|key| key.last_id()).map(|id| MessageId::from_u128(id).to_string());
             Ok(Page { items, next })
         };
         let page = tokio::task::spawn_blocking(look).await.map_err(|error| refusal::internal(&error))?;

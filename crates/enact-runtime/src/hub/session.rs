@@ -8,7 +8,7 @@ use enact_model::table::{Key, KeyRange, Row, SessionRow, StateRow};
 use enact_model::time::Timestamp;
 use enact_store::contract::{Order, View};
 
-use super::execution::{bad_cursor, page_limit};
+use super::page::{self, PAGE_MAX_BYTES, bad_cursor, page_limit};
 use super::{Hub, refusal};
 use crate::api::{Caller, Page, Response, StateView};
 
@@ -138,13 +138,22 @@ impl Hub {
             Some(cursor) => range.after(&Key::state(&caller.tenant, scope, &owner, &cursor)),
             None => range,
         };
-        let (rows, more) = self.page_of(range, Order::Ascending, limit).await?;
-        let next = rows.last().filter(|_| more).and_then(|(key, _)| key.state_name());
-        let shown = rows.into_iter().filter_map(|(key, row)| match row {
-            Row::State(row) if row.lives(now) => Some(view_of(key.state_name()?, &row)),
-            _ => None,
-        });
-        Ok(Response::States(Page { items: shown.collect(), next }))
+        let (rows, mut more) = self.page_of(range, Order::Ascending, limit).await?;
+        let (mut shown, mut bytes, mut last) = (Vec::new(), 0, None);
+        for (key, row) in rows {
+            if bytes >= PAGE_MAX_BYTES {
+                more = true;
+                break;
+            }
+            last = key.state_name();
+            let (Row::State(row), Some(name)) = (row, key.state_name()) else { continue };
+            if row.lives(now) {
+                let view = view_of(name, &row);
+                bytes += page::weight(&view);
+                shown.push(view);
+            }
+        }
+        Ok(Response::States(Page { items: shown, next: last.filter(|_| more) }))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Reading the log: its order, its filters and its pages; and the proof that it makes the tables.
 
 use enact_engine::conclude as code;
-use enact_model::id::{Lsn, SessionId};
+use enact_model::id::{ExecutionId, Lsn, SessionId};
 use enact_model::intent::IntentDraft;
 use enact_model::record::{Record, RecordFilter};
+use enact_model::time::Timestamp;
 use enact_runtime::api::{ExecutionFilter, Request, Response};
 use serde_json::json;
 
@@ -160,4 +161,65 @@ async fn executions_are_found_by_what_they_are_and_how_they_ended() {
     assert_eq!(find(ExecutionFilter { phase, ..any() }).await, [waiting]);
     let since = Some(crate::puppet::now().plus(std::time::Duration::from_secs(60)));
     assert!(find(ExecutionFilter { since, ..any() }).await.is_empty());
+}
+
+/// Runs one in a session; whatever is begun next has a later time.
+async fn run_in(bed: &Bed, session: Option<&str>) -> ExecutionId {
+    let intent = IntentDraft { session_id: session.map(str::to_owned), ..draft("puppet.play.once", json!({})) };
+    let id = bed.run_draft(intent).await.execution.id;
+    while crate::puppet::now().0 <= id.time_ms() {
+        tokio::task::yield_now().await;
+    }
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_are_found_by_their_session_and_their_time_page_by_page() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    let (ours, theirs): (SessionId, SessionId) = ("ours".parse().unwrap(), "theirs".parse().unwrap());
+    let mut ids = Vec::new();
+    for number in 0..12 {
+        ids.push(run_in(&bed, [Some("ours"), Some("theirs"), None][number % 3]).await);
+    }
+    let mut later = draft("puppet.play.once", json!({}));
+    (later.start_after, later.session_id) = (Some("1h".into()), Some("ours".into()));
+    ids.push(bed.begin(later).await);
+    // Every page of a search, of any size.
+    let find = async |filter: ExecutionFilter| {
+        let mut found = Vec::new();
+        for limit in [1, 2, 1_000] {
+            let (mut all, mut cursor) = (Vec::new(), None);
+            loop {
+                let filter = ExecutionFilter { limit, cursor, ..filter.clone() };
+                let Response::Executions(page) = bed.ask(Request::Executions(filter)).await else { panic!() };
+                all.extend(page.items.iter().map(|view| view.execution.id));
+                match page.next {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            found.push(all);
+        }
+        assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{found:?}");
+        found.remove(0)
+    };
+    let of = |numbers: &[usize]| numbers.iter().map(|number| ids[*number]).collect::<Vec<_>>();
+    let time = |number: usize| Some(Timestamp(ids[number].time_ms()));
+    let any = ExecutionFilter::default;
+    let within = |session: &SessionId| ExecutionFilter { session: Some(session.clone()), ..any() };
+    assert_eq!(find(within(&ours)).await, of(&[12, 9, 6, 3, 0]));
+    assert_eq!(find(within(&theirs)).await, of(&[10, 7, 4, 1]));
+    assert_eq!(find(within(&SessionId::default_session())).await, of(&[11, 8, 5, 2]));
+    assert_eq!(find(within(&"nobodys".parse().unwrap())).await, of(&[]));
+    assert_eq!(find(ExecutionFilter { open: true, ..within(&ours) }).await, of(&[12]));
+    assert_eq!(find(ExecutionFilter { outcome: Some("completed".into()), ..within(&ours) }).await, of(&[9, 6, 3, 0]));
+    // The first is inside, the last is not, with an index of its own or without.
+    assert_eq!(find(ExecutionFilter { since: time(9), ..any() }).await, of(&[12, 11, 10, 9]));
+    assert_eq!(find(ExecutionFilter { until: time(2), ..any() }).await, of(&[1, 0]));
+    assert_eq!(find(ExecutionFilter { since: time(4), until: time(7), ..any() }).await, of(&[6, 5, 4]));
+    assert_eq!(find(ExecutionFilter { since: time(3), until: time(9), ..within(&ours) }).await, of(&[6, 3]));
+    assert_eq!(find(ExecutionFilter { since: time(4), ..within(&theirs) }).await, of(&[10, 7, 4]));
+    assert_eq!(find(ExecutionFilter { since: time(7), until: time(4), ..any() }).await, of(&[]));
+    assert_eq!(find(ExecutionFilter { since: time(10), open: true, ..any() }).await, of(&[12]));
+    assert_eq!(find(ExecutionFilter { until: time(10), open: true, ..any() }).await, of(&[]));
 }

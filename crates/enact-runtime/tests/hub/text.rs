@@ -176,3 +176,49 @@ async fn an_intent_type_is_found_as_it_was_submitted_and_an_outcome_that_is_none
     let refused = refusal(bed.ask(Request::Bulk(Box::new(bulk))).await).conclusion;
     assert!(refused.hint.unwrap_or_default().contains("compensation_failed"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_executions_and_of_state_end_after_so_many_bytes_too() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    let pad = "v".repeat(60_000);
+    // Queued, so that none runs.
+    for n in 0..150 {
+        let mut intent = draft("puppet.play.echo", json!({ "n": n, "pad": pad }));
+        intent.start_after = Some("1h".into());
+        bed.begin(intent).await;
+        let session = "s-1".parse().unwrap();
+        let value = Some(Json::from(&json!(pad)));
+        let set = Request::StateSet { session, key: format!("k{n:03}"), value, if_version: None, ttl_ms: None };
+        assert!(matches!(bed.ask(set).await, Response::Done { .. }));
+    }
+    let (mut cursor, mut pages, mut ids) = (None, Vec::new(), std::collections::BTreeSet::new());
+    loop {
+        let filter = ExecutionFilter { limit: 1_000, cursor, ..Default::default() };
+        let Response::Executions(page) = bed.ask(Request::Executions(filter)).await else { panic!() };
+        assert!(serde_json::to_vec(&page).unwrap().len() < 9 * 1024 * 1024);
+        ids.extend(page.items.iter().map(|view| view.execution.id));
+        pages.push(page.items.len());
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!((ids.len(), pages.iter().sum::<usize>(), pages.len()), (150, 150, 2), "{pages:?}");
+
+    let (mut cursor, mut pages, mut keys) = (None, Vec::new(), Vec::new());
+    loop {
+        let (scope, owner) = (StateScope::Session, "s-1".to_owned());
+        let Response::States(page) = bed.ask(Request::StateList { scope, owner, limit: 1_000, cursor }).await else {
+            panic!()
+        };
+        assert!(serde_json::to_vec(&page).unwrap().len() < 9 * 1024 * 1024);
+        keys.extend(page.items.iter().map(|view| view.key.clone()));
+        pages.push(page.items.len());
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(keys, (0..150).map(|n| format!("k{n:03}")).collect::<Vec<_>>());
+    assert_eq!(pages.len(), 2, "{pages:?}");
+}

@@ -10,6 +10,7 @@ mod browser;
 mod data;
 mod http;
 mod issuer;
+mod lists;
 mod metrics;
 mod oidc;
 mod openssl;
