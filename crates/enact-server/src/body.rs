@@ -1,8 +1,11 @@
 //! What a caller sends: JSON documents and queries, within limits of size and time, every fault with its value.
 
+mod pieces;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody as _;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -11,12 +14,13 @@ use enact_engine::conclude as code;
 use enact_model::json::Json;
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::pieces::Pieces;
+use self::pieces::{slow, told};
 use crate::problem::Problem;
+use crate::server::Door;
 
 /// Largest document, in bytes: parameters at their limit, escaped once, and what stands around them.
 const DOCUMENT_MAX_BYTES: usize = 36 * 1024 * 1024;
-/// How long a document may take to come.
-const DOCUMENT_LIMIT: Duration = Duration::from_secs(30);
 
 /// A JSON object with known fields; none if nothing was sent.
 pub(crate) struct Document<T>(pub Option<T>);
@@ -30,10 +34,10 @@ impl<T> Document<T> {
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<Door>> for Document<T> {
     type Rejection = Problem;
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let Some(bytes) = bytes(request).await? else { return Ok(Self(None)) };
+    async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Problem> {
+        let Some(bytes) = bytes(request, door.config.body_limit).await? else { return Ok(Self(None)) };
         // A list of values in the order of the fields would be taken as one, too.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
             return Err(Problem::of_http(
@@ -52,29 +56,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
 /// A JSON value of any kind; none if nothing was sent.
 pub(crate) struct Value(pub Option<Json>);
 
-impl<S: Send + Sync> FromRequest<S> for Value {
+impl FromRequest<Arc<Door>> for Value {
     type Rejection = Problem;
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let Some(bytes) = bytes(request).await? else { return Ok(Self(None)) };
+    async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Problem> {
+        let Some(bytes) = bytes(request, door.config.body_limit).await? else { return Ok(Self(None)) };
         let read = Json::parse(&bytes).map(|json| Self(Some(json)));
         read.map_err(|error| Problem::of_http(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
     }
 }
 
 /// Reads a body that says it is JSON.
-async fn bytes(request: Request) -> Result<Option<Vec<u8>>, Problem> {
+async fn bytes(request: Request, limit: Duration) -> Result<Option<Vec<u8>>, Problem> {
     let is_json = request.headers().get(header::CONTENT_TYPE).map(|value| is_json(value.as_bytes()));
     if request.body().size_hint().lower() > DOCUMENT_MAX_BYTES as u64 {
         return Err(too_large());
     }
     let reading = axum::body::to_bytes(request.into_body(), DOCUMENT_MAX_BYTES);
-    let bytes = match tokio::time::timeout(DOCUMENT_LIMIT, reading).await {
+    let bytes = match tokio::time::timeout(limit, reading).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => return Err(unread(&error)),
-        Err(_) => {
-            let text = format!("the body did not come within {} s", DOCUMENT_LIMIT.as_secs());
-            return Err(Problem::of_http(StatusCode::REQUEST_TIMEOUT, text));
-        }
+        Err(_) => return Err(slow(format!("the body did not come within {}", told(limit)))),
     };
     match is_json {
         _ if bytes.is_empty() => Ok(None),
@@ -178,25 +179,4 @@ where
         let text: String = text.chars().take(120).collect();
         Problem::new(code::PARAMETERS_INVALID, format!("{text:?} is no {what}: {error}"))
     })
-}
-
-/// Reads the pieces of a body of any size; a piece that does not come ends it.
-pub(crate) async fn piece(body: &mut Body) -> Result<Option<axum::body::Bytes>, Problem> {
-    use std::pin::Pin;
-    loop {
-        let next = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
-        let frame = tokio::time::timeout(DOCUMENT_LIMIT, next).await.map_err(|_| {
-            let text = format!("nothing more of the body came for {} s", DOCUMENT_LIMIT.as_secs());
-            Problem::of_http(StatusCode::REQUEST_TIMEOUT, text)
-        })?;
-        match frame {
-            None => return Ok(None),
-            Some(Err(error)) => return Err(unread(&error)),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    return Ok(Some(data));
-                }
-            }
-        }
-    }
 }

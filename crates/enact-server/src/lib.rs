@@ -48,6 +48,10 @@ pub struct Config {
     pub hello_limit: Duration,
     /// How long a client may take nothing of what it is sent.
     pub stall_limit: Duration,
+    /// How long a document may take to come, and how long an upload may bring nothing.
+    pub body_limit: Duration,
+    /// Largest package of a component, in bytes, as it comes and unpacked.
+    pub package_max_bytes: u64,
     /// How long a connection may have no request open before it is closed, also one of HTTP/2 that answers pings.
     pub idle_limit: Duration,
 }
@@ -65,6 +69,8 @@ impl Config {
             connections: 16_384,
             hello_limit: Duration::from_secs(10),
             stall_limit: Duration::from_secs(30),
+            body_limit: Duration::from_secs(30),
+            package_max_bytes: 4 * 1024 * 1024 * 1024,
             idle_limit: Duration::from_secs(300),
         }
     }

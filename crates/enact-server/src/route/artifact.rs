@@ -16,7 +16,7 @@ use serde::Deserialize;
 use self::blocks::Blocks;
 use super::{Answer, document, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, Path, named, piece};
+use crate::body::{Asked, Path, Pieces, named};
 use crate::problem::Problem;
 use crate::server::Door;
 
@@ -40,8 +40,8 @@ pub(super) async fn put(
     // What a client says that says nothing.
     let media_type = media_type.filter(|text| !matches!(*text, "application/x-www-form-urlencoded" | ""));
     let mut upload = door.hub.upload(&caller, &name, media_type)?;
-    let mut body = request.into_body();
-    while let Some(bytes) = piece(&mut body).await? {
+    let mut pieces = Pieces::of(request.into_body(), upload.most(), door.config.body_limit)?;
+    while let Some(bytes) = pieces.next().await? {
         let write = move || upload.write(&bytes).map(|()| upload);
         upload = tokio::task::spawn_blocking(write).await.map_err(|error| unexpected(&error))??;
     }

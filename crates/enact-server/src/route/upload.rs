@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use enact_catalog::component::files::normal_name;
@@ -18,12 +17,10 @@ use tempfile::TempDir;
 
 use super::{Answer, document, unexpected};
 use crate::access::Asker;
-use crate::body::{Asked, piece};
+use crate::body::{Asked, Pieces};
 use crate::problem::Problem;
 use crate::server::Door;
 
-/// Largest package, in bytes, as it comes and unpacked.
-const PACKAGE_MAX_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Most files and folders of a package.
 const ENTRIES_MAX: usize = 10_000;
 /// Largest descriptor of a solution, in bytes.
@@ -47,9 +44,11 @@ pub(super) async fn component(
     };
     door.hub.admit(&caller, &question(String::new()))?;
     said(request.headers(), &["application/x-tar", "application/tar"])?;
-    let incoming = Incoming::take(request.into_body(), "package.tar", PACKAGE_MAX_BYTES).await?;
+    let most = door.config.package_max_bytes;
+    let pieces = Pieces::of(request.into_body(), most, door.config.body_limit)?;
+    let incoming = Incoming::take(pieces, "package.tar").await?;
     let incoming =
-        tokio::task::spawn_blocking(move || incoming.unpacked()).await.map_err(|error| unexpected(&error))??;
+        tokio::task::spawn_blocking(move || incoming.unpacked(most)).await.map_err(|error| unexpected(&error))??;
     match incoming.ask(&door, &caller, question).await? {
         Response::Checked { component, version, digest, operations } => {
             let checked = json!({
@@ -66,7 +65,8 @@ pub(super) async fn solution(State(door): State<Arc<Door>>, Asker(caller): Asker
     let question = |path| Request::SolutionBind { path };
     door.hub.admit(&caller, &question(String::new()))?;
     said(request.headers(), &["application/yaml", "application/x-yaml", "text/yaml"])?;
-    let incoming = Incoming::take(request.into_body(), "solution.yaml", SOLUTION_MAX_BYTES).await?;
+    let pieces = Pieces::of(request.into_body(), SOLUTION_MAX_BYTES, door.config.body_limit)?;
+    let incoming = Incoming::take(pieces, "solution.yaml").await?;
     match incoming.ask(&door, &caller, question).await? {
         Response::Done { message } => Ok(document(StatusCode::CREATED, &json!({ "message": message }))),
         other => Err(unexpected(&format!("{other:?}"))),
@@ -94,16 +94,11 @@ struct Incoming {
 }
 
 impl Incoming {
-    async fn take(mut body: Body, name: &str, most: u64) -> Result<Self, Problem> {
+    async fn take(mut pieces: Pieces, name: &str) -> Result<Self, Problem> {
         let folder = TempDir::new().map_err(|error| broken(&error))?;
         let path = folder.path().join(name);
         let mut file = File::create_new(&path).map_err(|error| broken(&error))?;
-        let mut size = 0;
-        while let Some(bytes) = piece(&mut body).await? {
-            size += bytes.len() as u64;
-            if size > most {
-                return Err(too_large(most));
-            }
+        while let Some(bytes) = pieces.next().await? {
             let write = move || file.write_all(&bytes).map(|()| file);
             let written = tokio::task::spawn_blocking(write).await.map_err(|error| unexpected(&error))?;
             file = written.map_err(|error| broken(&error))?;
@@ -111,14 +106,14 @@ impl Incoming {
         Ok(Self { folder, file, path })
     }
 
-    /// Unpacks a tar: plain files and folders, nothing outside and nothing twice.
-    fn unpacked(mut self) -> Result<Self, Problem> {
+    /// Unpacks a tar of at most so many bytes of files: plain files and folders, nothing outside and nothing twice.
+    fn unpacked(mut self, most: u64) -> Result<Self, Problem> {
         self.file.seek(SeekFrom::Start(0)).map_err(|error| broken(&error))?;
         let root = self.folder.path().join("package");
         fs::create_dir(&root).map_err(|error| broken(&error))?;
         let mut archive = tar::Archive::new(&self.file);
         let entries = archive.entries().map_err(|error| unfit(format!("it cannot be read: {error}")))?;
-        let (mut left, mut found) = (PACKAGE_MAX_BYTES, 0);
+        let (mut left, mut found) = (most, 0);
         for entry in entries {
             let mut entry = entry.map_err(|error| unfit(format!("it cannot be read: {error}")))?;
             found += 1;
@@ -145,7 +140,7 @@ impl Incoming {
                 fs::create_dir_all(&target).map_err(|error| unfit(format!("{shown:?} cannot be made: {error}")))?;
                 continue;
             }
-            left = left.checked_sub(entry.size()).ok_or_else(|| too_large(PACKAGE_MAX_BYTES))?;
+            left = left.checked_sub(entry.size()).ok_or_else(|| too_large(most))?;
             let executable = entry.header().mode().is_ok_and(|mode| mode & 0o111 != 0);
             put(&mut entry, &target, executable)
                 .map_err(|error| unfit(format!("{shown:?} cannot be made: {error}")))?;

@@ -6,6 +6,7 @@ mod artifacts;
 mod audit;
 mod bad_input;
 mod bed;
+mod bodies;
 mod browser;
 mod data;
 mod http;
