@@ -13,6 +13,7 @@ mod problem;
 pub mod route;
 mod server;
 mod tls;
+mod turn;
 mod unpack;
 
 use std::net::SocketAddr;

@@ -32,6 +32,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate as _};
 
 use crate::problem::Problem;
 use crate::server::Door;
+use crate::turn::Turn;
 use crate::unpack::unpack;
 use crate::{cursor, figures, guard};
 
@@ -155,10 +156,10 @@ fn document<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
     }
 }
 
-/// Answers with a part of a list, whose cursor belongs to its question.
-fn page<Q: Serialize, T: Serialize>(question: &Q, page: Page<T>) -> Response {
+/// Answers with a part of a list, whose cursor belongs to its question; the turn is over once it is taken.
+fn page<Q: Serialize, T: Serialize>(turn: Turn, question: &Q, page: Page<T>) -> Response {
     let next = page.next.map(|position| cursor::give(question, &position));
-    document(StatusCode::OK, &Page { items: page.items, next })
+    document(StatusCode::OK, &Page { items: page.items, next }).map(|body| turn.keep(body))
 }
 
 fn unexpected(what: &dyn std::fmt::Display) -> Problem {

@@ -16,6 +16,7 @@ use crate::connection::{Limits, serve};
 use crate::figures::Figures;
 use crate::problem::Problem;
 use crate::tls::{Tls, TlsError};
+use crate::turn::Turns;
 use crate::{Config, Live, route};
 
 /// How long answers that are on their way may take when the hub ends.
@@ -29,6 +30,7 @@ pub(crate) struct Door {
     pub live: watch::Receiver<Live>,
     pub tokens: Tokens,
     pub rate: Rate,
+    pub turns: Turns,
     /// Whose signed tokens hold beside those of the hub.
     pub oidc: Option<Oidc>,
     pub figures: Arc<Figures>,
@@ -112,6 +114,7 @@ impl Server {
             hub,
             tokens: Tokens::at(&config.tokens),
             rate: Rate::default(),
+            turns: Turns::default(),
             live: live.subscribe(),
             oidc: config.oidc.clone().map(Oidc::new),
             figures: Arc::clone(&figures),

@@ -14,6 +14,8 @@ mod hub;
 mod inspect;
 #[path = "enact/jar.rs"]
 mod jar;
+#[path = "enact/load.rs"]
+mod load;
 #[path = "enact/outbox.rs"]
 mod outbox;
 #[path = "enact/secret.rs"]

@@ -26,7 +26,27 @@ pub(super) async fn ask(State(door): State<Arc<Door>>, Asker(caller): Asker, que
         let problem = Problem::new(code::PARAMETERS_INVALID, "the question names a file of the hub's machine");
         return Err(problem.hint(format!("send the bytes: {route}")));
     }
-    Ok(document(StatusCode::OK, &door.ask(&caller, question).await?))
+    let turn = if is_list(&question) { Some(door.turns.take(&caller).await?) } else { None };
+    let answer = document(StatusCode::OK, &door.ask(&caller, question).await?);
+    Ok(match turn {
+        Some(turn) => answer.map(|body| turn.keep(body)),
+        None => answer,
+    })
+}
+
+/// Returns whether the answer may be as large as a page.
+fn is_list(question: &Request) -> bool {
+    matches!(
+        question,
+        Request::Executions(_)
+            | Request::References(_)
+            | Request::Lineage { .. }
+            | Request::Sessions { .. }
+            | Request::StateList { .. }
+            | Request::Outbox { .. }
+            | Request::Records { .. }
+            | Request::Audit { .. }
+    )
 }
 
 /// Returns the route that carries the bytes themselves, for what names a file.

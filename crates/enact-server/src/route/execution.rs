@@ -85,8 +85,9 @@ pub(super) async fn list(
     let question = ("executions", &search);
     let cursor = cursor::take(&question, cursor.as_deref())?;
     let filter = ExecutionFilter { limit, cursor, ..search.filter()? };
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Executions(filter)).await? {
-        Response::Executions(found) => Ok(page(&question, found)),
+        Response::Executions(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }

@@ -31,8 +31,9 @@ pub(super) async fn list(
     let question = ("outbox", state);
     let position = cursor::take(&question, cursor.as_deref())?;
     let before = position.as_deref().map(|text| named(text, "id of a message")).transpose()?;
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Outbox { state, limit, before }).await? {
-        Response::Outbox(found) => Ok(page(&question, found)),
+        Response::Outbox(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }

@@ -57,8 +57,9 @@ async fn records(
     let question = ("records", filter.clone());
     let position = cursor::take(&question, asked.cursor.as_deref())?;
     filter.before = position.as_deref().map(|text| named(text, "position of a record").map(Lsn)).transpose()?;
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Records { filter, limit: asked.limit }).await? {
-        Response::Records(found) => Ok(page(&question, found)),
+        Response::Records(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
@@ -80,8 +81,9 @@ pub(super) async fn audit(
     let question = ("audit", execution);
     let position = cursor::take(&question, asked.cursor.as_deref())?;
     let after = position.as_deref().map(|text| named(text, "position of a record").map(Lsn)).transpose()?;
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Audit { execution, after, limit: asked.limit }).await? {
-        Response::Audit(found) => Ok(page(&question, found)),
+        Response::Audit(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }

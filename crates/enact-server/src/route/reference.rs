@@ -40,8 +40,9 @@ pub(super) async fn list(
         limit: asked.limit,
         cursor: cursor::take(&question, asked.cursor.as_deref())?,
     };
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::References(filter)).await? {
-        Response::References(found) => Ok(page(&question, found)),
+        Response::References(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
@@ -71,8 +72,9 @@ pub(super) async fn lineage(
     let reference = named(&id, "id of a reference")?;
     let LineageQuery { direction, depth, limit } = asked;
     let direction = direction.unwrap_or(Direction::Both);
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Lineage { reference, direction, depth, limit }).await? {
-        Response::Lineage(lineage) => Ok(document(StatusCode::OK, &lineage)),
+        Response::Lineage(lineage) => Ok(document(StatusCode::OK, &lineage).map(|body| turn.keep(body))),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }

@@ -61,8 +61,9 @@ pub(super) struct Paging {
 pub(super) async fn list(State(door): State<Arc<Door>>, Asker(caller): Asker, Asked(asked): Asked<Paging>) -> Answer {
     let question = "sessions";
     let cursor = cursor::take(&question, asked.cursor.as_deref())?;
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, Request::Sessions { limit: asked.limit, cursor }).await? {
-        Response::Sessions(found) => Ok(page(&question, found)),
+        Response::Sessions(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
@@ -110,8 +111,9 @@ pub(super) async fn states(
     let question = ("state", &owner);
     let cursor = cursor::take(&question, asked.cursor.as_deref())?;
     let request = Request::StateList { scope: StateScope::Session, owner: owner.clone(), limit: asked.limit, cursor };
+    let turn = door.turns.take(&caller).await?;
     match door.ask(&caller, request).await? {
-        Response::States(found) => Ok(page(&question, found)),
+        Response::States(found) => Ok(page(turn, &question, found)),
         other => Err(unexpected(&format!("{other:?}"))),
     }
 }
