@@ -16,6 +16,8 @@ mod inspect;
 mod jar;
 #[path = "enact/load.rs"]
 mod load;
+#[path = "enact/logs.rs"]
+mod logs;
 #[path = "enact/outbox.rs"]
 mod outbox;
 #[path = "enact/secret.rs"]

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::desk::Desk;
 use super::reload::Reload;
 use super::signal::{Ends, HangUps};
+use crate::config::quantity::LogFormat;
 use crate::config::{ConfigFault, Faults, Settings, Sheet};
 use crate::door::local::{Local, http_config, hub_config};
 use crate::failure::Failure;
@@ -70,8 +71,14 @@ impl ServeArgs {
                 () = reloads.next() => desk.sheet = reload.carry_out(&desk.sheet),
             }
         };
-        desk.out
-            .note(&format!("ending ({reason}): new work is refused, what runs has {}", desk.sheet.settings.grace()));
+        let grace = desk.sheet.settings.grace();
+        match desk.sheet.settings.log_format {
+            // Whoever reads the log as JSON reads nothing else there.
+            LogFormat::Json => tracing::info!(reason, grace, "ending: new work is refused"),
+            LogFormat::Human => {
+                desk.out.note(&format!("ending ({reason}): new work is refused, what runs has {grace}"))
+            }
+        }
         tokio::select! {
             () = hub.shutdown() => {}
             _ = ends.next() => return Err(Failure::EndedAtOnce),
