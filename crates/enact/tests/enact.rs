@@ -6,6 +6,9 @@
 mod answers;
 #[path = "enact/client.rs"]
 mod client;
+#[path = "../../enact-sink/tests/sinks/endpoint.rs"]
+#[allow(dead_code, reason = "it answers well here")]
+mod endpoint;
 #[path = "enact/fake.rs"]
 mod fake;
 #[path = "enact/hub.rs"]
@@ -20,6 +23,9 @@ mod load;
 mod logs;
 #[path = "enact/outbox.rs"]
 mod outbox;
+#[path = "../../enact-sink/tests/sinks/rig.rs"]
+#[allow(dead_code, reason = "what stands behind a sink stays up here")]
+mod rig;
 #[path = "enact/secret.rs"]
 mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]

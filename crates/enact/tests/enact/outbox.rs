@@ -1,43 +1,49 @@
-//! The outbox of the real binary over a real Redis server: killed between sending and marking, and asked how its sinks are.
+//! The outbox of the real binary over real servers: killed between sending and marking, and asked how its sinks are.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::fake::text;
 use super::hub::Store;
-use super::server::{Server, free_port};
+use super::rig::{NatsRig, RedisRig, Rig, WebhookRig};
+use super::server::free_port;
 use super::skip::skip;
 
 /// Longest wait for anything that must happen.
 const LIMIT: Duration = Duration::from_secs(60);
-const STREAM: &str = "enact:events";
 
-/// Stands before a server and keeps back its answer to the first entry, and whatever comes after.
+/// Stands before a server and keeps back its answer to the first message, and whatever comes after.
 struct Proxy {
     port: u16,
     keeps_back: Arc<AtomicBool>,
+    /// What was sent to the server since the last look.
+    sent: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Proxy {
-    fn before(server: u16) -> Self {
+    /// `sends` are the bytes with which a message begins.
+    fn before(server: u16, sends: &'static [u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Self { port: listener.local_addr().unwrap().port(), keeps_back: Arc::new(AtomicBool::new(true)) };
-        let keeps_back = Arc::clone(&proxy.keeps_back);
+        let port = listener.local_addr().unwrap().port();
+        let proxy = Self { port, keeps_back: Arc::new(AtomicBool::new(true)), sent: Arc::default() };
+        let (keeps_back, all) = (Arc::clone(&proxy.keeps_back), Arc::clone(&proxy.sent));
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { continue };
                 let sent = Arc::new(AtomicBool::new(false));
                 let (from, to) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
-                let marks = Arc::clone(&sent);
+                let (marks, all, mut own) = (Arc::clone(&sent), Arc::clone(&all), Vec::new());
                 pump(from, to, move |bytes| {
-                    if bytes.windows(4).any(|word| word == b"XADD") {
+                    own.extend_from_slice(bytes);
+                    all.lock().unwrap().extend_from_slice(bytes);
+                    if own.windows(sends.len()).any(|word| word == sends) {
                         marks.store(true, Ordering::SeqCst);
                     }
                     true
@@ -48,10 +54,17 @@ impl Proxy {
         });
         proxy
     }
+
+    /// The ids of messages that were sent since the last look.
+    fn ids(&self) -> BTreeSet<String> {
+        let sent = String::from_utf8_lossy(&std::mem::take(&mut *self.sent.lock().unwrap())).into_owned();
+        let ids = sent.match_indices("msg_").filter_map(|(at, _)| sent.get(at..at + 30));
+        ids.filter(|id| id[4..].bytes().all(|byte| byte.is_ascii_alphanumeric())).map(str::to_owned).collect()
+    }
 }
 
 /// Carries bytes over until one side ends; those that do not pass are dropped.
-fn pump(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> bool + Send + 'static) {
+fn pump(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut(&[u8]) -> bool + Send + 'static) {
     std::thread::spawn(move || {
         let mut buffer = [0; 16 * 1024];
         while let Ok(read @ 1..) = from.read(&mut buffer) {
@@ -63,20 +76,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, passes: impl Fn(&[u8]) -> bool +
     });
 }
 
-fn redis(port: u16, words: &[&str]) -> Value {
-    let output = Command::new("redis-cli").args(["-p", &port.to_string(), "--json"]).args(words).output().unwrap();
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Returns the ids in the stream, in the order in which the entries came.
-fn ids(port: u16) -> Vec<String> {
-    let entries = redis(port, &["XRANGE", STREAM, "-", "+"]);
-    let id = |entry: &Value| {
-        let fields = entry[1].as_array().unwrap();
-        let at = fields.iter().position(|field| field == "id").unwrap();
-        fields[at + 1].as_str().unwrap().to_owned()
-    };
-    entries.as_array().unwrap().iter().map(id).collect()
+/// Returns the ids of the messages that a consumer finds, in the order in which they came.
+async fn ids<R: Rig>(rig: &R) -> Vec<String> {
+    rig.received().await.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect()
 }
 
 fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -87,21 +89,37 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-#[test]
-fn what_a_killed_hub_has_sent_and_not_marked_comes_again_with_the_same_id() {
-    let Some(server) = Server::redis(&[]) else { return };
-    let proxy = Proxy::before(server.port);
+/// How a sink is reached, and what is seen of it on the way.
+struct Way {
+    /// What the setting of its address is called.
+    setting: &'static str,
+    /// The address, whose port is put in.
+    address: &'static str,
+    /// With what a message begins.
+    sends: &'static [u8],
+    /// Whether a consumer sees what comes twice; a server that knows the ids keeps the first.
+    repeats: bool,
+}
+
+/// Kills a hub that has sent a message and was not told that it came, and looks at what the next one sends.
+async fn comes_again_with_the_same_id<R: Rig>(rig: &R, server: u16, way: Way) {
+    let proxy = Proxy::before(server, way.sends);
     let store = Store::new().with("ENACT_OUTBOX_DEFAULT_SINKS", "stream");
-    let store = store.with("ENACT_SINKS_STREAM_REDIS", &format!("redis://127.0.0.1:{}", proxy.port));
+    let store = store.with(way.setting, &way.address.replace("PORT", &proxy.port.to_string()));
     let hub = store.serve();
     for _ in 0..3 {
         let ran = store.run(&["run", "c.s.slow"]);
         assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
     }
-    eventually("something is in the stream", || !ids(server.port).is_empty());
-    // It is killed as by `kill -9`: the entry is there, its mark is not.
+    let end = Instant::now() + LIMIT;
+    while ids(rig).await.is_empty() {
+        assert!(Instant::now() < end, "nothing came to the server");
+    }
+    // It is killed as by `kill -9`: the message is there, its mark is not.
     drop(hub);
-    let before = ids(server.port);
+    let before = ids(rig).await;
+    let sent: BTreeSet<String> = before.iter().cloned().collect();
+    assert!(proxy.ids().is_superset(&sent), "{before:?}");
     proxy.keeps_back.store(false, Ordering::SeqCst);
     let _hub = store.serve();
     let list = |more: &[&str]| {
@@ -110,14 +128,44 @@ fn what_a_killed_hub_has_sent_and_not_marked_comes_again_with_the_same_id() {
         page["items"].as_array().unwrap_or_else(|| panic!("{page}")).clone()
     };
     eventually("the hub finds what is pending by itself", || list(&["--state", "pending"]).is_empty());
-    let after = ids(server.port);
-    assert_eq!(after[..before.len()], before, "the stream only grows");
-    assert!(before.iter().all(|id| after[before.len()..].contains(id)), "{before:?} came again: {after:?}");
+    let again = proxy.ids();
+    assert!(again.is_superset(&sent), "{before:?} is sent again: {again:?}");
+    let after = ids(rig).await;
+    assert_eq!(after[..before.len()], before, "what is there stays");
+    let comes_twice = before.iter().all(|id| after[before.len()..].contains(id));
+    assert_eq!(comes_twice, way.repeats, "{before:?} came again: {after:?}");
     let promised: BTreeSet<String> =
         list(&[]).iter().map(|row| row["message"]["id"].as_str().unwrap().to_owned()).collect();
     // A consumer that drops what it knows has each message once.
     let consumed: BTreeSet<String> = after.into_iter().collect();
     assert_eq!((consumed.len(), consumed), (3, promised));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_hub_has_sent_and_not_marked_comes_again_with_the_same_id() {
+    let Some(rig) = RedisRig::open().await else { return };
+    let (setting, address) = ("ENACT_SINKS_STREAM_REDIS", "redis://127.0.0.1:PORT");
+    comes_again_with_the_same_id(&rig, rig.0.port, Way { setting, address, sends: b"XADD", repeats: true }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_hub_has_posted_and_not_marked_comes_again_with_the_same_id() {
+    let rig = WebhookRig::open().await.unwrap();
+    let (setting, address) = ("ENACT_SINKS_STREAM_WEBHOOK", "http://127.0.0.1:PORT/in");
+    comes_again_with_the_same_id(&rig, rig.0.port, Way { setting, address, sends: b"POST ", repeats: true }).await;
+    // A consumer that reads no body knows it by its header.
+    for request in rig.0.received() {
+        let event: Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(event["id"].as_str(), request.headers.get("webhook-id").map(String::as_str));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_hub_has_published_and_not_marked_comes_again_and_the_stream_keeps_it_once() {
+    let Some(rig) = NatsRig::open().await else { return };
+    let (setting, address) = ("ENACT_SINKS_STREAM_NATS", "nats://127.0.0.1:PORT");
+    let way = Way { setting, address, sends: b"HPUB enact.events", repeats: false };
+    comes_again_with_the_same_id(&rig, rig.0.port, way).await;
 }
 
 #[test]
