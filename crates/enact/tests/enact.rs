@@ -21,6 +21,8 @@ mod jar;
 mod load;
 #[path = "enact/logs.rs"]
 mod logs;
+#[path = "enact/many.rs"]
+mod many;
 #[path = "enact/outbox.rs"]
 mod outbox;
 #[path = "../../enact-sink/tests/sinks/rig.rs"]

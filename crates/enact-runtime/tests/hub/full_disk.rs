@@ -1,7 +1,5 @@
 //! A full disk: the call fails, nothing of it is visible, reads go on, and nothing acknowledged is lost.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,43 +8,11 @@ use serde_json::json;
 
 use crate::bed::{Bed, draft, refusal};
 use crate::puppet::{self, Puppet};
-use skip::skip;
-
-#[path = "../../../enact-sink/tests/sinks/skip.rs"]
-mod skip;
-
-/// A small file system of its own, which can be made larger.
-struct Small(tempfile::TempDir);
-
-impl Small {
-    fn mount() -> Result<Self, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path().display().to_string();
-        run("mount", &["-t", "tmpfs", "-o", "size=6m", "enact-test", &at]).map(|()| Self(folder))
-    }
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-    fn grow(&self) {
-        run("mount", &["-o", "remount,size=64m", &self.path().display().to_string()]).unwrap();
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = run("umount", &["-l", &self.path().display().to_string()]);
-    }
-}
+use crate::small::Small;
 
 /// A hub with a puppet whose store is on a small file system; nothing where none can be mounted, which is counted.
 async fn on_small_disk() -> Option<(Small, Arc<Puppet>, Bed)> {
-    let small = match Small::mount() {
-        Ok(small) => small,
-        Err(reason) => {
-            skip(&format!("a small file system cannot be mounted here: {}", reason.trim_end()));
-            return None;
-        }
-    };
+    let small = Small::mount()?;
     let puppet = Puppet::new();
     let bed = Bed::with(|config, _| {
         config.store = small.path().join("store");
@@ -55,11 +21,6 @@ async fn on_small_disk() -> Option<(Small, Arc<Puppet>, Bed)> {
     .await;
     bed.add(puppet::COMPONENT).await;
     Some((small, puppet, bed))
-}
-
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,10 +70,8 @@ async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknow
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_takes_work() {
     let Some((small, _puppet, mut bed)) = on_small_disk().await else { return };
-    // Everything that is free goes into one file; the segment of the log is there already.
-    let filler = std::fs::File::create(small.path().join("filler")).unwrap();
-    let full = std::io::copy(&mut std::io::repeat(7), &mut &filler).unwrap_err();
-    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    // The segment of the log is there already.
+    small.fill();
     let mut ran = Vec::new();
     while bed.hub().status().tables.is_none() {
         assert!(ran.len() < 30, "the tables never were behind");
@@ -128,7 +87,7 @@ async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_ta
     let told =
         |problem: &String| problem.starts_with("tables: not written behind since ") && problem.contains("restart");
     assert!(problems.iter().any(told), "{problems:?}");
-    std::fs::remove_file(small.path().join("filler")).unwrap();
+    small.empty();
     let hub = bed.hub().clone();
     let _ = hub.shutdown().await;
     drop(hub);

@@ -15,7 +15,10 @@ mod operator;
 mod outbox;
 mod puppet;
 mod retention;
+#[path = "../../../enact-sink/tests/sinks/skip.rs"]
+mod skip;
 mod slots;
+mod small;
 mod state;
 mod stuck;
 mod tenants;

@@ -8,6 +8,7 @@ mod bad_input;
 mod bed;
 mod bodies;
 mod browser;
+mod bulk;
 mod data;
 mod http;
 mod issuer;
@@ -17,12 +18,15 @@ mod oidc;
 mod openssl;
 mod overload;
 mod pages;
+mod ready;
 mod routes;
 mod secrets;
 mod silent;
 #[path = "../../../enact-sink/tests/sinks/skip.rs"]
 mod skip;
 mod slow;
+#[path = "../../../enact-runtime/tests/hub/small.rs"]
+mod small;
 mod stream;
 mod tenants;
 mod tls;
