@@ -160,7 +160,14 @@ fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
         &["wal", "verify"],
         &["doctor"],
     ] {
-        assert_eq!(far.json(question), far.near(question), "{question:?}");
+        let mut answers = [far.json(question), far.near(question)];
+        for answer in &mut answers {
+            // How much room the disk has changes while others write to it.
+            if let Some(disk) = answer.pointer_mut("/checks/disk/looked_at") {
+                *disk = Value::Null;
+            }
+        }
+        assert_eq!(answers[0], answers[1], "{question:?}");
     }
     assert!(far.good(&["meta", "help", "far"]).contains("far.s.say  says it"));
     assert!(far.good(&["status"]).contains("epoch"));
