@@ -115,3 +115,25 @@ async fn a_connection_of_http2_with_nothing_open_is_closed_and_one_with_a_stream
     assert!(String::from_utf8_lossy(&events.body).contains("event: settled"), "{:?}", events.body);
     let _ = tokio::time::timeout(LIMIT, watching.ended).await.expect("now it is closed, too");
 }
+
+/// On one thread, so that nothing of the hub goes on while the test keeps it.
+#[tokio::test]
+async fn a_hub_that_is_late_itself_takes_nobody_for_silent() {
+    let limit = Duration::from_millis(50);
+    let bed = Bed::with(|config| config.hello_limit = limit).await;
+    for _ in 0..16 {
+        let mut stream = std::net::TcpStream::connect(bed.address).unwrap();
+        // Who came later is answered, so this one is waited for by now.
+        bed.get("/healthz").await.is(200);
+        let said = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut stream, said).unwrap();
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < 2 * limit {
+            std::hint::spin_loop();
+        }
+        stream.set_nonblocking(true).unwrap();
+        let mut answer = String::new();
+        let read = TcpStream::from_std(stream).unwrap().read_to_string(&mut answer).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{read:?}: {answer:?}");
+    }
+}
