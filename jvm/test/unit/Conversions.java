@@ -96,9 +96,15 @@ public final class Conversions {
         same(read("9223372036854775808"), new BigInteger("9223372036854775808"));
         same(read("1.10"), new BigDecimal("1.10"));
         same(read("1e3"), new BigDecimal("1e3"));
+        // Up to 18 signs a number is counted in a long, beyond that Java reads it.
+        for (String text : new String[] {"0.00", "-0.5", "-12.25", "0.0000000000000001", "9999999999999999.9", "99999999999999999.9"}) {
+            same(read(text), new BigDecimal(text));
+        }
+        same(read("-0.00"), -0.0);
         same(read(" [ 1 , true , null , \"a\" ] ").toString(), "[1, true, null, a]");
         same(read("{\"b\":1,\"a\":{}}").toString(), "{b=1, a={}}");
         same(read("\"\\u00e9\\n\\\"\\/\\ud83d\\ude00\""), "é\n\"/😀");
+        same(read("[\"plain until \\t\",\"\",\"caf\u00e9\",\"\\\\\"]").toString(), "[plain until \t, , caf\u00e9, \\]");
     }
 
     private static void a_member_that_is_left_unread_is_its_bytes() throws Malformed {

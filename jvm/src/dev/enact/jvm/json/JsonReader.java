@@ -3,6 +3,7 @@ package dev.enact.jvm.json;
 
 import java.math.BigDecimal;
 import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -15,12 +16,14 @@ public final class JsonReader {
     private static final int DEPTH_MAX = 256;
     /** Longer numbers would cost quadratic time. */
     private static final int DIGITS_MAX = 10_000;
+    private static final char[] NO_TEXT = new char[0];
 
     private final byte[] bytes;
     private final int end;
     private int at;
     private int depth;
-    private char[] text = new char[64];
+    /** Room for a text that does not stand in the bytes as it is. */
+    private char[] text = NO_TEXT;
     /** The member of the outermost object that is not read but kept as its bytes, or null. */
     private final String unread;
 
@@ -133,39 +136,41 @@ public final class JsonReader {
     private byte[] skipped() throws Malformed {
         peek();
         int from = at;
-        int open = 0;
-        while (at < end) {
-            byte next = bytes[at];
+        int to = from;
+        for (int open = 0; to < end; to++) {
+            byte next = bytes[to];
             if (next == '"') {
-                pastText();
-                continue;
-            }
-            boolean closes = next == '}' || next == ']';
-            if (open == 0 && (closes || next == ',')) {
+                to = closingQuote(to);
+            } else if (next == '{' || next == '[') {
+                open++;
+            } else if (next == '}' || next == ']') {
+                if (open-- == 0) {
+                    break;
+                }
+            } else if (next == ',' && open == 0) {
                 break;
             }
-            at++;
-            if (next == '{' || next == '[') {
-                open++;
-            } else if (closes) {
-                open--;
-            }
         }
-        if (at == from) {
+        if (to == from) {
             throw malformed("a value was expected");
         }
-        return Arrays.copyOfRange(bytes, from, at);
+        at = to;
+        return Arrays.copyOfRange(bytes, from, to);
     }
 
-    private void pastText() throws Malformed {
-        at++;
-        while (at < end && bytes[at] != '"') {
-            at += bytes[at] == '\\' ? 2 : 1;
+    /** Returns where a text ends that begins with the quote at a place. */
+    private int closingQuote(int from) throws Malformed {
+        for (int i = from + 1; i < end; i++) {
+            byte next = bytes[i];
+            if (next == '"') {
+                return i;
+            }
+            if (next == '\\') {
+                i++;
+            }
         }
-        at++;
-        if (at > end) {
-            throw malformed("a text does not end");
-        }
+        at = end;
+        throw malformed("a text does not end");
     }
 
     private List<Object> array() throws Malformed {
@@ -199,7 +204,8 @@ public final class JsonReader {
 
     private Object number() throws Malformed {
         int from = at;
-        boolean whole = true;
+        int point = -1;
+        boolean power = false;
         if (bytes[at] == '-') {
             at++;
         }
@@ -209,12 +215,11 @@ public final class JsonReader {
             throw malformed("a number begins with 0");
         }
         if (at < end && bytes[at] == '.') {
-            whole = false;
-            at++;
+            point = at++;
             digits();
         }
         if (at < end && (bytes[at] == 'e' || bytes[at] == 'E')) {
-            whole = false;
+            power = true;
             at++;
             if (at < end && (bytes[at] == '+' || bytes[at] == '-')) {
                 at++;
@@ -224,20 +229,25 @@ public final class JsonReader {
         if (at - from > DIGITS_MAX) {
             throw malformed("a number has more than " + DIGITS_MAX + " digits");
         }
-        if (whole && at - from <= 18) {
-            return small(from);
+        boolean whole = point < 0 && !power;
+        if (!power && at - from <= 18) {
+            long value = small(from);
+            return whole ? (Object) value : decimal(from, BigDecimal.valueOf(value, at - point - 1));
         }
         String digits = ascii(from, at);
         try {
             if (!whole) {
-                BigDecimal value = new BigDecimal(digits);
-                return bytes[from] == '-' && value.signum() == 0 ? (Object) (-0.0) : value;
+                return decimal(from, new BigDecimal(digits));
             }
             BigInteger big = new BigInteger(digits);
             return big.bitLength() < 64 ? (Object) big.longValue() : big;
         } catch (NumberFormatException beyond) {
             throw malformed("a number is beyond every range");
         }
+    }
+
+    private Object decimal(int from, BigDecimal value) {
+        return bytes[from] == '-' && value.signum() == 0 ? (Object) (-0.0) : value;
     }
 
     private void digits() throws Malformed {
@@ -250,27 +260,49 @@ public final class JsonReader {
         }
     }
 
-    /** Returns a number of so few digits that nothing can overflow. */
-    private Long small(int from) {
+    /** Returns the digits of a number, so few that nothing can overflow, without its point. */
+    private long small(int from) {
         boolean negative = bytes[from] == '-';
         long value = 0;
         for (int i = negative ? from + 1 : from; i < at; i++) {
-            value = value * 10 + (bytes[i] - '0');
+            if (bytes[i] != '.') {
+                value = value * 10 + (bytes[i] - '0');
+            }
         }
         return negative ? -value : value;
     }
 
     private String ascii(int from, int to) {
-        char[] chars = new char[to - from];
-        for (int i = from; i < to; i++) {
-            chars[i - from] = (char) bytes[i];
-        }
-        return new String(chars);
+        return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1);
     }
 
     private String string() throws Malformed {
-        at++;
-        int length = 0;
+        int from = ++at;
+        int to = from;
+        // A byte of a longer character is negative.
+        while (to < end && bytes[to] >= 0x20 && bytes[to] != '"' && bytes[to] != '\\') {
+            to++;
+        }
+        at = to;
+        if (to == end) {
+            throw malformed("a text does not end");
+        }
+        if (bytes[to] == '"') {
+            at++;
+            return ascii(from, to);
+        }
+        return decoded(from);
+    }
+
+    /** Reads the rest of a text that began at a place and is not plain from where it is now. */
+    private String decoded(int from) throws Malformed {
+        int length = at - from;
+        if (length + 2 > text.length) {
+            text = new char[Math.max(64, length * 2)];
+        }
+        for (int i = 0; i < length; i++) {
+            text[i] = (char) bytes[from + i];
+        }
         while (true) {
             if (at >= end) {
                 throw malformed("a text does not end");

@@ -135,12 +135,14 @@ public final class JsonWriter {
         return value instanceof Number || value instanceof Boolean ? ascii(value.toString()) : string(value.toString());
     }
 
+    @SuppressWarnings("deprecation")
     private JsonWriter ascii(String text) {
         separate();
-        room(text.length());
-        for (int i = 0; i < text.length(); i++) {
-            buffer[length++] = (byte) text.charAt(i);
-        }
+        int count = text.length();
+        room(count);
+        // Takes the low byte of each character, which is all there is of it.
+        text.getBytes(0, count, buffer, length);
+        length += count;
         comma = true;
         return this;
     }
@@ -159,16 +161,20 @@ public final class JsonWriter {
     private void quoted(CharSequence text) {
         put('"');
         int count = text.length();
+        room(count);
         for (int i = 0; i < count; i++) {
             char c = text.charAt(i);
-            room(6);
+            if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+                buffer[length++] = (byte) c;
+                continue;
+            }
+            // This one, and the rest if it is plain.
+            room(6 + count - i);
             if (c == '"' || c == '\\') {
                 buffer[length++] = '\\';
                 buffer[length++] = (byte) c;
             } else if (c < 0x20) {
                 control(c);
-            } else if (c < 0x80) {
-                buffer[length++] = (byte) c;
             } else if (c < 0x800) {
                 buffer[length++] = (byte) (0xc0 | c >> 6);
                 buffer[length++] = (byte) (0x80 | c & 0x3f);
