@@ -111,12 +111,13 @@ public final class ScalaLibrary {
         return is(symbol, value) ? (String) call(value, symbol, "name") : value.toString();
     }
 
-    /** Returns the Java number inside of a BigDecimal or BigInt, or null if it is none. */
+    public boolean isNumber(Object value) {
+        return is(bigDecimal, value) || is(bigInt, value);
+    }
+
+    /** Returns the Java number inside of a BigDecimal or BigInt. */
     public Number number(Object value) throws Throwable {
-        if (is(bigDecimal, value)) {
-            return (Number) call(value, bigDecimal, "bigDecimal");
-        }
-        return is(bigInt, value) ? (Number) call(value, bigInt, "bigInteger") : null;
+        return (Number) (is(bigDecimal, value) ? call(value, bigDecimal, "bigDecimal") : call(value, bigInt, "bigInteger"));
     }
 
     /** Returns whether it is a collection or an iterator. */

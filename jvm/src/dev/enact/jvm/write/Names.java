@@ -42,7 +42,6 @@ final class Names {
         if (value instanceof char[]) {
             return new String((char[]) value);
         }
-        // A path is an Iterable of its own parts, so it must be asked before collections are.
         boolean itsOwn = value instanceof CharSequence || value instanceof Character || value instanceof UUID
                 || value instanceof URI || value instanceof URL || value instanceof File || value instanceof Path
                 || value instanceof Pattern || value instanceof Charset || value instanceof ZoneId || value instanceof Currency;

@@ -4,8 +4,7 @@ package dev.enact.jvm.write;
 import java.lang.reflect.Array;
 import java.math.BigDecimal;
 import java.math.BigInteger;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +12,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.BaseStream;
 
 import dev.enact.jvm.json.JsonWriter;
@@ -26,6 +25,7 @@ public final class Output {
 
     private final ScalaLibrary scala;
     private final Properties properties = new Properties();
+    private final Map<Class<?>, Form> forms = new ConcurrentHashMap<>();
 
     public Output(ScalaLibrary scala) {
         this.scala = scala;
@@ -36,10 +36,22 @@ public final class Output {
         new Pass(json, effects).value(value);
     }
 
+    /** Finds the form of a value, once for each class: to ask for it takes longer than to write most values. */
+    private Form form(Object value) {
+        Form form = forms.get(value.getClass());
+        if (form == null) {
+            form = Form.of(value, scala);
+            forms.put(value.getClass(), form);
+        }
+        return form;
+    }
+
     private final class Pass {
         private final JsonWriter json;
         private final boolean effects;
-        private final Set<Object> path = Collections.newSetFromMap(new IdentityHashMap<>());
+        /** What is being written, from the outside in; few enough to be looked through. */
+        private Object[] path = new Object[8];
+        private int depth;
 
         Pass(JsonWriter json, boolean effects) {
             this.json = json;
@@ -47,28 +59,33 @@ public final class Output {
         }
 
         void value(Object value) throws Throwable {
-            if (value == null || scalar(value)) {
-                if (value == null) {
-                    json.nothing();
+            if (value == null) {
+                json.nothing();
+            } else if (!scalar(value)) {
+                Form form = form(value);
+                if (form == Form.TEXT) {
+                    json.string(Names.text(value));
+                    return;
                 }
-                return;
+                enter(value);
+                compound(value, form);
+                depth--;
             }
-            String text = Names.text(value);
-            if (text != null) {
-                json.string(text);
-                return;
-            }
-            if (path.size() >= DEPTH_MAX) {
+        }
+
+        private void enter(Object value) throws Unwritable {
+            if (depth >= DEPTH_MAX) {
                 throw new Unwritable("the result is nested deeper than " + DEPTH_MAX + " levels", "");
             }
-            if (!path.add(value)) {
-                throw new Unwritable("the result has a cycle: it contains itself", "");
+            for (int i = 0; i < depth; i++) {
+                if (path[i] == value) {
+                    throw new Unwritable("the result has a cycle: it contains itself", "");
+                }
             }
-            try {
-                compound(value);
-            } finally {
-                path.remove(value);
+            if (depth == path.length) {
+                path = Arrays.copyOf(path, DEPTH_MAX);
             }
+            path[depth++] = value;
         }
 
         private boolean scalar(Object value) throws Unwritable {
@@ -102,25 +119,38 @@ public final class Output {
             }
         }
 
-        private void compound(Object value) throws Throwable {
-            if (value instanceof Map) {
-                json.beginObject();
-                for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
-                    member(entry.getKey(), entry.getValue());
-                }
-                json.endObject();
-            } else if (value instanceof Iterable) {
-                items(((Iterable<?>) value).iterator());
-            } else if (value instanceof Iterator) {
-                items((Iterator<?>) value);
-            } else if (value instanceof BaseStream) {
-                try (BaseStream<?, ?> stream = (BaseStream<?, ?>) value) {
-                    items(stream.iterator());
-                }
-            } else if (value.getClass().isArray()) {
-                array(value);
-            } else if (!optional(value) && !ofScala(value)) {
-                object(value);
+        private void compound(Object value, Form form) throws Throwable {
+            switch (form) {
+                case MAP:
+                    json.beginObject();
+                    for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
+                        member(entry.getKey(), entry.getValue());
+                    }
+                    json.endObject();
+                    break;
+                case ITEMS:
+                    items(((Iterable<?>) value).iterator());
+                    break;
+                case ITERATOR:
+                    items((Iterator<?>) value);
+                    break;
+                case STREAM:
+                    try (BaseStream<?, ?> stream = (BaseStream<?, ?>) value) {
+                        items(stream.iterator());
+                    }
+                    break;
+                case ARRAY:
+                    array(value);
+                    break;
+                case OPTIONAL:
+                    value(inside(value));
+                    break;
+                case OBJECT:
+                    object(value);
+                    break;
+                default:
+                    ofScala(value, form);
+                    break;
             }
         }
 
@@ -130,7 +160,7 @@ public final class Output {
                 String type = key == null ? "null" : key.getClass().getName();
                 throw new Unwritable("the result has a map whose key is " + type + ", which is no name in JSON", "");
             }
-            if (effects && value == null && path.size() == 1 && !name.equals("output")) {
+            if (effects && value == null && depth == 1 && !name.equals("output")) {
                 // A field of an envelope that was not set is an effect that is not wanted.
                 return;
             }
@@ -167,73 +197,74 @@ public final class Output {
             json.endArray();
         }
 
-        private boolean optional(Object value) throws Throwable {
-            Object inner;
-            if (value instanceof Optional) {
-                inner = ((Optional<?>) value).orElse(null);
-            } else if (value instanceof OptionalInt) {
-                inner = ((OptionalInt) value).isPresent() ? (Object) ((OptionalInt) value).getAsInt() : null;
-            } else if (value instanceof OptionalLong) {
-                inner = ((OptionalLong) value).isPresent() ? (Object) ((OptionalLong) value).getAsLong() : null;
-            } else if (value instanceof OptionalDouble) {
-                inner = ((OptionalDouble) value).isPresent() ? (Object) ((OptionalDouble) value).getAsDouble() : null;
-            } else {
-                return false;
+        private Object inside(Object optional) {
+            if (optional instanceof Optional) {
+                return ((Optional<?>) optional).orElse(null);
             }
-            value(inner);
-            return true;
+            if (optional instanceof OptionalInt) {
+                return ((OptionalInt) optional).isPresent() ? (Object) ((OptionalInt) optional).getAsInt() : null;
+            }
+            if (optional instanceof OptionalLong) {
+                return ((OptionalLong) optional).isPresent() ? (Object) ((OptionalLong) optional).getAsLong() : null;
+            }
+            return ((OptionalDouble) optional).isPresent() ? (Object) ((OptionalDouble) optional).getAsDouble() : null;
         }
 
-        private boolean ofScala(Object value) throws Throwable {
-            if (!scala.isHere()) {
-                return false;
+        private void ofScala(Object value, Form form) throws Throwable {
+            switch (form) {
+                case SCALA_NUMBER:
+                    scalar(scala.number(value));
+                    break;
+                case SCALA_OPTION:
+                    value(scala.orNull(value));
+                    break;
+                case EITHER:
+                    json.beginObject();
+                    member(scala.isLeft(value) ? "left" : "right", scala.element(value, 0));
+                    json.endObject();
+                    break;
+                case SCALA_MAP:
+                    json.beginObject();
+                    for (Iterator<Object> pairs = scala.iterator(value); pairs.hasNext();) {
+                        Object pair = pairs.next();
+                        member(scala.element(pair, 0), scala.element(pair, 1));
+                    }
+                    json.endObject();
+                    break;
+                case SCALA_ITEMS:
+                    items(scala.iterator(value));
+                    break;
+                case UNIT:
+                    json.nothing();
+                    break;
+                case NAME:
+                    json.string(scala.name(value));
+                    break;
+                case TUPLE:
+                    tuple(value);
+                    break;
+                default:
+                    product(value);
+                    break;
             }
-            Number number = scala.number(value);
-            if (number != null) {
-                scalar(number);
-            } else if (scala.isOption(value)) {
-                value(scala.orNull(value));
-            } else if (scala.isEither(value)) {
-                json.beginObject();
-                member(scala.isLeft(value) ? "left" : "right", scala.element(value, 0));
-                json.endObject();
-            } else if (scala.isMap(value)) {
-                json.beginObject();
-                for (Iterator<Object> pairs = scala.iterator(value); pairs.hasNext();) {
-                    Object pair = pairs.next();
-                    member(scala.element(pair, 0), scala.element(pair, 1));
+        }
+
+        private void tuple(Object value) throws Throwable {
+            json.beginArray();
+            int arity = scala.arity(value);
+            for (int i = 0; i < arity; i++) {
+                try {
+                    value(scala.element(value, i));
+                } catch (Unwritable deeper) {
+                    throw deeper.under(i);
                 }
-                json.endObject();
-            } else if (scala.isMany(value)) {
-                items(scala.iterator(value));
-            } else if (scala.isUnit(value)) {
-                json.nothing();
-            } else if (scala.isName(value)) {
-                json.string(scala.name(value));
-            } else if (scala.isProduct(value)) {
-                product(value);
-            } else {
-                return false;
             }
-            return true;
+            json.endArray();
         }
 
         private void product(Object value) throws Throwable {
             int arity = scala.arity(value);
-            String type = value.getClass().getName();
-            if (scala.isTuple(value.getClass())) {
-                json.beginArray();
-                for (int i = 0; i < arity; i++) {
-                    try {
-                        value(scala.element(value, i));
-                    } catch (Unwritable deeper) {
-                        throw deeper.under(i);
-                    }
-                }
-                json.endArray();
-                return;
-            }
-            if (arity == 0 && type.endsWith("$")) {
+            if (arity == 0 && value.getClass().getName().endsWith("$")) {
                 json.string(scala.prefix(value));
                 return;
             }
