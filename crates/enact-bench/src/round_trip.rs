@@ -163,10 +163,10 @@ pub fn answer() -> Result<(), Failure> {
     loop {
         while let Some(body) = reader.next_frame()? {
             if body.starts_with(br#"{"text"#) {
-                wire.write_all(&encode(&body, FRAME_MAX_BYTES)?)?;
+                wire.write_all(&encode(body, FRAME_MAX_BYTES)?)?;
                 continue;
             }
-            let frame: Value = serde_json::from_slice(&body)?;
+            let frame: Value = serde_json::from_slice(body)?;
             match frame["type"].as_str() {
                 Some("init") => say(&wire, &json!({ "type": "ready", "operations": ["echo"] }))?,
                 Some("call") => {

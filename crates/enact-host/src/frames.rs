@@ -59,7 +59,13 @@ impl FrameReader {
     ///
     /// # Errors
     /// A header that claims more than the limit; it is refused as soon as it is there.
-    pub fn next_frame(&mut self) -> Result<Option<Vec<u8>>, FrameError> {
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, FrameError> {
+        // What was taken is let go of here, because until now somebody may have looked at it.
+        if self.begins == self.buffer.len() {
+            self.begins = 0;
+            self.buffer.clear();
+            self.buffer.shrink_to(256 * 1024);
+        }
         let held = self.buffer.get(self.begins..).unwrap_or_default();
         let Some((header, rest)) = held.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         let claimed = u32::from_be_bytes(*header) as usize;
@@ -69,15 +75,11 @@ impl FrameReader {
         if claimed == 0 {
             return Err(FrameError::Garbage("an empty body".to_owned()));
         }
-        let Some(body) = rest.get(..claimed) else { return Ok(None) };
-        let body = body.to_vec();
-        self.begins += HEADER_BYTES + claimed;
-        if self.begins == self.buffer.len() {
-            self.begins = 0;
-            self.buffer.clear();
-            self.buffer.shrink_to(256 * 1024);
+        let body = rest.get(..claimed);
+        if body.is_some() {
+            self.begins += HEADER_BYTES + claimed;
         }
-        Ok(Some(body))
+        Ok(body)
     }
 
     /// Returns how many bytes of an unfinished frame are held.
@@ -119,7 +121,7 @@ mod tests {
             for bytes in stream.chunks(piece) {
                 reader.push(bytes);
                 while let Some(body) = reader.next_frame().unwrap() {
-                    bodies.push(String::from_utf8(body).unwrap());
+                    bodies.push(String::from_utf8(body.to_vec()).unwrap());
                 }
             }
             assert_eq!(bodies, ["{}", "{\"a\":1}", "[1,2,3]"], "pieces of {piece}");

@@ -1,5 +1,6 @@
 //! What a worker says to the hub, read strictly: every field is checked before anything acts on it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use enact_model::envelope::StateScope;
@@ -160,7 +161,8 @@ pub struct OwnIds {
 /// Every field that any frame may have; a raw value costs no recursion, however deep it is.
 #[derive(Deserialize)]
 struct Wire<'a> {
-    r#type: String,
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
     #[serde(default)]
     protocol: Option<u32>,
     #[serde(default)]
@@ -234,7 +236,7 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
         session_id: wire.session_id,
         execution_id: wire.execution_id,
     };
-    let kind = wire.r#type.as_str();
+    let kind = &*wire.r#type;
     let lacks = |field: &str| FrameError::Protocol(format!("the frame {kind} lacks {field}"));
     let json = |raw: Option<&RawValue>| raw.map(|raw| Json::parse_within(raw.get().as_bytes(), JsonLimits::default()));
     let id = || wire.id.ok_or_else(|| lacks("id"));

@@ -18,7 +18,10 @@ use crate::contract::{Call, CancelToken, ContextPort, HostObservation, HostStats
 
 /// The component versions that were started.
 #[derive(Default)]
-pub(crate) struct Versions(Mutex<BTreeMap<(Name, String), Place>>);
+pub(crate) struct Versions(Mutex<Places>);
+
+/// By name and version.
+type Places = BTreeMap<Name, BTreeMap<String, Place>>;
 
 /// Where a version is once it is made: of many who want it first, one makes it and the others wait for that one.
 struct Place {
@@ -37,16 +40,16 @@ impl Place {
 }
 
 impl Versions {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Name, String), Place>> {
+    fn lock(&self) -> MutexGuard<'_, Places> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, name: &Name, version: &str) -> Option<Arc<Version>> {
-        self.lock().get(&(name.clone(), version.to_owned()))?.version.get().cloned()
+        self.lock().get(name)?.get(version)?.version.get().cloned()
     }
 
     fn all(&self) -> Vec<Arc<Version>> {
-        self.lock().values().filter_map(|place| place.version.get().cloned()).collect()
+        self.lock().values().flat_map(BTreeMap::values).filter_map(|place| place.version.get().cloned()).collect()
     }
 
     /// Makes a component version callable; `launch` brings here what it needs, and may block.
@@ -57,10 +60,10 @@ impl Versions {
         digest: Digest,
         launch: impl FnOnce() -> Result<Arc<dyn Launch>, Fault> + Send + 'static,
     ) -> Result<(), Fault> {
-        let key = (component.name.clone(), component.version.clone());
         let version = {
             let mut versions = self.lock();
-            let place = versions.entry(key).or_insert_with(|| Place::of(digest));
+            let versions = versions.entry(component.name.clone()).or_default();
+            let place = versions.entry(component.version.clone()).or_insert_with(|| Place::of(digest));
             if !place.holds(digest) {
                 *place = Place::of(digest);
             }

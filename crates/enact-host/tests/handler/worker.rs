@@ -34,7 +34,7 @@ pub fn run(mode: &str) {
     let mut answers: Vec<Arc<Mutex<Option<Value>>>> = Vec::new();
     loop {
         while let Some(body) = reader.next_frame().expect("the hub sends frames") {
-            let frame: Value = serde_json::from_slice(&body).expect("a frame is JSON");
+            let frame: Value = serde_json::from_slice(body).expect("a frame is JSON");
             match frame["type"].as_str().unwrap_or_default() {
                 "init" if mode == "refuses" => say(&wire, &json!({"type": "init_error", "message": "no database"})),
                 "init" if mode == "knows" => {

@@ -114,7 +114,7 @@ impl Incoming {
 impl State {
     fn take(&mut self, served: Served<'_>, requests: &Arc<Semaphore>) -> Result<(), Doom> {
         while !self.over {
-            let next = self.reader.next_frame().and_then(|body| body.map(|body| decode(&body)).transpose());
+            let next = self.reader.next_frame().and_then(|body| body.map(decode).transpose());
             let acted = match next {
                 Ok(None) => return Ok(()),
                 Ok(Some(frame)) => act(frame, served, requests),

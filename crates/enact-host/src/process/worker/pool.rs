@@ -151,6 +151,9 @@ impl Pool {
         let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.kept.calls_max, call, port)?)));
         // Another instance is worth its start if the best one is busy already.
         let wanted = opened.is_none() || free.first().is_some_and(|(load, _)| *load > 0);
+        if !wanted && let Some((instance, open)) = opened {
+            return Ok(Found::Open(instance, open));
+        }
         let permit = state.circuit.permit(Instant::now());
         let probing = state.circuit.reason().is_some() && state.starting > 0;
         let room = state.active() + state.starting < self.kept.instances_max as usize;
