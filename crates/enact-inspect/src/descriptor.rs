@@ -101,6 +101,12 @@ fn head(facts: &Facts) -> String {
     let _ = writeln!(out, "component: {}", scalar(&name::of(&word, "component")));
     let _ = writeln!(out, "version: {version}");
     out.push_str("jar:\n");
+    if let Some(library) = &facts.lacks_library {
+        let _ = writeln!(
+            out,
+            "  # Add {library}: no class of Scala is loaded without it. Put its jar beside this file and name it in `paths`, too."
+        );
+    }
     match names.as_slice() {
         [one] => member("path", &json!(one), 2, &mut out),
         several => member("paths", &json!(several), 2, &mut out),
@@ -309,6 +315,13 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
         out.push(format!(
             "{count} classes use preview features, which only Java {} reads, such as {first}",
             facts.java.whole
+        ));
+    }
+    if let Some(library) = &facts.lacks_library {
+        out.push(format!(
+            "the classes are of Scala, and its library is in none of the jars: nothing of them can be called, and of most types \
+             nobody knows what they are; name {library} (its jar) as well: `enact component inspect {} {library}….jar`",
+            facts.jars.iter().map(|jar| jar.path.as_str()).collect::<Vec<_>>().join(" ")
         ));
     }
     if facts.scala_3_classes > 0 {

@@ -42,6 +42,9 @@ pub struct Facts {
     pub scala_3_classes: usize,
     /// Classes that Scala 2 made.
     pub scala_2_classes: usize,
+    /// The jar with Scala's own classes, by the beginning of its name, if it is needed and is none of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lacks_library: Option<String>,
 }
 
 /// One jar.

@@ -14,6 +14,9 @@ use crate::jars::Jars;
 /// Most outlines that are held: a class is mostly asked for with its neighbours.
 const OUTLINES_MAX: usize = 32;
 
+/// A class that every library of Scala has, and nothing else.
+pub const LIBRARY_CLASS: &str = "scala/Option";
+
 /// Which Scala made a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -34,6 +37,22 @@ pub fn dialect(class: &Class<'_>) -> Dialect {
         Dialect::Two
     } else {
         Dialect::None
+    }
+}
+
+/// Returns how the library of the Scala that made these jars is called: `_2.11` in the name of one tells the version.
+pub fn library(jars: &Jars) -> String {
+    let version = |file: String| {
+        let (_, after) = file.rsplit_once('_')?;
+        let end = after.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(after.len());
+        let version = after.get(..end)?.trim_end_matches('.');
+        version.starts_with(['2', '3']).then(|| version.to_owned())
+    };
+    match jars.jars.iter().find_map(|jar| version(jar.name())) {
+        // Scala 3 stands on the library of 2.13, and has one of its own beside it.
+        Some(three) if three.starts_with('3') => "scala-library-2.13".to_owned(),
+        Some(two) => format!("scala-library-{two}"),
+        None => "scala-library".to_owned(),
     }
 }
 

@@ -50,6 +50,8 @@ pub fn survey(jars: &mut Jars, filter: &Filter, progress: &mut dyn FnMut(usize, 
     service_interfaces(jars, &mut facts);
     operations(jars, &wanted, filter, main.as_deref(), &mut facts);
     facts.java = java(&order, &notes, &numbers, &facts);
+    let of_scala = facts.scala_2_classes + facts.scala_3_classes > 0;
+    facts.lacks_library = (of_scala && !numbers.contains_key(scala::LIBRARY_CLASS)).then(|| scala::library(jars));
     facts
 }
 

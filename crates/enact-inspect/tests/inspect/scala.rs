@@ -1,8 +1,9 @@
 //! What Scala 2 makes: true types out of its pickled signatures.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use enact_inspect::Filter;
+use enact_inspect::descriptor::warnings;
 use serde_json::json;
 
 use crate::made::{compiled, descriptor, facts, has, look, skip, told, why};
@@ -93,5 +94,36 @@ fn the_library_of_scala_is_read_whole() {
     let told = told(&facts);
     for line in ["NameTransformer.encode(name: String): String", "SyncVar.take(timeout: Long): A"] {
         assert!(told.iter().any(|it| it == line), "{line} is not in\n{}", told.join("\n"));
+    }
+}
+
+#[test]
+fn what_scala_made_without_its_library_tells_which_jar_to_add() {
+    let test = "enact-inspect::scala::what_scala_made_without_its_library_tells_which_jar_to_add";
+    let library =
+        PathBuf::from(std::env::var_os("SCALA_LIBRARY").unwrap_or_else(|| "/usr/share/java/scala-library.jar".into()));
+    if !has("scalac", test) {
+        return;
+    }
+    if !library.is_file() {
+        return skip(test, "there is no library of Scala on this machine");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "scalac", &[], SOURCE, "Manifest-Version: 1.0\n");
+    for (name, says) in [
+        ("quote_2.11-1.4.0.jar", "scala-library-2.11"),
+        ("quote_3-1.4.0.jar", "scala-library-2.13"),
+        ("my_quote.jar", "scala-library"),
+    ] {
+        let named = folder.path().join(name);
+        std::fs::copy(&jar, &named).unwrap();
+        let alone = facts(&named);
+        assert_eq!(alone.lacks_library.as_deref(), Some(says), "{name}");
+        assert!(descriptor(&alone).contains(&format!("jar:\n  # Add {says}: ")), "{}", descriptor(&alone));
+        let told = warnings(&alone).join("\n");
+        assert!(told.contains(&format!("enact component inspect {} {says}", named.display())), "{told}");
+        let both = look(&[&named, &library], &Filter::default()).unwrap();
+        assert_eq!(both.lacks_library, None);
+        assert!(!descriptor(&both).contains("# Add ") && !warnings(&both).join("\n").contains("library is in none"));
     }
 }
