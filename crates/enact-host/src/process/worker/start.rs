@@ -31,8 +31,10 @@ use crate::scratch::Scratch;
 /// How long a worker that closed its wire may take to end before that counts as a broken protocol.
 pub(super) const EXIT_WAIT: Duration = Duration::from_millis(100);
 
-/// How much of a worker's own list of operations is shown, in characters.
+/// How much of a list of operations is shown, in characters.
 const NAMES_SHOWN_MAX: usize = 500;
+/// How much of what a worker says of its refusal is shown, in characters.
+const REFUSAL_SHOWN_MAX: usize = 5_000;
 
 /// A worker that was spawned, before it has said anything.
 struct Spawned {
@@ -168,6 +170,7 @@ async fn greet(
                 return unknown.map_or(Ok(memory), |fault| Err(Refusal::Fault(Box::new(fault))));
             }
             FromWorker::InitError { message } if greeted => {
+                let message = shown(&message, REFUSAL_SHOWN_MAX);
                 return Err(Refusal::Fault(Box::new(FaultKind::InitRefused.fault(message))));
             }
             FromWorker::Log { message } => log.line(&message),
@@ -199,10 +202,17 @@ fn unknown(version: &Version, said: &[String]) -> Option<Fault> {
     if said.is_empty() || missing.is_empty() {
         return None;
     }
-    let (missing, said) = (missing.join(", "), said.join(", "));
-    let said: String = said.chars().take(NAMES_SHOWN_MAX).collect();
+    let [missing, said] = [missing.join(", "), said.join(", ")].map(|names| shown(&names, NAMES_SHOWN_MAX));
     let text = format!("the worker does not know the operations {missing}; those it knows are {said}");
     Some(FaultKind::InitRefused.fault(text))
+}
+
+/// Returns a text, or its beginning.
+fn shown(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWorker, Refusal> {
@@ -210,7 +220,7 @@ async fn next(wire: &mut UnixStream, reader: &mut FrameReader) -> Result<FromWor
     loop {
         let broken = |error: FrameError| Refusal::Fault(Box::new(wire_fault(&error)));
         if let Some(body) = reader.next_frame().map_err(broken)? {
-            return decode(&body).map_err(broken);
+            return decode(body).map_err(broken);
         }
         match wire.read(&mut chunk).await {
             Ok(count @ 1..) => reader.push(chunk.get(..count).unwrap_or_default()),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::machine::{Machine, compiled, example_jar, java_classes, prebuilt};
-use super::{config, entry};
+use super::{config, entry, refused};
 
 #[test]
 fn a_component_reads_its_state_and_answers_with_effects() {
@@ -147,4 +147,25 @@ fn a_jar_that_is_none_or_too_new_is_named() {
         assert!(why.contains(part), "{part:?} is not in:\n{why}");
     }
     assert!(prebuilt().is_file());
+}
+
+#[test]
+fn what_is_wrong_with_a_component_is_told_in_a_message_of_bounded_length() {
+    let Some(classes) = java_classes("what is wrong, told briefly") else { return };
+    let mut operations = json!({});
+    for number in 0..300 {
+        let key = format!("e.o{number}");
+        operations[&key] = entry(&format!("sample.Nowhere{number}"), "count", &[]);
+    }
+    let why = refused(classes.clone(), operations.clone());
+    assert!(why.starts_with("e.o0: there is no class sample.Nowhere0 on the class path\n"), "{why}");
+    let (said, more) = why.rsplit_once("\nand ").unwrap();
+    let more: usize = more.strip_suffix(" more").unwrap().parse().unwrap();
+    assert_eq!(said.lines().count() + more, 300);
+    assert!((3_000..5_000).contains(&why.len()), "{}", why.len());
+    // A jar that has vanished comes first: what is not found in it follows from that.
+    let gone = classes.join("gone".repeat(50)).join("gone".repeat(60)).join("gone.jar");
+    let why = refused(gone.clone(), operations);
+    assert!(why.starts_with(&format!("there is no {}\n", gone.display())), "{why}");
+    assert!(why.ends_with(" more") && why.len() < 5_000, "{}", why.len());
 }

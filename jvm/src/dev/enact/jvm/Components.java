@@ -28,6 +28,9 @@ final class Components {
     /** Of several components those that could not be made, with the reasons; the others do not suffer from it. */
     final Map<String, String> refused = new LinkedHashMap<>();
 
+    /** Longest text of one fault, in UTF-16 units. */
+    private static final int FAULT_CHARS = 1024;
+
     private Components() {
     }
 
@@ -67,9 +70,22 @@ final class Components {
         make(prefix, said, shared, memory, made, faults);
         if (!faults.isEmpty()) {
             unreadable(said, faults);
-            throw new InitFailed(String.join("\n", faults));
+            throw new InitFailed(told(faults));
         }
         operations.putAll(made);
+    }
+
+    /** Says as many faults as a message holds, and how many more there are. */
+    private static String told(List<String> faults) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < faults.size(); i++) {
+            String fault = Brief.cut(faults.get(i), FAULT_CHARS);
+            if (text.length() + fault.length() > Brief.MESSAGE_CHARS) {
+                return text.append("\nand ").append(faults.size() - i).append(" more").toString();
+            }
+            text.append(i == 0 ? "" : "\n").append(fault);
+        }
+        return text.toString();
     }
 
     /** A jar that is no archive is passed over by class loaders; only what was not found in it would be told. */
