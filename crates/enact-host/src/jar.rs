@@ -54,6 +54,13 @@ struct Base {
     archives: Option<Archives>,
 }
 
+impl Base {
+    /// Puts the Java side on disk if somebody has deleted it. Blocks.
+    fn bring(&self) -> io::Result<()> {
+        if self.jvm_jar.is_file() { Ok(()) } else { shelf::keep(&self.jvm_jar, JVM_JAR) }
+    }
+}
+
 /// The host of the shape `jar`.
 pub struct JarHost {
     base: Arc<Base>,
@@ -68,7 +75,8 @@ impl JarHost {
     /// # Errors
     /// The folder cannot be written.
     pub fn beside(host: &ProcessHost, config: JarConfig) -> io::Result<Self> {
-        let jvm_jar = shelf::keep(&config.folder, &format!("enact-jvm-{}.jar", short(&Digest::of(JVM_JAR))), JVM_JAR)?;
+        let jvm_jar = config.folder.join(format!("enact-jvm-{}.jar", short(&Digest::of(JVM_JAR))));
+        shelf::keep(&jvm_jar, JVM_JAR)?;
         let archives = config.archives.then(|| Archives::open(&config.folder.join("classes"))).transpose()?;
         let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives };
         Ok(Self { base: Arc::new(base), versions: Versions::default(), groups: Arc::default() })

@@ -36,13 +36,17 @@ pub enum BeneathError {
 }
 
 impl Scratch {
-    /// Makes a folder in `parent`, readable by the owner only.
+    /// Makes a folder in `parent`, readable by the owner only. A parent that somebody has deleted is made again.
     ///
     /// # Errors
     /// The folder cannot be made.
     pub fn new(parent: &Path, prefix: &str) -> io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(parent)?;
-        Ok(Self { folder })
+        let make = || tempfile::Builder::new().prefix(prefix).tempdir_in(parent);
+        let made = make().or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => std::fs::create_dir_all(parent).and_then(|()| make()),
+            _ => Err(error),
+        });
+        Ok(Self { folder: made? })
     }
     /// Returns its path.
     pub fn path(&self) -> &Path {

@@ -165,9 +165,15 @@ impl Archive {
     /// Tells what the next JVM is to do; the first one lists what it loads.
     pub fn sharing(&self) -> Sharing {
         let mut state = self.state();
+        if *state == State::Ready && !self.path.is_file() {
+            // Somebody has deleted it.
+            *state = State::Missing;
+            self.making.store(false, Ordering::Release);
+        }
         match &*state {
             State::Ready => Sharing::Archive(self.path.clone()),
             State::Missing => {
+                let _ = std::fs::create_dir_all(self.path.parent().unwrap_or(Path::new("/")));
                 let list = self.path.with_extension(format!("{}.list", LISTS.fetch_add(1, Ordering::Relaxed)));
                 *state = State::Listing(list.clone());
                 Sharing::List(list)

@@ -252,7 +252,8 @@ impl Group {
         let jvm = Jvm::joint(self.base.clone(), shape, &component, Json::of(&config))?;
         let refused = Arc::<Mutex<_>>::default();
         let digest = Digest::of(Json::of(&said).as_str().as_bytes());
-        let launch = Joint { jvm, refused: refused.clone(), group: Arc::downgrade(self) };
+        let members = entries.values().cloned().collect();
+        let launch = Joint { jvm, members, refused: refused.clone(), group: Arc::downgrade(self) };
         let mut version = Version::new(self.base.ground.clone(), Arc::new(component), digest, Arc::new(launch));
         version.counts = self.counts.clone();
         Ok(Generation { entries, version: Arc::new(version), refused })

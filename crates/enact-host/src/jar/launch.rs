@@ -15,6 +15,7 @@ use super::archive::{Archive, Sharing};
 use super::java::Java;
 use super::{Base, shelf};
 use crate::process::launch::{Feed, Kept, Launch, Words, templates};
+use crate::process::package::scratch_fault;
 use crate::process::prepare::Prepared;
 use crate::process::version::Version;
 
@@ -35,6 +36,8 @@ const LATER_COMPILED: [&str; 3] =
 const TRIM_EVERY: &str = "-XX:TrimNativeHeapInterval=30000";
 /// Has exits held back only from the second call on.
 const GUARDED_LATE: &str = "-Denact.exits.held=later";
+/// So long, in bytes with the end of the text, Linux takes no argument any more.
+const ARGUMENT_MAX_BYTES: usize = 128 * 1024;
 /// Most arguments that a call brings along.
 const ARGS_MAX: usize = 4096;
 
@@ -90,6 +93,11 @@ impl Jvm {
 
     pub fn class_path(&self) -> &[PathBuf] {
         &self.class_path
+    }
+
+    /// Brings the class path of a component here, as far as somebody has deleted it. Blocks.
+    pub fn bring(&self, shape: &JarShape) -> Result<(), Fault> {
+        shelf::class_path(&self.base.ground, shape).map(drop)
     }
 
     /// The options that an archive of classes depends on.
@@ -150,12 +158,23 @@ impl Jvm {
         joined
     }
 
-    fn words(&self, quick: &[&str], sharing: Sharing, main: &str) -> Words {
+    fn words(&self, quick: &[&str], sharing: Sharing, main: &str) -> Result<Words, Fault> {
+        // Both are there, unless somebody has deleted them.
+        self.base.bring().map_err(|error| scratch_fault(&error))?;
+        self.bring(&self.shape)?;
         let mut args = self.options();
         args.extend(quick.iter().map(OsString::from));
         args.extend(sharing.options());
-        args.extend(["-cp".into(), self.joined(), main.into()]);
-        Words { program: self.java.program.clone(), args }
+        let joined = self.joined();
+        if joined.len() >= ARGUMENT_MAX_BYTES {
+            let (archives, bytes) = (self.class_path.len(), joined.len());
+            return Err(FaultKind::StartFailed.fault(format!(
+                "the class path of {archives} archives has {bytes} bytes, and the system takes less than {ARGUMENT_MAX_BYTES} in \
+                 one argument; put several of them into one"
+            )));
+        }
+        args.extend(["-cp".into(), joined, main.into()]);
+        Ok(Words { program: self.java.program.clone(), args })
     }
 }
 
@@ -171,7 +190,7 @@ impl Launch for Jvm {
     fn instance(&self) -> Result<Words, Fault> {
         let sharing = self.archive.as_ref().map_or(Sharing::Default, |archive| archive.sharing());
         let late = matches!(sharing, Sharing::Archive(_)) && self.guards_late();
-        Ok(self.words(if late { &[GUARDED_LATE] } else { &[] }, sharing, MAIN))
+        self.words(if late { &[GUARDED_LATE] } else { &[] }, sharing, MAIN)
     }
 
     fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
@@ -188,7 +207,7 @@ impl Launch for Jvm {
             archive.clone().make_of_list(self.base.ground.clone(), || true);
         }
         // A short life is over before the better compiler pays.
-        let mut words = self.words(&["-XX:TieredStopAtLevel=1"], sharing, &main.class);
+        let mut words = self.words(&["-XX:TieredStopAtLevel=1"], sharing, &main.class)?;
         words.args.extend(args);
         Ok((words, feed))
     }

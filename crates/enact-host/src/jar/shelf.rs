@@ -17,21 +17,20 @@ use crate::process::package::{materialise_fault, scratch_fault};
 const TIME: Duration = Duration::from_secs(1_000_000_000);
 
 /// Writes a file of the hub's own, unless it is there already.
-pub(super) fn keep(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join(name);
-    if std::fs::read(&path).is_ok_and(|held| held == bytes) {
-        return Ok(path);
+pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if std::fs::read(path).is_ok_and(|held| held == bytes) {
+        return Ok(());
     }
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().set_modified(SystemTime::UNIX_EPOCH + TIME)?;
-    file.persist(&path).map_err(|error| error.error)?;
-    Ok(path)
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Brings the class path of a component here and returns it. What is here stays until the hub starts again: other
-/// versions may share it.
+/// Brings the class path of a component here, as far as it is not, and returns it. What is here stays until the hub starts
+/// again: other versions may share it.
 pub(super) fn class_path(ground: &Ground, shape: &JarShape) -> Result<Vec<PathBuf>, Fault> {
     shape.paths.iter().map(|name| place(ground, shape, name)).collect()
 }

@@ -169,7 +169,7 @@ impl Program {
         shape: &ProcessShape,
         operations: impl Iterator<Item = Operation>,
     ) -> Result<Self, Fault> {
-        let package = Package::materialise(shape, &ground.packages, &*ground.artifacts)?;
+        let package = Package::materialise(shape, &ground.packages, ground.artifacts.clone())?;
         let program = Self { ground, shape: shape.clone(), package };
         if !shape.command.is_empty() {
             program.words(&shape.command)?;
@@ -210,10 +210,12 @@ impl Launch for Program {
     }
 
     fn instance(&self) -> Result<Words, Fault> {
+        self.package.bring()?;
         self.words(&self.shape.command)
     }
 
     fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
+        self.package.bring()?;
         let mut words = self.words(operation.call.command.as_ref().unwrap_or(&self.shape.command))?;
         let (args, feed) = templates(operation, argument, prepared, &self.shape.roots)?;
         words.args.extend(args);

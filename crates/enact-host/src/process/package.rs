@@ -3,40 +3,62 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use enact_model::descriptor::ProcessShape;
+use enact_model::digest::Digest;
 use enact_model::observation::{Fault, FaultKind};
 
 use super::spawn::os_error;
 use crate::contract::{ArtifactSource, MaterialiseError};
+use crate::scratch::Scratch;
 
 /// The folder with the packaged files of one component version; removed with the version.
-#[derive(Debug)]
 pub(super) struct Package {
-    folder: tempfile::TempDir,
+    folder: Scratch,
+    files: BTreeMap<String, Digest>,
+    source: Arc<dyn ArtifactSource>,
+    bringing: Mutex<()>,
 }
 
 impl Package {
     /// Brings every packaged file to a new folder under `parent`, readable and executable and nothing else.
-    pub fn materialise(shape: &ProcessShape, parent: &Path, source: &dyn ArtifactSource) -> Result<Self, Fault> {
-        let folder = tempfile::Builder::new().prefix("package-").tempdir_in(parent).map_err(|e| scratch_fault(&e))?;
-        for (name, digest) in &shape.files {
+    pub fn materialise(shape: &ProcessShape, parent: &Path, source: Arc<dyn ArtifactSource>) -> Result<Self, Fault> {
+        let folder = Scratch::new(parent, "package-").map_err(|e| scratch_fault(&e))?;
+        let package = Self { folder, files: shape.files.clone(), source, bringing: Mutex::default() };
+        package.bring()?;
+        Ok(package)
+    }
+
+    /// Brings the files that are not there: all of them at first, and later those that somebody has deleted. Blocks.
+    pub fn bring(&self) -> Result<(), Fault> {
+        let _bringing = self.bringing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, digest) in &self.files {
             let plain = Path::new(name).components().all(|part| matches!(part, std::path::Component::Normal(_)));
             if name.is_empty() || !plain {
                 let text = format!("the packaged file {name:?} leads out of its folder");
                 return Err(FaultKind::ProgramMissing.fault(text));
             }
-            let target = folder.path().join(name);
-            if let Some(parent) = target.parent() {
-                std::fs::create_dir_all(parent).map_err(|e| scratch_fault(&e))?;
+            let target = self.path().join(name);
+            if !target.exists() {
+                self.place(digest, &target)?;
             }
-            source.materialise(digest, &target).map_err(|e| materialise_fault(&e))?;
-            let mode = std::fs::Permissions::from_mode(0o555);
-            std::fs::set_permissions(&target, mode).map_err(|e| scratch_fault(&e))?;
         }
-        Ok(Self { folder })
+        Ok(())
+    }
+
+    /// Puts a file in its place when it is whole.
+    fn place(&self, digest: &Digest, target: &Path) -> Result<(), Fault> {
+        let unwritable = |error: io::Error| scratch_fault(&error);
+        let folder = target.parent().unwrap_or(self.path());
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
+        let making = Scratch::new(self.path(), "making-").map_err(unwritable)?;
+        let made = making.path().join("file");
+        self.source.materialise(digest, &made).map_err(|e| materialise_fault(&e))?;
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o555)).map_err(unwritable)?;
+        std::fs::rename(&made, target).map_err(unwritable)
     }
 
     /// Returns the folder.
@@ -48,7 +70,7 @@ impl Package {
 /// Returns the program and its leading arguments.
 pub(super) fn command(
     words: &[String],
-    files: &BTreeMap<String, enact_model::digest::Digest>,
+    files: &BTreeMap<String, Digest>,
     package: Option<&Path>,
     path: &OsStr,
 ) -> Result<(PathBuf, Vec<OsString>), Fault> {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use enact_host::contract::Host;
-use enact_model::descriptor::Recycle;
+use enact_model::descriptor::{JarShape, Recycle};
 use enact_model::observation::{FaultKind, Reached};
 use serde_json::json;
 
@@ -330,5 +330,80 @@ async fn a_main_class_starts_from_an_archive_that_the_first_one_has_left() {
     assert!(!before.contains(name), "{name} was not there yet: {before}");
     let after = used().await;
     assert!(after.contains(name), "a main class does not use {name}: {after}");
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_deletes_of_a_running_host_is_brought_again_for_the_next_jvm() {
+    if without_java("jar_life::what_somebody_deletes_of_a_running_host_is_brought_again_for_the_next_jvm") {
+        return;
+    }
+    let jars = Jars::new(false);
+    let own = started(&jars, jars.component("own", |shape| shape.warm = 0)).await;
+    let share = |shape: &mut JarShape| (shape.warm, shape.jvm) = (0, Some("legacy".parse().unwrap()));
+    let shared = started(&jars, jars.component("shared", share)).await;
+    for target in [&own, &shared] {
+        let before = call(&jars, target, json!(1)).await;
+        for folder in ["scratch", "packages", "java"] {
+            std::fs::remove_dir_all(jars.bench.folder.path().join(folder)).unwrap();
+        }
+        assert_eq!(output(&call(&jars, target, json!(2)).await), json!(2), "the JVM that runs needs none of it");
+        call(&jars, &target.at("kill"), json!({})).await;
+        let after = call(&jars, target, json!(3)).await;
+        assert_eq!(output(&after), json!(3));
+        assert_ne!(before.instance, after.instance);
+    }
+    for folder in ["scratch", "packages", "java"] {
+        std::fs::remove_dir_all(jars.bench.folder.path().join(folder)).unwrap();
+    }
+    let ran = output(&call(&jars, &own.at("run"), json!({"args": ["a"]})).await);
+    assert_eq!(ran, json!({"stdout": "a", "exit": 0}));
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_class_path_that_the_system_does_not_take_is_told_in_one_sentence() {
+    if without_java("jar_life::a_class_path_that_the_system_does_not_take_is_told_in_one_sentence") {
+        return;
+    }
+    let jars = Jars::new(false);
+    let target = started(
+        &jars,
+        jars.component("wide", |shape| {
+            let digest = *shape.files.values().next().unwrap();
+            for number in 0..600 {
+                let name = format!("{number:0200}.jar");
+                shape.paths.push(name.clone());
+                shape.files.insert(name, digest);
+            }
+        }),
+    )
+    .await;
+    let seen = call(&jars, &target, json!(1)).await;
+    let fault = seen.as_fault().unwrap();
+    assert_eq!((fault.kind, fault.reached), (FaultKind::StartFailed, Reached::No));
+    assert!(fault.message.contains("the class path of 601 archives has "), "{}", fault.message);
+    assert!(fault.message.len() < 300, "{}", fault.message);
+    jars.host.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_archive_of_classes_that_somebody_deletes_is_made_anew() {
+    let test = "jar_life::an_archive_of_classes_that_somebody_deletes_is_made_anew";
+    if without_java(test) {
+        return;
+    }
+    if crate::jars::release() < 17 {
+        crate::jars::skip(test, "archives of classes are made from Java 17 on");
+        return;
+    }
+    let jars = Jars::new(true);
+    let target = started(&jars, jars.component("tool", |_| {})).await.at("run");
+    for _ in 0..2 {
+        let ran = output(&call(&jars, &target, json!({"args": ["a"]})).await);
+        assert_eq!(ran, json!({"stdout": "a", "exit": 0}));
+        until("the archive", || !archives(&jars).is_empty()).await;
+        std::fs::remove_dir_all(jars.bench.folder.path().join("java")).unwrap();
+    }
     jars.host.shutdown().await;
 }

@@ -343,6 +343,26 @@ async fn packaged_files_are_brought_here_and_drained_versions_take_no_calls() {
 }
 
 #[tokio::test]
+async fn what_somebody_deletes_of_a_running_host_is_brought_again_for_the_next_attempt() {
+    let bench = Bench::new();
+    let digest = bench.artifacts.put(b"echo '\"packaged\"'\n");
+    let target = script("", |c, _| {
+        let Shape::Process(shape) = &mut c.shape else { unreachable!("it is a process") };
+        shape.command = vec!["sh".to_owned(), "in/run.sh".to_owned()];
+        shape.files.insert("in/run.sh".to_owned(), digest);
+    });
+    assert_eq!(reply(&run(&bench, &target, "{}").await).output.as_str(), "\"packaged\"");
+    for folder in ["scratch", "packages"] {
+        std::fs::remove_dir_all(bench.folder.path().join(folder)).unwrap();
+        let again = run(&bench, &target, "{}").await;
+        assert_eq!(reply(&again).output.as_str(), "\"packaged\"", "after {folder}");
+    }
+    bench.artifacts.0.lock().unwrap().clear();
+    std::fs::remove_dir_all(bench.folder.path().join("packages")).unwrap();
+    assert_eq!(kind(&run(&bench, &target, "{}").await), FaultKind::ArtifactMissing);
+}
+
+#[tokio::test]
 async fn what_left_the_process_group_ends_with_the_attempt() {
     let bench = Bench::new();
     let before = enact_host::conformance::usage().unwrap();

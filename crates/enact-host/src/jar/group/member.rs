@@ -20,6 +20,7 @@ use crate::process::version::{Counts, Version};
 /// How the processes of a generation are started.
 pub(super) struct Joint {
     pub jvm: Jvm,
+    pub members: Vec<Arc<Entry>>,
     pub refused: Arc<Mutex<BTreeMap<String, String>>>,
     pub group: Weak<Group>,
 }
@@ -32,6 +33,9 @@ impl Launch for Joint {
         true
     }
     fn instance(&self) -> Result<Words, Fault> {
+        for member in &self.members {
+            self.jvm.bring(&member.shape)?;
+        }
         self.jvm.instance()
     }
     fn attempt(&self, operation: &Operation, argument: &Json, prepared: &Prepared) -> Result<(Words, Feed), Fault> {
