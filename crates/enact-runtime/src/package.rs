@@ -168,6 +168,14 @@ pub(crate) fn solution(path: &Path) -> Result<Solution, PackageError> {
     read_solution(&text, &file.display().to_string()).map_err(PackageError::Faults)
 }
 
+/// Returns the file of a solution, which is judged: what another machine needs of it.
+///
+/// # Errors
+/// A file that cannot be read, with every fault.
+pub fn gather_solution(path: &Path) -> Result<PathBuf, Box<Refusal>> {
+    solution(path).map(|_| descriptor(path, SOLUTION)).map_err(unusable)
+}
+
 fn descriptor(path: &Path, name: &str) -> PathBuf {
     if path.is_dir() { path.join(name) } else { path.to_owned() }
 }

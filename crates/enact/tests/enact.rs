@@ -37,5 +37,7 @@ mod server;
 mod skip;
 #[path = "enact/store.rs"]
 mod store;
+#[path = "enact/verbs.rs"]
+mod verbs;
 #[path = "enact/wire.rs"]
 mod wire;

@@ -5,17 +5,21 @@ mod body;
 mod package;
 mod stream;
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use enact_dial::connect::Trust;
 use enact_dial::{Endpoint, excerpt, http};
+use enact_engine::conclude::FILE_UNUSABLE;
 use enact_model::conclusion::Conclusion;
 use enact_model::digest::Digest;
-use enact_model::id::ExecutionId;
-use enact_runtime::api::{ArtifactName, Refusal, Request, Response};
+use enact_model::id::{ExecutionId, IntentId};
+use enact_runtime::api::{ArtifactName, IntentView, Refusal, Request, Response};
+use enact_runtime::package::gather_solution;
+use enact_store::artifacts::open_file;
 use http_body_util::BodyExt as _;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, StatusCode, header};
@@ -91,12 +95,34 @@ impl Remote {
                     // It is the token's.
                     draft.tenant_id = None;
                 }
-                let body = serde_json::to_vec(&request).map_err(|error| Failure::Output(error.into()))?;
-                let body = Body::of(body.into());
-                let answer = self.send(Method::POST, "/v1/ask", &[("content-type", "application/json")], body).await?;
-                Ok(self.read::<Response>(answer).await?.unwrap_or_else(Response::Refused))
+                self.put_question(&request).await
             }
         }
+    }
+
+    /// Asks a question as it is asked over the socket.
+    async fn put_question(&self, request: &Request) -> Result<Response, Failure> {
+        match self.post_question(request).await? {
+            Ok(response) => Ok(response),
+            Err(Refused { refusal, intent: Some(intent) }) if matches!(request, Request::Submit { .. }) => {
+                // The socket gives all that is known of a rejection at once; over HTTP it has a document of its own.
+                match self.post_question(&Request::Intent { intent }).await {
+                    Ok(Ok(Response::Intent(view))) => match *view {
+                        IntentView::Rejected(rejection) => Ok(Response::Rejected(rejection)),
+                        IntentView::Accepted(_) => Ok(Response::Refused(refusal)),
+                    },
+                    _ => Ok(Response::Refused(refusal)),
+                }
+            }
+            Err(Refused { refusal, .. }) => Ok(Response::Refused(refusal)),
+        }
+    }
+
+    async fn post_question(&self, request: &Request) -> Result<Result<Response, Refused>, Failure> {
+        let body = serde_json::to_vec(request).map_err(|error| Failure::Output(error.into()))?;
+        let kind = [("content-type", "application/json")];
+        let answer = self.send(Method::POST, "/v1/ask", &kind, Body::of(body.into())).await?;
+        self.hear(answer).await
     }
 
     /// Begins to watch an execution.
@@ -123,7 +149,10 @@ impl Remote {
     }
 
     async fn send_solution(&self, path: &Path) -> Result<Result<Told, Box<Refusal>>, Failure> {
-        let path = if path.is_dir() { path.join("solution.yaml") } else { path.to_owned() };
+        let path = match gather_solution(path) {
+            Ok(path) => path,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let file = File::open(&path).map_err(Failure::file(&path))?;
         let body = Body::of_file(file).map_err(Failure::file(&path))?;
         let answer = self.send(Method::POST, "/v1/solutions", &[("content-type", "application/yaml")], body).await?;
@@ -131,10 +160,10 @@ impl Remote {
     }
 
     async fn put(&self, path: PathBuf, name: Option<String>, media_type: Option<String>) -> Result<Response, Failure> {
-        let file = File::open(&path).map_err(Failure::file(&path))?;
-        if !file.metadata().map_err(Failure::file(&path))?.is_file() {
-            return Err(Failure::File { path, source: io::Error::other("it is no plain file") });
-        }
+        let file = match open_file(&path) {
+            Ok(file) => file,
+            Err(error) => return Ok(Response::Refused(unusable("open", &path, &error))),
+        };
         let name = name.or_else(|| path.file_name().map(|name| name.to_string_lossy().into_owned()));
         let route = format!("/v1/artifacts?name={}", escaped(&name.unwrap_or_default()));
         let kind = media_type.as_deref().map(|media_type| ("content-type", media_type));
@@ -158,21 +187,24 @@ impl Remote {
         }
         let tag = answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
         let digest: Option<Digest> = tag.trim_matches('"').parse().ok();
-        let folder = target.parent().unwrap_or(Path::new("/")).to_owned();
-        let mut file = tempfile::NamedTempFile::new_in(&folder).map_err(Failure::file(&folder))?;
-        let (mut hasher, mut size, mut body) = (sha2::Sha256::new(), 0, answer.into_body());
+        let mut file = match beside(&target) {
+            Ok(file) => file,
+            Err(error) => return Ok(Response::Refused(unusable("make", &target, &error))),
+        };
+        let (mut hasher, mut body) = (sha2::Sha256::new(), answer.into_body());
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| RemoteError::Lost(excerpt(&error.to_string())))?;
             let Ok(bytes) = frame.into_data() else { continue };
-            size += bytes.len();
             hasher.update(&bytes);
             io::Write::write_all(&mut file, &bytes).map_err(Failure::file(&target))?;
         }
-        if digest != Some(Digest::from_bytes(hasher.finalize().into())) {
+        let Some(digest) = digest.filter(|digest| *digest == Digest::from_bytes(hasher.finalize().into())) else {
             return Err(RemoteError::Lost("the bytes that came are not those of the digest".to_owned()).into());
+        };
+        if let Err(error) = file.persist_noclobber(&target) {
+            return Ok(Response::Refused(unusable("make", &target, &error.error)));
         }
-        file.persist_noclobber(&target).map_err(|error| Failure::File { path: target.clone(), source: error.error })?;
-        Ok(Response::Done { message: format!("{size} bytes in {}", target.display()) })
+        Ok(Response::Done { message: format!("{digest} is written to {}", target.display()) })
     }
 
     async fn send(
@@ -204,6 +236,14 @@ impl Remote {
         &self,
         answer: hyper::Response<Incoming>,
     ) -> Result<Result<T, Box<Refusal>>, Failure> {
+        Ok(self.hear(answer).await?.map_err(|refused| refused.refusal))
+    }
+
+    /// Reads a document; a problem is a refusal, with the intent that it is of.
+    async fn hear<T: DeserializeOwned>(
+        &self,
+        answer: hyper::Response<Incoming>,
+    ) -> Result<Result<T, Refused>, Failure> {
         let status = answer.status();
         let read = http::whole(answer.into_body(), FROM_HUB_MAX_BYTES).await;
         let bytes = read.map_err(|why| RemoteError::Lost(format!("it {why}")))?;
@@ -217,7 +257,7 @@ impl Remote {
         if status.is_success() {
             return serde_json::from_slice(&bytes).map(Ok).map_err(|_| odd());
         }
-        serde_json::from_slice::<Problem>(&bytes).ok().and_then(Problem::refusal).map(Err).ok_or_else(odd)
+        serde_json::from_slice::<Problem>(&bytes).ok().and_then(Problem::refused).map(Err).ok_or_else(odd)
     }
 }
 
@@ -246,6 +286,29 @@ impl From<Checked> for Response {
     }
 }
 
+/// Says that a file of this machine cannot be used, as a hub says it of one of its own.
+fn unusable(deed: &str, path: &Path, error: &io::Error) -> Box<Refusal> {
+    let conclusion = Conclusion::new(FILE_UNUSABLE, format!("failed to {deed} {}: {error}", path.display()));
+    Box::new(Refusal { conclusion, faults: Vec::new(), execution: None, retry_after_ms: None })
+}
+
+/// Makes a file that takes the place of one that is not there yet; nobody writes to it later, as to one that a hub wrote.
+fn beside(target: &Path) -> io::Result<tempfile::NamedTempFile> {
+    if target.symlink_metadata().is_ok() {
+        return Err(rustix::io::Errno::EXIST.into());
+    }
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    folder.metadata()?;
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o444)).tempfile_in(folder)
+}
+
+/// What was refused.
+struct Refused {
+    refusal: Box<Refusal>,
+    /// The intent that was rejected.
+    intent: Option<IntentId>,
+}
+
 /// A refusal as it comes over HTTP.
 #[derive(Deserialize)]
 struct Problem {
@@ -258,18 +321,20 @@ struct Problem {
     #[serde(default)]
     faults: Vec<enact_model::intent::InputFault>,
     execution_id: Option<ExecutionId>,
+    intent_id: Option<IntentId>,
     retry_after_ms: Option<u64>,
 }
 
 impl Problem {
-    fn refusal(self) -> Option<Box<Refusal>> {
+    fn refused(self) -> Option<Refused> {
         let mut conclusion = json!({ "code": self.code, "message": self.detail, "may_have_run": self.may_have_run });
         let members = conclusion.as_object_mut()?;
         members.extend(self.kind.map(|kind| ("kind".to_owned(), kind)));
         members.extend(self.hint.map(|hint| ("hint".to_owned(), json!(hint))));
         let conclusion: Conclusion = serde_json::from_value(conclusion).ok()?;
         let (faults, execution, retry_after_ms) = (self.faults, self.execution_id, self.retry_after_ms);
-        Some(Box::new(Refusal { conclusion, faults, execution, retry_after_ms }))
+        let refusal = Box::new(Refusal { conclusion, faults, execution, retry_after_ms });
+        Some(Refused { refusal, intent: self.intent_id })
     }
 }
 
@@ -298,12 +363,12 @@ mod tests {
             "hint": "look again", "faults": [{ "at": "a", "message": "b" }], "retry_after_ms": 7,
         });
         let problem: Problem = serde_json::from_value(text).unwrap();
-        let refusal = problem.refusal().unwrap();
+        let refusal = problem.refused().unwrap().refusal;
         assert_eq!(refusal.conclusion.message, "there is none");
         assert_eq!(refusal.conclusion.hint.as_deref(), Some("look again"));
         assert_eq!(refusal.conclusion.code.to_string(), "071007020101");
         assert_eq!((refusal.faults.len(), refusal.retry_after_ms), (1, Some(7)));
         let unknown = json!({ "detail": "x", "code": "not a code" });
-        assert!(serde_json::from_value::<Problem>(unknown).unwrap().refusal().is_none());
+        assert!(serde_json::from_value::<Problem>(unknown).unwrap().refused().is_none());
     }
 }

@@ -17,15 +17,15 @@ const DESCRIPTOR: &str = "component: far\nversion: 1.0.0\nsummary: far away\npro
     never: { kind: query, call: { command: [sleep, \"1000011\"] } }\n";
 
 /// A hub with a store that its clients do not know, and a folder in which they work.
-struct Far {
-    hub: Child,
-    url: String,
-    store: tempfile::TempDir,
-    desk: tempfile::TempDir,
+pub struct Far {
+    pub hub: Child,
+    pub url: String,
+    pub store: tempfile::TempDir,
+    pub desk: tempfile::TempDir,
 }
 
 impl Far {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let store = tempfile::tempdir().unwrap();
         let created = on(store.path(), &["token", "create", "ops", "--role", "admin", "--of", "acme", "--json"])
             .output()
@@ -42,20 +42,20 @@ impl Far {
         far.write("far/not-named.bin", "not of the package");
         far
     }
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         let path = self.desk.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    fn command(&self, args: &[&str]) -> Command {
+    pub fn command(&self, args: &[&str]) -> Command {
         let all: Vec<&str> =
             ["client", "--url", &self.url, "--token", "file:token"].iter().chain(args).copied().collect();
         on(self.desk.path(), &all)
     }
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
-    fn good(&self, args: &[&str]) -> String {
+    pub fn good(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(ran.status.code(), Some(0), "{args:?}: {}{}", text(&ran.stdout), text(&ran.stderr));
         text(&ran.stdout)
@@ -82,7 +82,7 @@ impl Drop for Far {
     }
 }
 
-fn on(folder: &Path, args: &[&str]) -> Command {
+pub fn on(folder: &Path, args: &[&str]) -> Command {
     let mut command = enact(folder, args);
     command.env("PATH", std::env::var_os("PATH").unwrap());
     command
