@@ -9,6 +9,7 @@ use enact_model::id::{IntentType, Name, Selector, SolutionId};
 use enact_model::json::Json;
 use serde::{Deserialize, Serialize};
 
+use crate::meta::{self, Question};
 use crate::near::near;
 use crate::schema::CompiledOperation;
 
@@ -101,6 +102,16 @@ pub enum ResolveError {
         /// What may have been meant, nearest first.
         near: Vec<String>,
     },
+    /// It is a question of the service `meta`, to the hub or to a component that is there.
+    #[error("failed to resolve the intent type {intent_type}: it is answered without an intent")]
+    Told {
+        /// The intent type.
+        intent_type: IntentType,
+        /// Who would be asked.
+        name: Name,
+        /// What.
+        question: Question,
+    },
     /// Several operations handle it and the solution does not decide.
     #[error("failed to resolve the intent type {intent_type}: {} handle it", list(candidates))]
     Ambiguous {
@@ -130,6 +141,10 @@ impl ResolveError {
             Self::UnknownSolution { near, .. } => format!("did you mean {}?", near.join(" or ")),
             Self::Unknown { near, .. } if near.is_empty() => "see `enact component list`".to_owned(),
             Self::Unknown { near, .. } => format!("did you mean {}?", near.join(" or ")),
+            Self::Told { intent_type, name, question } => {
+                let question = question.as_str();
+                format!("ask `GET /rest/v1/{name}/{}/{question}` or `enact run {intent_type}`", meta::SERVICE)
+            }
             Self::Ambiguous { intent_type, candidates } => {
                 let first = candidates.first().map(ToString::to_string).unwrap_or_default();
                 format!("use a selector, or a solution that says `intents: {{ {intent_type}: {first} }}`")
@@ -323,6 +338,11 @@ impl Catalog {
     }
 
     fn unknown(&self, intent_type: &IntentType, solution: &SolutionId) -> ResolveError {
+        if let Some((name, question)) = meta::of_selector(intent_type.as_str())
+            && (name.as_str() == meta::HUB || self.active(&name).is_some())
+        {
+            return ResolveError::Told { intent_type: intent_type.clone(), name, question };
+        }
         let draining = self.entries().filter(|entry| entry.state == State::Draining);
         let handles = |(selector, operation): (Selector, &enact_model::descriptor::Operation)| {
             selector.intent_type() == *intent_type || operation.handles.contains(intent_type)
@@ -334,9 +354,21 @@ impl Catalog {
             }
         }
         let bound = self.0.solutions.get(solution).into_iter().flat_map(|solution| solution.intents.keys());
-        let known = self.0.index.keys().chain(bound).map(IntentType::as_str);
+        let told: Vec<String> = match meta::parts(intent_type.as_str()) {
+            Some((name, _)) if name.as_str() == meta::HUB || self.active(&name).is_some() => {
+                questions(name.as_str()).into()
+            }
+            Some(_) => self.0.entries.keys().map(Name::as_str).chain([meta::HUB]).flat_map(questions).collect(),
+            None => Vec::new(),
+        };
+        let known = self.0.index.keys().chain(bound).map(IntentType::as_str).chain(told.iter().map(String::as_str));
         ResolveError::Unknown { intent_type: intent_type.clone(), near: near(intent_type.as_str(), known) }
     }
+}
+
+/// Lists what may be asked of whom.
+fn questions(name: &str) -> [String; 8] {
+    Question::ALL.map(|question| format!("{name}.{}.{}", meta::SERVICE, question.as_str()))
 }
 
 fn by_version(entry: &Entry) -> Option<semver::Version> {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use enact_model::descriptor::{Component, OperationKind};
+use enact_model::descriptor::{Component, OperationKind, Solution};
 use enact_model::digest::Digest;
 use enact_model::id::{IntentType, Name, Selector};
 use enact_model::json::Json;
@@ -72,6 +72,27 @@ impl Question {
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|question| question.as_str() == name)
     }
+}
+
+/// Returns whom a selector of the service `meta` asks, and what.
+pub fn of_selector(selector: &str) -> Option<(Name, Question)> {
+    let (name, question) = parts(selector)?;
+    Some((name, Question::named(question)?))
+}
+
+/// Splits a selector of the service `meta`, whatever it asks.
+pub(crate) fn parts(selector: &str) -> Option<(Name, &str)> {
+    let parts: Vec<&str> = selector.split('.').collect();
+    let [name, SERVICE, question] = parts[..] else { return None };
+    Some((name.parse().ok()?, question))
+}
+
+/// Lists the patterns of a solution's `allow` that are about the service `meta` alone, with their roles. They change nothing:
+/// whoever may see what there is may ask it.
+pub fn needless(solution: &Solution) -> Vec<(&str, &str)> {
+    let patterns =
+        solution.allow.iter().flat_map(|(role, patterns)| patterns.iter().map(|p| (role.as_str(), p.as_str())));
+    patterns.filter(|(_, pattern)| pattern.split('.').nth(1) == Some(SERVICE)).collect()
 }
 
 /// What a question may say: one version of a component instead of the active one, one operation instead of all.
@@ -407,5 +428,33 @@ mod tests {
             assert_eq!(Question::named(question.as_str()), Some(Question::ALL[at]));
         }
         assert_eq!(Question::named("halp"), None);
+    }
+
+    #[test]
+    fn an_intent_of_its_names_is_told_where_it_is_answered() {
+        let told = |intent_type: &str| {
+            let solution = enact_model::id::SolutionId::default_solution();
+            let error = catalog().resolve(&intent_type.parse().unwrap(), &solution).unwrap_err();
+            format!("{error}: {}", error.hint())
+        };
+        for name in [HUB, "pricing"] {
+            for question in Question::ALL.map(Question::as_str) {
+                let told = told(&format!("{name}.meta.{question}"));
+                assert!(told.contains("without an intent"), "{told}");
+                assert!(told.contains(&format!("`GET /rest/v1/{name}/meta/{question}`")), "{told}");
+                assert!(told.contains(&format!("`enact run {name}.meta.{question}`")), "{told}");
+            }
+        }
+        for slip in ["pricing.meta.tre", "pricng.meta.tree"] {
+            let told = told(slip);
+            assert!(told.contains("it is unknown: did you mean ") && told.contains("pricing.meta.tree"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_is_about_meta_alone_is_told_from_one_that_is_not() {
+        let text = "solution: s\nallow: { viewer: [\"*.meta.*\", pricing.meta.help, \"*\", \"pricing.*\"], operator: [\"meta.*\"] }\n";
+        let solution = crate::solution::read_solution(text, "solution.yaml").unwrap();
+        assert_eq!(needless(&solution), [("viewer", "*.meta.*"), ("viewer", "pricing.meta.help")]);
     }
 }

@@ -23,6 +23,8 @@ mod load;
 mod logs;
 #[path = "enact/many.rs"]
 mod many;
+#[path = "enact/meta.rs"]
+mod meta;
 #[path = "enact/outbox.rs"]
 mod outbox;
 #[path = "../../enact-sink/tests/sinks/rig.rs"]

@@ -271,7 +271,7 @@ pub(super) fn unfit(
 fn unresolved(error: &ResolveError) -> Refusal {
     let (code, at) = match error {
         ResolveError::UnknownSolution { .. } => (code::SOLUTION_UNKNOWN, "solution_id"),
-        ResolveError::Unknown { .. } => (code::INTENT_TYPE_UNKNOWN, "intent_type"),
+        ResolveError::Unknown { .. } | ResolveError::Told { .. } => (code::INTENT_TYPE_UNKNOWN, "intent_type"),
         ResolveError::Ambiguous { .. } => (code::INTENT_TYPE_AMBIGUOUS, "intent_type"),
         ResolveError::Draining { .. } => (code::COMPONENT_DRAINING, "intent_type"),
     };

@@ -13,7 +13,7 @@ use enact_engine::conclude as code;
 use enact_engine::view::rows;
 use enact_host::contract::HostState;
 use enact_model::conclusion::Conclusion;
-use enact_model::descriptor::{Component, Shape};
+use enact_model::descriptor::{Component, Shape, Solution};
 use enact_model::digest::Digest;
 use enact_model::id::{Name, SecretName};
 use enact_model::intent::InputFault;
@@ -248,12 +248,26 @@ impl Hub {
             let hint = "add it under `sinks:` in enact.yaml";
             return Err(refusal::hinted(code::CONFIGURATION_INVALID, message, hint));
         }
-        self.operate(caller, CommandBody::BindSolution { solution: Arc::new(solution) }).await
+        let solution = Arc::new(solution);
+        match self.operate(caller, CommandBody::BindSolution { solution: Arc::clone(&solution) }).await? {
+            Response::Done { message } => Ok(Response::Done { message: message + &needless(&solution) }),
+            other => Ok(other),
+        }
     }
 
     pub(super) fn solutions(&self) -> Response {
         let catalog = self.ring.catalog();
         Response::Solutions(catalog.solutions().map(|solution| Json::of(&**solution)).collect())
+    }
+}
+
+/// Says which patterns of `allow` change nothing; nothing if there is none.
+fn needless(solution: &Solution) -> String {
+    let patterns = meta::needless(solution);
+    let named: Vec<String> = patterns.iter().map(|(role, pattern)| format!("{pattern} for {role}")).collect();
+    match named.as_slice() {
+        [] => String::new(),
+        _ => format!("; `allow` need not name {}: whoever may see may ask {}", named.join(", "), meta::SERVICE),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `enact meta`: what the hub and its components tell of themselves.
 
 use clap::{Args, ValueEnum};
-use enact_catalog::meta::{HUB, Parameters, Question, SERVICE};
+use enact_catalog::meta::{HUB, Parameters, Question};
 use enact_model::id::Name;
 use enact_model::json::Json;
 use enact_runtime::api::{Request, Response};
@@ -61,13 +61,6 @@ impl MetaArgs {
         let Self { question: Asked(question), name, version, operation } = self;
         ask(name, question, Parameters { version, operation }, desk).await
     }
-}
-
-/// Returns the question that a selector of the service `meta` means, and whom it asks.
-pub fn of_selector(selector: &str) -> Option<(Name, Question)> {
-    let parts: Vec<&str> = selector.split('.').collect();
-    let [name, SERVICE, question] = parts[..] else { return None };
-    Some((name.parse().ok()?, Question::named(question)?))
 }
 
 /// Reads the parameters of a question.

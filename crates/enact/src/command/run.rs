@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use enact_catalog::meta::of_selector;
 use enact_model::id::IntentId;
 use enact_model::intent::IntentDraft;
 use enact_model::time::Timestamp;
@@ -124,7 +125,7 @@ impl RunArgs {
     /// # Errors
     /// A rejection, an outcome other than completed, or no outcome in time.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
-        if let Some((name, question)) = meta::of_selector(&self.selector) {
+        if let Some((name, question)) = of_selector(&self.selector) {
             let input = input::read(self.draft.input.as_deref())?;
             return meta::ask(name, question, meta::parameters(&input)?, desk).await;
         }
