@@ -30,6 +30,8 @@ mod outbox;
 #[path = "../../enact-sink/tests/sinks/rig.rs"]
 #[allow(dead_code, reason = "what stands behind a sink stays up here")]
 mod rig;
+#[path = "enact/packaging.rs"]
+mod packaging;
 #[path = "enact/secret.rs"]
 mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
