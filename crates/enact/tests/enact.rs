@@ -32,6 +32,8 @@ mod outbox;
 mod rig;
 #[path = "enact/packaging.rs"]
 mod packaging;
+#[path = "enact/progress.rs"]
+mod progress;
 #[path = "enact/secret.rs"]
 mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
