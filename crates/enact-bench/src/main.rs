@@ -31,7 +31,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 const USAGE: &str = "\
 usage: cargo xtask bench [--json] [--seconds N] [--row NAME]… [--in-flight N]… [--full] [--dir FOLDER]
 
-  --json         prints an array of rows {name, in_flight, value, unit, ratio}
+  --json         prints an array of rows {name, in_flight, value, unit, ratio}; what was not measured
+                 has no value, and says why in `skipped`
   --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
   --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle,
                  streams or http; may stand more than once. `http` fetches Restate and DBOS by npm and pip

@@ -36,20 +36,35 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Longest time for a server to start.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Measures every kind of sink whose server is on this machine.
+/// Measures every kind of sink; one whose server cannot be started on this machine has a row that says why there is no figure.
 pub fn measure(options: &Options) -> Result<Vec<Row>, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let mut rows = Vec::new();
         for kind in ["file", "webhook", "redis", "nats"] {
             let folder = tempfile::tempdir_in(&options.dir)?;
-            let Some(place) = Place::open(kind, folder.path()).await? else { continue };
+            let name = format!("relay {kind}");
+            let place = match Place::open(kind, folder.path()).await? {
+                Ok(place) => place,
+                Err(absent) => {
+                    rows.push(Row::skipped(name, absent.to_string()));
+                    continue;
+                }
+            };
             let bare = bare(&*place.sink).await?;
             let (rate, mark) = relayed(Arc::clone(&place.sink), folder.path()).await?;
-            rows.push(Row::new(format!("relay {kind}"), 0, rate, "messages/s").beside(bare));
+            rows.push(Row::new(name, 0, rate, "messages/s").beside(bare));
             rows.push(Row::new(format!("relay {kind}, one key"), 0, mark, "messages/s"));
         }
         Ok(rows)
     })
+}
+
+/// A server that cannot be had on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("{program} cannot be started: {source}")]
+struct Absent {
+    program: String,
+    source: std::io::Error,
 }
 
 /// A sink and whatever stands behind it.
@@ -59,7 +74,7 @@ struct Place {
 }
 
 impl Place {
-    async fn open(kind: &str, folder: &Path) -> Result<Option<Self>, Failure> {
+    async fn open(kind: &str, folder: &Path) -> Result<Result<Self, Absent>, Failure> {
         let mut server = None;
         let sink: Arc<dyn Sink> = match kind {
             "webhook" => {
@@ -75,7 +90,10 @@ impl Place {
             }
             "redis" => {
                 let words = ["--port", "PORT", "--bind", "127.0.0.1", "--dir", "FOLDER", "--appendonly", "yes"];
-                let Some(redis) = Server::start("redis-server", &words, folder)? else { return Ok(None) };
+                let redis = match Server::start("redis-server", &words, folder)? {
+                    Ok(redis) => redis,
+                    Err(absent) => return Ok(Err(absent)),
+                };
                 let endpoint = RedisSetup::endpoint(&format!("redis://127.0.0.1:{}", redis.port))?;
                 let stream = RedisSetup::STREAM.parse()?;
                 server = Some(redis);
@@ -91,7 +109,10 @@ impl Place {
             }
             "nats" => {
                 let words = ["-a", "127.0.0.1", "-p", "PORT", "-js", "-sd", "FOLDER"];
-                let Some(nats) = Server::start("nats-server", &words, folder)? else { return Ok(None) };
+                let nats = match Server::start("nats-server", &words, folder)? {
+                    Ok(nats) => nats,
+                    Err(absent) => return Ok(Err(absent)),
+                };
                 let address = format!("nats://127.0.0.1:{}", nats.port);
                 let context = jetstream::new(async_nats::connect(&address).await?);
                 let subjects = vec![NatsSetup::SUBJECT.to_owned()];
@@ -104,7 +125,7 @@ impl Place {
             }
             _ => Arc::new(FileSink::new(&folder.join("events.jsonl"))),
         };
-        Ok(Some(Self { sink, _server: server }))
+        Ok(Ok(Self { sink, _server: server }))
     }
 }
 
@@ -115,14 +136,17 @@ struct Server {
 }
 
 impl Server {
-    /// Starts one; none if its program is not here.
-    fn start(program: &str, words: &[&str], folder: &Path) -> Result<Option<Self>, Failure> {
+    /// Starts one, if its program is here.
+    fn start(program: &str, words: &[&str], folder: &Path) -> Result<Result<Self, Absent>, Failure> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let folder = folder.display().to_string();
         let word = |word: &&str| word.replace("PORT", &port.to_string()).replace("FOLDER", &folder);
         let mut command = Command::new(program);
         command.args(words.iter().map(word)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(child) = command.spawn() else { return Ok(None) };
+        let child = match command.spawn() {
+            Ok(child) => child,
+            Err(source) => return Ok(Err(Absent { program: program.to_owned(), source })),
+        };
         let (server, end) = (Self { port, child }, Instant::now() + START_LIMIT);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             if Instant::now() > end {
@@ -130,7 +154,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(Some(server))
+        Ok(Ok(server))
     }
 }
 
@@ -268,4 +292,20 @@ async fn through(sink: Arc<dyn Sink>, store: &Path, emits: &str, messages: u64) 
     let seconds = begin.elapsed().as_secs_f64();
     world.hub.shutdown().await?;
     Ok(messages as f64 / seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_not_here_is_named_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let absent = Server::start("no-such-server-anywhere", &[], folder.path()).unwrap().err().unwrap();
+        let mut report = crate::report::Report::new(false);
+        report.extend([Row::skipped("relay none", absent.to_string())]);
+        let text = report.to_string();
+        let line = text.lines().last().unwrap();
+        assert!(line.starts_with("relay none ") && line.contains("skipped: no-such-server-anywhere cannot"), "{text}");
+    }
 }
