@@ -20,6 +20,7 @@ mod crash;
 mod documents;
 mod http;
 mod hub;
+mod lines;
 mod redis;
 mod trouble;
 mod warm;
@@ -136,7 +137,8 @@ fn over_http(stages: &mut Stages, hub: &mut Hub, folder: &Path, found: &Found, t
         told.skipped("8 its events in a Redis Stream", why);
         return Ok(());
     }
-    let redis = stages.run("7. the same over HTTP", |_| {
+    let lines = lines::Lines::read(&shell::root())?;
+    let redis = stages.run("7. the same over HTTP, from the lines of the README", |_| {
         say("the hub starts again, with a port that is known and one more sink where there is Redis");
         let redis = found.no_redis.is_none().then(|| redis::Redis::start(folder)).transpose()?;
         hub.stop()?;
@@ -149,12 +151,14 @@ fn over_http(stages: &mut Stages, hub: &mut Hub, folder: &Path, found: &Found, t
         hub.listen_on(redis::free_port()?);
         hub.serve()?;
         hub.show(&["component", "add", "orders"])?;
-        match found.fixtures.map(|fixtures| fixtures.documents.first()) {
-            Ok(Some(document)) => http::documents(hub, document, told)?,
-            Ok(None) => told.skipped("7 a document by POST /v1/artifacts", "there is no document"),
+        let named = |document: &&PathBuf| document.ends_with(http::DOCUMENT);
+        match found.fixtures.map(|fixtures| fixtures.documents.iter().find(named)) {
+            Ok(Some(document)) => http::documents(hub, &lines, document, told)?,
+            Ok(None) => told.skipped("7 a document by POST /v1/artifacts", "there is no such document"),
             Err(why) => told.skipped("7 a document by POST /v1/artifacts", why),
         }
-        http::stream(hub, folder, told)?;
+        http::failure(hub, &lines, told)?;
+        http::stream(hub, &lines, folder, told)?;
         Ok(redis)
     })?;
     match (&redis, &found.no_redis) {
@@ -162,7 +166,7 @@ fn over_http(stages: &mut Stages, hub: &mut Hub, folder: &Path, found: &Found, t
             // By intent, and as a function.
             let analyses = if found.fixtures.is_ok() { 2 } else { 0 };
             stages.run("8. its events in a Redis Stream, and kill -9 on the way", |_| {
-                redis::tell(hub, redis, analyses, told)
+                redis::tell(hub, &lines, redis, analyses, told)
             })
         }
         (None, why) => {

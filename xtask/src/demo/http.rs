@@ -1,4 +1,4 @@
-//! Step 7: the same over HTTP, from the curl lines of the README: documents, intents, functions, a stream that was cut.
+//! Step 7: the same over HTTP, from the curl lines of the README: documents, intents, functions, a failure, a stream that was cut.
 
 use std::fs;
 use std::path::Path;
@@ -10,40 +10,57 @@ use sha2::{Digest as _, Sha256};
 use crate::demo::Told;
 use crate::demo::answer::Answer;
 use crate::demo::hub::Hub;
+use crate::demo::lines::Lines;
 use crate::failure::{Failure, Outcome, Place};
 use crate::report::say;
 
 /// How long the first event of a stream may take.
 const FIRST_EVENT_MAX: Duration = Duration::from_secs(10);
 
+/// The document that the lines name.
+pub const DOCUMENT: &str = "campaign_donors.pdf";
+
 /// Tells what documents do over HTTP; they were added as a component before.
 ///
 /// # Errors
 /// A line that cannot be typed at all, or an answer that is none; the rest goes into the table.
-pub fn documents(hub: &mut Hub, document: &Path, told: &mut Told) -> Outcome<()> {
-    let name = document.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let bytes = fs::read(document).doing(|| format!("read {name}"))?;
-    let upload = format!(
-        r#"curl -sf "$hub/v1/artifacts?name={name}" --data-binary @content/documents/{name} -H 'Content-Type: application/pdf'"#
-    );
-    let reference = answer(&hub.assign("document", &upload)?)?;
+pub fn documents(hub: &mut Hub, lines: &Lines, document: &Path, told: &mut Told) -> Outcome<()> {
+    let bytes = fs::read(document).doing(|| format!("read {DOCUMENT}"))?;
+    let reference = answer(&last(hub, &lines.upload)?)?;
     let right = reference.text("/digest").ends_with(&sha256(&bytes)) && reference.number("/size").is_some();
     told.so(
-        format!("7 {name} uploaded by POST /v1/artifacts"),
+        format!("7 {DOCUMENT} uploaded by POST /v1/artifacts"),
         reference.text("/digest").chars().take(19).collect::<String>(),
         right,
     );
-    let line = r#"curl -sf "$hub/v1/intents?wait=60s" --json "{\"intent_type\": \"analyze_content\", \"parameters\": {\"document\": $document}}""#;
-    let settled = answer(&hub.shell(line)?)?;
-    let tables = settled.view().and_then(|view| view.at("/output/tables"));
-    let digest = tables.map(|tables| tables.text("/digest")).unwrap_or_default();
-    let line = r#"curl -sf "$hub/rest/v1/content/files/analyze" --json "{\"document\": $document}""#;
-    let again = answer(&hub.shell(line)?)?.text("/tables/digest");
+    let settled = answer(&last(hub, &lines.analyze)?)?;
+    let digest = settled.view().map(|view| view.text("/output/tables/digest")).unwrap_or_default();
     told.so("7 analyze_content by POST /v1/intents?wait=60s", short(&digest), digest.len() > 64);
+    let [analyzed, tables, lineage] = three(hub, &lines.function)?;
+    let again = answer(&analyzed)?.text("/tables/digest");
     told.so("7 the same by POST /rest/v1/content/files/analyze", short(&again), again == digest);
-    let fetched = hub.shell(&format!(r#"curl -sf "$hub/v1/artifacts/{digest}""#))?;
-    let same = digest.ends_with(&sha256(fetched.as_bytes()));
-    told.so("7 its tables by GET /v1/artifacts/DIGEST", format!("{} bytes, digest as said", fetched.len()), same);
+    let same = digest.ends_with(&sha256(tables.as_bytes()));
+    told.so("7 its tables by GET /v1/artifacts/DIGEST", format!("{} bytes, digest as said", tables.len()), same);
+    let lineage = answer(&lineage)?;
+    let from: Vec<String> = lineage.list("/nodes").iter().map(|node| node.text("/1/name")).collect();
+    let derived = from.iter().any(|name| name == DOCUMENT);
+    told.so("7 their lineage by GET /v1/references/ID/lineage", format!("from {}", from.join(", ")), derived);
+    Ok(())
+}
+
+/// Tells what a program that fails is over HTTP: an answer, as data.
+///
+/// # Errors
+/// As [`documents`].
+pub fn failure(hub: &mut Hub, lines: &Lines, told: &mut Told) -> Outcome<()> {
+    let [problem, found] = two(hub, &lines.failure)?;
+    let (problem, found) = (answer(&problem)?, answer(&found)?);
+    let (code, execution) = (problem.text("/code"), problem.text("/execution_id"));
+    let items = found.list("/items");
+    let outcome = items.iter().find(|view| view.text("/execution/id") == execution).cloned();
+    let same = outcome.is_some_and(|view| view.text("/execution/outcome/failed/conclusion/code") == code);
+    let seen = format!("{} [{code}]", problem.text("/detail").chars().take(50).collect::<String>());
+    told.so("7 a program that fails is an answer, and is found by its words", seen, code.len() == 12 && same);
     Ok(())
 }
 
@@ -51,15 +68,17 @@ pub fn documents(hub: &mut Hub, document: &Path, told: &mut Told) -> Outcome<()>
 ///
 /// # Errors
 /// As [`documents`].
-pub fn stream(hub: &mut Hub, folder: &Path, told: &mut Told) -> Outcome<()> {
-    let submit = r#"curl -sf -o /dev/null -w '%header{enact-execution-id}' "$hub/v1/intents" --json '{"intent_type": "pack_order", "parameters": {"order": "streamed"}}'"#;
-    hub.assign("execution", submit)?;
-    let before = cut(hub, folder)?;
+pub fn stream(hub: &mut Hub, lines: &Lines, folder: &Path, told: &mut Told) -> Outcome<()> {
+    let [submit, follow] = lines.stream.as_slice() else {
+        return Err(Failure::to("find two lines of `# stream:` in README.md"));
+    };
+    let execution = hub.shell(submit)?;
+    let before = cut(hub, folder, follow)?;
     let seen = ids(&before).last().cloned().unwrap_or_default();
     say(format!("    … and its connection is cut after event {seen}, while the execution goes on"));
-    let line = format!(r#"curl -sfN "$hub/v1/executions/$execution/stream" -H 'Last-Event-ID: {seen}'"#);
-    let after = hub.shell(&line)?;
-    let records = answer(&hub.shell(r#"curl -sf "$hub/v1/executions/$execution/records""#)?)?;
+    hub.show_set("seen", &seen);
+    let after = last(hub, &lines.resume)?;
+    let records = hub.json(&["execution", "records", execution.trim()])?;
     let mut logged: Vec<String> =
         records.list("/items").iter().filter_map(|record| record.number("/lsn")).map(|lsn| lsn.to_string()).collect();
     logged.sort_by_key(|lsn| lsn.parse::<u64>().unwrap_or(0));
@@ -70,9 +89,29 @@ pub fn stream(hub: &mut Hub, folder: &Path, told: &mut Told) -> Outcome<()> {
     Ok(())
 }
 
+/// Types the lines of a step and returns every answer.
+fn typed(hub: &mut Hub, lines: &[String]) -> Outcome<Vec<String>> {
+    lines.iter().map(|line| hub.shell(line)).collect()
+}
+
+/// Types the lines of a step and returns the last answer.
+///
+/// # Errors
+/// A line that ends with another status than 0.
+pub fn last(hub: &mut Hub, lines: &[String]) -> Outcome<String> {
+    Ok(typed(hub, lines)?.pop().unwrap_or_default())
+}
+
+fn two(hub: &mut Hub, lines: &[String]) -> Outcome<[String; 2]> {
+    typed(hub, lines)?.try_into().map_err(|_| Failure::to("find two lines of a step in README.md"))
+}
+
+fn three(hub: &mut Hub, lines: &[String]) -> Outcome<[String; 3]> {
+    typed(hub, lines)?.try_into().map_err(|_| Failure::to("find three lines of a step in README.md"))
+}
+
 /// Follows a stream until its first events are there, then kills the one who follows; returns what it got.
-fn cut(hub: &Hub, folder: &Path) -> Outcome<String> {
-    let line = r#"curl -sN "$hub/v1/executions/$execution/stream""#;
+fn cut(hub: &Hub, folder: &Path, line: &str) -> Outcome<String> {
     say(format!("\n$ {line} > stream.txt &"));
     let path = folder.join("stream.txt");
     let file = fs::File::create(&path).doing(|| "make stream.txt".to_owned())?;

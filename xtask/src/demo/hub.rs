@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::demo::answer::Answer;
+use crate::demo::lines::assigned;
 use crate::failure::{Failure, Outcome, Place};
 use crate::report::say;
 use crate::shell;
@@ -62,13 +63,21 @@ impl Hub {
         self.variables.insert("hub".to_owned(), format!("http://{}", self.listen));
     }
 
-    /// Types a line into a shell, shows it with the beginning of its answer, and returns the whole answer.
+    /// Types a line of the README into a shell and returns its answer: what a line like `name="$(…)"` keeps, the lines that follow
+    /// find in that variable.
     ///
     /// # Errors
     /// It ends with another status than 0; what it said is in the text.
-    pub fn shell(&self, line: &str) -> Outcome<String> {
+    pub fn shell(&mut self, line: &str) -> Outcome<String> {
         say(format!("\n$ {line}"));
-        let answer = self.shell_quietly(line)?;
+        let answer = match assigned(line) {
+            Some(name) => {
+                let kept = self.shell_quietly(&format!("set -e\n{line}\nprintf %s \"${name}\""))?;
+                self.variables.insert(name.to_owned(), kept.clone());
+                kept
+            }
+            None => self.shell_quietly(line)?,
+        };
         say(shortened(&answer));
         Ok(answer)
     }
@@ -81,16 +90,15 @@ impl Hub {
         shell::text(&mut self.shell_command(line))
     }
 
-    /// Keeps what a line of a shell answers in a variable of the lines that follow.
-    ///
-    /// # Errors
-    /// As [`Hub::shell`].
-    pub fn assign(&mut self, name: &str, line: &str) -> Outcome<String> {
-        say(format!("\n$ {name}=\"$({line})\""));
-        let answer = self.shell_quietly(line)?.trim_end().to_owned();
-        say(shortened(&answer));
-        self.variables.insert(name.to_owned(), answer.clone());
-        Ok(answer)
+    /// Sets a variable of the lines that follow.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Says what a variable is set to.
+    pub fn show_set(&mut self, name: &str, value: &str) {
+        say(format!("\n$ export {name}={}", shell::quoted(value)));
+        self.set(name, value);
     }
 
     /// Returns the shell that a line is typed into, in the demo's folder and with its variables.

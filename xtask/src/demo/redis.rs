@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use crate::demo::Told;
 use crate::demo::answer::Answer;
-use crate::demo::http::answer;
+use crate::demo::http::{answer, last};
 use crate::demo::hub::Hub;
+use crate::demo::lines::Lines;
 use crate::demo::wire::Wire;
 use crate::failure::{Failure, Outcome, Place};
 use crate::report::say;
@@ -130,7 +131,7 @@ fn is_entry(line: &str) -> bool {
 ///
 /// # Errors
 /// A line that cannot be typed at all, or the hub does not start again; the rest goes into the table.
-pub fn tell(hub: &mut Hub, redis: &Redis, analyses: usize, told: &mut Told) -> Outcome<()> {
+pub fn tell(hub: &mut Hub, lines: &Lines, redis: &Redis, analyses: usize, told: &mut Told) -> Outcome<()> {
     let mut consumer = Consumer::default();
     wait_until(|| {
         consumer.read(redis)?;
@@ -147,25 +148,20 @@ pub fn tell(hub: &mut Hub, redis: &Redis, analyses: usize, told: &mut Told) -> O
     say("\nfrom now on the answers of Redis are lost on their way: what it has taken, the hub does not learn");
     redis.wire.lose_answers(true);
     let before = redis.length()?;
-    let line = |order: &str| {
-        format!(
-            r#"curl -sf "$hub/v1/intents?wait=30s" --json '{{"intent_type": "take_order", "parameters": {{"order": "{order}"}}, "idempotency_key": "{order}"}}'"#
-        )
-    };
-    hub.shell(&line("order-00"))?;
-    say(format!("    … and {} more", ORDERS - 1));
-    for number in 1..ORDERS {
-        hub.shell_quietly(&line(&format!("order-{number:02}")))?;
-    }
+    let executions = orders(hub, lines)?;
     wait_until(|| Ok(redis.length()? > before))?;
     let taken = redis.length()? - before;
-    let pending = hub.json(&["outbox", "list", "--state", "pending", "--limit", "1000"])?.list("/items").len();
+    let pending = pending(hub, lines)?;
     hub.show(&["outbox", "lag"])?;
     hub.kill_9()?;
     say(format!("    (Redis had taken {taken}, the hub still held {pending} to be unsent)"));
     told.so("8 killed between XADD and the mark", format!("{taken} in Redis, not marked"), taken > 0 && pending > 0);
     redis.wire.lose_answers(false);
     hub.serve()?;
+    say("\nthe same orders again, under the same keys: what was acknowledged is not done anew");
+    let again = orders(hub, lines)?;
+    let kept = again.iter().zip(&executions).filter(|(after, before)| after == before && !after.is_empty()).count();
+    told.so("8 acknowledged before kill -9", format!("{kept} of {ORDERS} kept their execution"), kept == ORDERS);
     wait_until(|| {
         consumer.read(redis)?;
         let waiting = hub.json(&["outbox", "list", "--state", "pending", "--limit", "1000"])?.list("/items").len();
@@ -191,6 +187,29 @@ pub fn tell(hub: &mut Hub, redis: &Redis, analyses: usize, told: &mut Told) -> O
         once,
     );
     Ok(())
+}
+
+/// Sends every order, shows the first, and returns the executions in the order of the orders.
+fn orders(hub: &mut Hub, lines: &Lines) -> Outcome<Vec<String>> {
+    let mut executions = Vec::new();
+    for number in 0..ORDERS {
+        let order = format!("order-{number:02}");
+        let text = if number == 0 {
+            hub.show_set("order", &order);
+            last(hub, &lines.order)?
+        } else {
+            hub.set("order", &order);
+            hub.shell_quietly(&lines.order.join("\n"))?
+        };
+        executions.push(answer(&text)?.execution_id());
+    }
+    say(format!("    … and {} more", ORDERS - 1));
+    Ok(executions)
+}
+
+/// Returns how many messages the hub still has to send.
+fn pending(hub: &mut Hub, lines: &Lines) -> Outcome<usize> {
+    Ok(answer(&last(hub, &lines.pending)?)?.list("/items").len())
 }
 
 fn wait_until(mut fact: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
