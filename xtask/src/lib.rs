@@ -8,6 +8,7 @@ pub mod claims;
 pub mod demo;
 pub mod failure;
 pub mod fixtures;
+pub mod image;
 pub mod jars;
 pub mod javas;
 pub mod jvm;

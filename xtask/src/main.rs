@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use xtask::options::Options;
-use xtask::{bench, demo, fixtures, jars, javas, jvm, libraries, mutants, report, setup, soak, suite, torture};
+use xtask::{bench, demo, fixtures, image, jars, javas, jvm, libraries, mutants, report, setup, soak, suite, torture};
 
 const USAGE: &str = "\
 usage: cargo xtask TASK [OPTIONS]
 
 tasks:
   demo                 shows the main job from beginning to end, on real input
-  test [--full]        sets up, then runs every test; --full adds a browser, real jars, every Java, the demo and every mutation
+  test [--full]        sets up, then runs every test; --full adds a browser, real jars, every Java, the image, the demo and every mutation
   mutants [ID…]        breaks the code with mutations/*.patch and expects the named tests to notice
   torture [--rounds N | --minutes M] [--seed S]
                        kills the real hub again and again and holds what is left against an outside ledger
@@ -20,6 +20,7 @@ tasks:
                        measures the hub beside the floor that the disk sets
   jvm                  builds the Java side of the jar host from jvm/src (needs javac)
   fixtures             fetches what demo and tests feed on into target/fixtures
+  image                starts a hub in the run stage of packaging/Containerfile, in a chroot (needs root and debootstrap)
   jars                 takes hundreds of real jars through `enact component inspect`
   javas                runs the tests of the jar host on Java 11, 21 and 25
   libraries            calls Jackson and Guava of Spark and of Debian side by side in one JVM
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         "demo" => demo::run(&options),
         "test" => suite::run(&options),
         "mutants" => mutants::run(&options),
+        "image" => image::task(),
         "jars" => jars::task(&options),
         "javas" => javas::task(&options),
         "jvm" => jvm::build(),

@@ -8,11 +8,11 @@ use crate::failure::{Failure, Outcome, Place};
 use crate::options::Options;
 use crate::report::{Stages, say};
 use crate::setup::{self, Here, Need};
-use crate::{demo, fixtures, jars, javas, libraries, mutants, readers, shell, tree};
+use crate::{demo, fixtures, image, jars, javas, libraries, mutants, readers, shell, tree};
 
 const NEXTEST_VERSION: &str = "0.9.143";
 
-/// Sets up and runs every test; `--full` adds a browser, hundreds of real jars, the demo and every mutation.
+/// Sets up and runs every test; `--full` adds a browser, hundreds of real jars, the image, the demo and every mutation.
 ///
 /// # Errors
 /// A test fails, or a stage cannot be run.
@@ -46,6 +46,7 @@ fn all(options: &Options, stages: &mut Stages) -> Outcome<()> {
         stages.run("real jars through inspect", |stages| jars::run(&here, stages))?;
         stages.run("conflicting libraries in one JVM", |stages| libraries::run(&here, stages))?;
         stages.run("the jar host on every Java", |stages| javas::run(&here, stages))?;
+        stages.run("the run stage of the image", image::run)?;
         stages.run("demo", |_| demo::run(options))?;
         stages.run("mutations", |_| mutants::run(&Options::default()))?;
     }
