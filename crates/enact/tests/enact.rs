@@ -27,13 +27,13 @@ mod many;
 mod meta;
 #[path = "enact/outbox.rs"]
 mod outbox;
-#[path = "../../enact-sink/tests/sinks/rig.rs"]
-#[allow(dead_code, reason = "what stands behind a sink stays up here")]
-mod rig;
 #[path = "enact/packaging.rs"]
 mod packaging;
 #[path = "enact/progress.rs"]
 mod progress;
+#[path = "../../enact-sink/tests/sinks/rig.rs"]
+#[allow(dead_code, reason = "what stands behind a sink stays up here")]
+mod rig;
 #[path = "enact/secret.rs"]
 mod secret;
 #[path = "../../enact-sink/tests/sinks/server.rs"]
