@@ -235,6 +235,22 @@ codes! {
     ACCESS_DENIED = Security PermissionDenied Permission DomainFailure FixInput User;
     /// Too many questions of one caller.
     RATE_LIMITED = Resource Unavailable Limit DomainFailure RetryLater User;
+    /// A request that cannot be read: no JSON, no tar, a header that is no text.
+    REQUEST_MALFORMED = Argument SyntaxError Format DomainFailure FixInput User;
+    /// A request whose body did not come in time; the network's fault, so the same request may do.
+    REQUEST_TOO_SLOW = Argument Missing Timeout NetworkFailure RetryNow User;
+    /// A body that is larger than its limit.
+    BODY_TOO_LARGE = Argument Illegal Limit DomainFailure FixInput User;
+    /// A body of a media type, or packed in a way, that is not taken there.
+    BODY_UNSUPPORTED = Argument Unsupported Format DomainFailure FixInput User;
+    /// A way of sending a body that the hub does not know.
+    TRANSFER_UNSUPPORTED = Argument Unsupported Capability DomainFailure FixInput User;
+    /// A method that a route does not know.
+    METHOD_UNSUPPORTED = Operation Unsupported Relation DomainFailure FixInput User;
+    /// A condition of a request that does not hold, such as a tag that is another.
+    PRECONDITION_FAILED = Reference PreconditionViolation Guard DomainFailure FixInput User;
+    /// A range outside of the bytes that there are.
+    RANGE_OUTSIDE = Value DomainValue Limit DomainFailure FixInput User;
     /// The hub itself broke a rule of its own.
     INTERNAL = System InvariantViolation Unknown Defect Escalation Developer;
 }
@@ -318,8 +334,33 @@ mod tests {
                 }
             }
         }
-        for status in [200, 400, 401, 403, 404, 409, 412, 413, 422, 429, 500, 501, 502, 503, 504] {
-            assert!(statuses.contains(&status), "{status}");
+        for status in [200, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 416, 422, 429, 500, 501, 502, 503, 504] {
+            assert!(statuses.remove(&status), "{status}");
+        }
+        assert!(statuses.is_empty(), "and no others: {statuses:?}");
+    }
+
+    #[test]
+    fn what_http_finds_fault_with_has_a_status_of_its_own_and_only_a_slow_body_is_no_fault_of_the_input() {
+        for (code, http, exit) in [
+            (REQUEST_MALFORMED, 400, 10),
+            (METHOD_UNSUPPORTED, 405, 10),
+            (REQUEST_TOO_SLOW, 408, 11),
+            (PRECONDITION_FAILED, 412, 10),
+            (BODY_TOO_LARGE, 413, 10),
+            (BODY_UNSUPPORTED, 415, 10),
+            (RANGE_OUTSIDE, 416, 10),
+            (TRANSFER_UNSUPPORTED, 501, 10),
+        ] {
+            let conclusion = Conclusion::new(code, "x");
+            let statuses = (enact_model::http_status::of(&conclusion), enact_model::exit_status::of(&conclusion));
+            assert_eq!(statuses, (http, exit), "{}", own_name(code).unwrap());
+        }
+        // How something ended that ran is never told as a fault of how it was asked for.
+        let query = operation(r#"{"kind":"query","call":{},"timeout_ms":1}"#);
+        for kind in FaultKind::ALL {
+            let http = enact_model::http_status::of(&conclude(&kind.fault("x"), &query));
+            assert!(!matches!(http, 405 | 408 | 412 | 415 | 416), "{kind:?}: {http}");
         }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::body::HttpBody as _;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
 use enact_engine::conclude as code;
 use enact_model::json::Json;
 use serde::de::DeserializeOwned;
@@ -28,9 +28,8 @@ pub(crate) struct Document<T>(pub Option<T>);
 impl<T> Document<T> {
     /// Returns the document that must be there.
     pub fn required(self) -> Result<T, Problem> {
-        self.0.ok_or_else(|| {
-            Problem::of_http(StatusCode::BAD_REQUEST, "the body is empty, and a JSON document was expected")
-        })
+        self.0
+            .ok_or_else(|| Problem::new(code::REQUEST_MALFORMED, "the body is empty, and a JSON document was expected"))
     }
 }
 
@@ -40,14 +39,11 @@ impl<T: DeserializeOwned> FromRequest<Arc<Door>> for Document<T> {
         let Some(bytes) = bytes(request, door.config.body_limit).await? else { return Ok(Self(None)) };
         // A list of values in the order of the fields would be taken as one, too.
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-            return Err(Problem::of_http(
-                StatusCode::BAD_REQUEST,
-                "the body does not fit: it is a list, not an object",
-            ));
+            return Err(Problem::new(code::REQUEST_MALFORMED, "the body does not fit: it is a list, not an object"));
         }
         let document = serde_json::from_slice(&bytes).map_err(|error| {
             let what = if error.is_data() { "does not fit" } else { "is no JSON" };
-            Problem::of_http(StatusCode::BAD_REQUEST, format!("the body {what}: {error}"))
+            Problem::new(code::REQUEST_MALFORMED, format!("the body {what}: {error}"))
         })?;
         Ok(Self(Some(document)))
     }
@@ -61,7 +57,7 @@ impl FromRequest<Arc<Door>> for Value {
     async fn from_request(request: Request, door: &Arc<Door>) -> Result<Self, Problem> {
         let Some(bytes) = bytes(request, door.config.body_limit).await? else { return Ok(Self(None)) };
         let read = Json::parse(&bytes).map(|json| Self(Some(json)));
-        read.map_err(|error| Problem::of_http(StatusCode::BAD_REQUEST, format!("the body is no JSON: {error}")))
+        read.map_err(|error| Problem::new(code::REQUEST_MALFORMED, format!("the body is no JSON: {error}")))
     }
 }
 
@@ -82,7 +78,7 @@ async fn bytes(request: Request, limit: Duration) -> Result<Option<Vec<u8>>, Pro
         Some(true) => Ok(Some(bytes.into())),
         // A form of a page on another origin may send text, but not this.
         _ => {
-            let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON");
+            let problem = Problem::new(code::BODY_UNSUPPORTED, "the body is not said to be JSON");
             Err(problem.hint("send `Content-Type: application/json`"))
         }
     }
@@ -96,7 +92,7 @@ fn is_json(value: &[u8]) -> bool {
 
 fn too_large() -> Problem {
     let text = format!("the body is larger than {} MiB, unpacked", DOCUMENT_MAX_BYTES >> 20);
-    let problem = Problem::of_http(StatusCode::PAYLOAD_TOO_LARGE, text);
+    let problem = Problem::new(code::BODY_TOO_LARGE, text);
     problem.hint("put large things to /v1/artifacts and name them by reference")
 }
 
@@ -109,7 +105,7 @@ pub(crate) fn unread(error: &axum::Error) -> Problem {
         }
         next = error.source();
     }
-    Problem::of_http(StatusCode::BAD_REQUEST, format!("the body could not be read: {error}"))
+    Problem::new(code::REQUEST_MALFORMED, format!("the body could not be read: {error}"))
 }
 
 /// A query whose every name is known.
@@ -124,7 +120,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
                 let error = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
                 Err(unfit(parts.uri.query().unwrap_or_default(), &error))
             }
-            Err(error) => Err(Problem::of_http(StatusCode::BAD_REQUEST, error.to_string())),
+            Err(error) => Err(Problem::new(code::REQUEST_MALFORMED, error.to_string())),
         }
     }
 }
@@ -164,7 +160,8 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
         match axum::extract::Path::<T>::from_request_parts(parts, state).await {
             Ok(axum::extract::Path(named)) => Ok(Self(named)),
             Err(error) => {
-                Err(Problem::of_http(error.status(), format!("the path does not fit: {}", error.body_text())))
+                let code = if error.status().is_server_error() { code::INTERNAL } else { code::REQUEST_MALFORMED };
+                Err(Problem::new(code, format!("the path does not fit: {}", error.body_text())))
             }
         }
     }

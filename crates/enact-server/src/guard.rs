@@ -83,7 +83,7 @@ fn check(door: &Door, request: &Request) -> Result<Page, Problem> {
         && named.any(|other| other != first)
     {
         // Who stands between may have read the other one.
-        return Err(Problem::of_http(StatusCode::BAD_REQUEST, "there are two headers Host that differ"));
+        return Err(Problem::new(code::REQUEST_MALFORMED, "there are two headers Host that differ"));
     }
     let live = door.live.borrow();
     let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());

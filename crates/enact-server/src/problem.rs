@@ -2,7 +2,6 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use enact_engine::conclude as code;
 use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_model::http_status;
 use enact_model::id::{ExecutionId, IntentId};
@@ -15,8 +14,6 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Problem {
     refusal: Box<Refusal>,
     intent: Option<IntentId>,
-    /// A status that HTTP itself knows better, such as 405 or 415.
-    status: Option<StatusCode>,
 }
 
 impl Problem {
@@ -25,11 +22,7 @@ impl Problem {
     }
     pub fn concluded(conclusion: Conclusion) -> Self {
         let refusal = Refusal { conclusion, faults: Vec::new(), execution: None, retry_after_ms: None };
-        Self { refusal: Box::new(refusal), intent: None, status: None }
-    }
-    /// A request that HTTP itself finds fault with.
-    pub fn of_http(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status: Some(status), ..Self::new(code::INTENT_INVALID, message) }
+        Self { refusal: Box::new(refusal), intent: None }
     }
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.refusal.conclusion.hint = Some(hint.into());
@@ -49,12 +42,10 @@ impl Problem {
     pub fn of_rejection(rejection: Rejection) -> Self {
         let Rejection { conclusion, faults, intent_id, .. } = rejection;
         let refusal = Refusal { conclusion, faults, execution: None, retry_after_ms: None };
-        Self { refusal: Box::new(refusal), intent: Some(intent_id), status: None }
+        Self { refusal: Box::new(refusal), intent: Some(intent_id) }
     }
     fn status(&self) -> StatusCode {
-        let status = self.status.map(|status| status.as_u16());
-        StatusCode::from_u16(status.unwrap_or_else(|| http_status::of(&self.refusal.conclusion)))
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(http_status::of(&self.refusal.conclusion)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
     /// What a handler left as evidence may hold what it was given, so it stays with the execution.
     fn document(&self) -> Value {
@@ -89,7 +80,7 @@ fn title(code: &DetailCode) -> String {
 
 impl From<Box<Refusal>> for Problem {
     fn from(refusal: Box<Refusal>) -> Self {
-        Self { refusal, intent: None, status: None }
+        Self { refusal, intent: None }
     }
 }
 

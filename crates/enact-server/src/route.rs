@@ -111,7 +111,7 @@ pub(crate) fn router(door: Arc<Door>) -> Router {
     routed()
         .fallback(async || Problem::new(code::NOT_FOUND, "there is no such route").hint("docs/http.md lists them"))
         .method_not_allowed_fallback(async || {
-            Problem::of_http(StatusCode::METHOD_NOT_ALLOWED, "the route does not know this method")
+            Problem::new(code::METHOD_UNSUPPORTED, "the route does not know this method")
         })
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&door), guard::guard))
         .layer(axum::middleware::from_fn(unpack))

@@ -5,9 +5,10 @@ use std::io;
 use async_compression::tokio::bufread::GzipDecoder;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use enact_engine::conclude as code;
 use http_body_util::BodyExt as _;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -21,7 +22,7 @@ pub(crate) async fn unpack(request: Request, next: Next) -> Response {
     let transfer = codings(request.headers(), &header::TRANSFER_ENCODING);
     if transfer.iter().any(|coding| coding != "chunked") {
         let told = format!("the body is sent as {}, and only `chunked` is taken", transfer.join(", "));
-        let problem = Problem::of_http(StatusCode::NOT_IMPLEMENTED, told);
+        let problem = Problem::new(code::TRANSFER_UNSUPPORTED, told);
         return problem.hint("pack it with `Content-Encoding: gzip` instead").into_response();
     }
     let packed = codings(request.headers(), &header::CONTENT_ENCODING);
@@ -30,7 +31,7 @@ pub(crate) async fn unpack(request: Request, next: Next) -> Response {
         [one] if one == "gzip" || one == "x-gzip" => next.run(unpacked(request)).await,
         _ => {
             let told = format!("the body is packed in a way that is not known: {}", packed.join(", "));
-            let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, told);
+            let problem = Problem::new(code::BODY_UNSUPPORTED, told);
             let mut answer = problem.hint("send it as it is, or with `Content-Encoding: gzip`").into_response();
             answer.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
             answer

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody as _};
-use axum::http::StatusCode;
+use enact_engine::conclude as code;
 use tokio::time::Instant;
 
 use super::unread;
@@ -95,13 +95,13 @@ pub(super) fn told(time: Duration) -> String {
 }
 
 pub(super) fn slow(text: String) -> Problem {
-    let problem = Problem::of_http(StatusCode::REQUEST_TIMEOUT, text);
+    let problem = Problem::new(code::REQUEST_TOO_SLOW, text);
     problem
         .hint("nothing was kept of it; send it again over a faster connection, or packed with `Content-Encoding: gzip`")
 }
 
 fn too_large(most: u64) -> Problem {
-    Problem::of_http(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {} MiB, unpacked", most >> 20))
+    Problem::new(code::BODY_TOO_LARGE, format!("the body is larger than {} MiB, unpacked", most >> 20))
 }
 
 #[cfg(test)]
@@ -109,6 +109,7 @@ mod tests {
     use std::convert::Infallible;
     use std::task::{Context, Poll};
 
+    use axum::http::StatusCode;
     use axum::response::IntoResponse as _;
     use tokio::sync::mpsc;
 

@@ -72,7 +72,7 @@ pub(super) async fn get(
     let seen = door.hub.see_artifact(&caller, name.clone()).await?;
     let (size, tag) = (seen.size, format!("\"{}\"", seen.digest));
     if headers.get(header::IF_MATCH).is_some_and(|value| !tags(value, &tag, Compare::Strongly)) {
-        return Err(Problem::of_http(StatusCode::PRECONDITION_FAILED, format!("the artifact is {tag}")));
+        return Err(Problem::new(code::PRECONDITION_FAILED, format!("the artifact is {tag}")));
     }
     let kept =
         [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, immutable, max-age=31536000".to_owned())];
@@ -88,7 +88,7 @@ pub(super) async fn get(
         Some(Range::Part(first, last)) => Some((first, last)),
         Some(Range::Outside) => {
             let content_range = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
-            let problem = Problem::of_http(StatusCode::RANGE_NOT_SATISFIABLE, format!("the artifact has {size} bytes"));
+            let problem = Problem::new(code::RANGE_OUTSIDE, format!("the artifact has {size} bytes"));
             return Ok((content_range, problem).into_response());
         }
     };

@@ -134,7 +134,7 @@ fn complete(draft: &mut IntentDraft, headers: &HeaderMap) -> Result<(), Problem>
     let text = |name: &HeaderName| match headers.get(name).map(|value| value.to_str()) {
         None => Ok(None),
         Some(Ok(text)) => Ok(Some(text.to_owned())),
-        Some(Err(_)) => Err(Problem::of_http(StatusCode::BAD_REQUEST, format!("the header {name} is no plain text"))),
+        Some(Err(_)) => Err(Problem::new(code::REQUEST_MALFORMED, format!("the header {name} is no plain text"))),
     };
     if headers.get_all("idempotency-key").iter().count() > 1 {
         return Err(Problem::new(code::INTENT_INVALID, "there are two headers Idempotency-Key"));

@@ -81,7 +81,7 @@ fn said(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
         return Ok(());
     }
     let kind = kinds.first().copied().unwrap_or_default();
-    let problem = Problem::of_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("the body is not said to be {kind}"));
+    let problem = Problem::new(code::BODY_UNSUPPORTED, format!("the body is not said to be {kind}"));
     Err(problem.hint(format!("send `Content-Type: {kind}`")))
 }
 
@@ -185,12 +185,12 @@ fn put(from: &mut impl std::io::Read, target: &Path, executable: bool) -> std::i
 }
 
 fn unfit(why: String) -> Problem {
-    let problem = Problem::of_http(StatusCode::BAD_REQUEST, format!("the package is no tar that is taken: {why}"));
+    let problem = Problem::new(code::REQUEST_MALFORMED, format!("the package is no tar that is taken: {why}"));
     problem.hint("send `tar -C FOLDER -cf - .` of the folder with component.yaml")
 }
 
 fn too_large(most: u64) -> Problem {
-    Problem::of_http(StatusCode::PAYLOAD_TOO_LARGE, format!("the package is larger than {} MiB", most >> 20))
+    Problem::new(code::BODY_TOO_LARGE, format!("the package is larger than {} MiB", most >> 20))
 }
 
 fn broken(error: &std::io::Error) -> Problem {

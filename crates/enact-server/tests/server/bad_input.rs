@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use enact_engine::conclude as code;
 use serde_json::json;
 
 use crate::bed::Bed;
@@ -178,6 +179,37 @@ async fn a_client_that_says_nothing_does_not_keep_others_out() {
         let mut said = Vec::new();
         let end = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut said);
         let _ = tokio::time::timeout(crate::bed::LIMIT, end).await.expect("it is closed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_http_finds_fault_with_has_a_code_from_which_its_status_follows() {
+    let bed = Bed::open().await;
+    let admin = bed.token("default", enact_runtime::api::Role::Admin);
+    let put = Ask::new("POST", "/v1/artifacts?name=a").raw("text/plain", "hello");
+    let digest = bed.ask(put.clone()).await.is(201).json()["digest"].as_str().unwrap().to_owned();
+    let get = || Ask::new("GET", &format!("/v1/artifacts/{digest}"));
+    let tar = |body: &'static str| Ask::new("POST", "/v1/components").raw("application/x-tar", body).token(&admin);
+    for (ask, code, status) in [
+        (Ask::new("POST", "/v1/intents").raw("application/json", "{"), code::REQUEST_MALFORMED, 400),
+        (tar("no tar at all"), code::REQUEST_MALFORMED, 400),
+        (Ask::new("DELETE", "/v1/intents"), code::METHOD_UNSUPPORTED, 405),
+        (get().with("if-match", "\"other\""), code::PRECONDITION_FAILED, 412),
+        (Ask::new("POST", "/v1/intents").raw("text/plain", "{}"), code::BODY_UNSUPPORTED, 415),
+        (put.with("content-encoding", "br"), code::BODY_UNSUPPORTED, 415),
+        (get().with("range", "bytes=5-"), code::RANGE_OUTSIDE, 416),
+    ] {
+        let what = format!("{} {}", ask.method, ask.path);
+        let answer = bed.ask(ask).await.is(status).json();
+        assert_eq!(answer["code"], json!(code), "{what}: {answer}");
+        assert_eq!(answer["disposition"], "fix-input", "{what}: {answer}");
+    }
+    for (headers, code) in [
+        ("content-length: 99999999999\r\n\r\n{", code::BODY_TOO_LARGE),
+        ("transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", code::TRANSFER_UNSUPPORTED),
+    ] {
+        let answer = bytes(bed.address, head(&bed, "/v1/intents", headers).as_bytes()).await;
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{answer}");
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use enact_model::conclusion::Conclusion;
+use enact_model::http_status;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
@@ -35,12 +37,16 @@ impl Answer {
         if status >= 400 {
             assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
             assert_eq!(self.json()["status"], status, "{self:?}");
+            // Whatever it is about, the status is what the conclusion alone says.
+            let code = serde_json::from_value(self.json()["code"].clone()).unwrap();
+            assert_eq!(http_status::of(&Conclusion::new(code, "")), status, "{self:?}");
         }
         self
     }
 }
 
 /// What is asked, and how.
+#[derive(Clone)]
 pub struct Ask {
     pub method: String,
     pub path: String,

@@ -250,7 +250,7 @@ impl Remote {
         let odd = || {
             let (endpoint, said) = (self.endpoint.to_string(), excerpt(&String::from_utf8_lossy(&bytes)));
             match status.as_u16() {
-                429 | 502..=504 => RemoteError::Between { endpoint, status, said }.into(),
+                408 | 429 | 502..=504 => RemoteError::Between { endpoint, status, said }.into(),
                 _ => RemoteError::Odd { endpoint, status, said }.into(),
             }
         };

@@ -140,6 +140,7 @@ fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
     assert_eq!(far.good(&["run", "far.s.say"]).trim(), "\"hello from far\\n\"");
     assert_eq!(far.json(&["run", "far.s.echo", "--input", "{\"n\":[1.50]}"])["output"]["n"][0].to_string(), "1.50");
     far.write("far/component.yaml", &DESCRIPTOR.replace("1.0.0", "1.1.0"));
+        (b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 6\r\n\r\n<html>", later),
     far.good(&["component", "add", "far/component.yaml"]);
     far.write("s/solution.yaml", "solution: shop\ncomponents: { far: \">=1.0.0\" }\n");
     far.good(&["solution", "bind", "s"]);
