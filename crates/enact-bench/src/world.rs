@@ -87,7 +87,7 @@ impl World {
         config.policy.running_max = RUNNING_MAX;
         config.hosts.insert("process", Arc::new(Nothing(Json::parse(OUTPUT)?)));
         let hub = Hub::open(config).await?;
-        let caller = Caller { tenant: TenantId::default_tenant(), actor: "bench".to_owned(), role: Role::Admin };
+        let caller = Caller::new(TenantId::default_tenant(), "bench", Role::Admin);
         Ok(Self { hub, caller })
     }
     /// Adds the component.

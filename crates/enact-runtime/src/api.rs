@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::backup::Backup;
 pub use audit::{AuditEntry, Deed};
 
-/// Who asks. Tenant and role come from the door's credentials, never from the request's body.
+/// Who asks. Tenant, role and reach come from the door's credentials, never from the request's body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// On whose behalf.
@@ -36,6 +36,28 @@ pub struct Caller {
     pub actor: String,
     /// What they may ask.
     pub role: Role,
+    /// How far the role reaches. It is never sent: the door that knows the credentials says it.
+    #[serde(skip)]
+    pub reach: Reach,
+}
+
+impl Caller {
+    /// Makes the caller of credentials: they reach the whole hub if they are of its own tenant, `default`, and otherwise their
+    /// tenant alone. Who holds the store itself, as the owner of its socket does, has [`Reach::Hub`] with every tenant.
+    pub fn new(tenant: TenantId, actor: impl Into<String>, role: Role) -> Self {
+        let reach = if tenant == TenantId::default_tenant() { Reach::Hub } else { Reach::Tenant };
+        Self { tenant, actor: actor.into(), role, reach }
+    }
+}
+
+/// How far a role reaches, the least first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// What is the tenant's own, and what all tenants share to read, such as the catalog.
+    #[default]
+    Tenant,
+    /// The whole hub: what is about all tenants, what changes the catalog, and files of its machine.
+    Hub,
 }
 
 /// What a caller may ask, the least first.
@@ -48,7 +70,7 @@ pub enum Role {
     Viewer,
     /// Call operations, and steer what runs.
     Operator,
-    /// Everything of the hub: components, the log, its end.
+    /// Everything of the tenant, whatever a solution allows; with [`Reach::Hub`] everything of the hub: components, the log, its end.
     Admin,
 }
 

@@ -83,7 +83,7 @@ async fn by_token(door: &Door, given: &[u8]) -> Result<(Caller, String), Problem
     if token.expires_at.is_some_and(|at| at <= Timestamp::from_system(std::time::SystemTime::now())) {
         return Err(unknown("the token has expired"));
     }
-    let caller = Caller { tenant: token.tenant, actor: format!("token:{}", token.name), role: token.role };
+    let caller = Caller::new(token.tenant, format!("token:{}", token.name), token.role);
     Ok((caller, token.id))
 }
 
@@ -103,7 +103,7 @@ fn anonymous(door: &Door, peer: Option<SocketAddr>) -> Result<(Caller, String), 
     match door.live.borrow().anonymous.filter(|_| near) {
         Some(role) => {
             let tenant = door.config.anonymous_tenant.clone();
-            Ok((Caller { tenant, actor: ANONYMOUS.to_owned(), role }, "anonymous".to_owned()))
+            Ok((Caller::new(tenant, ANONYMOUS, role), "anonymous".to_owned()))
         }
         None => Err(unknown("there are no credentials")),
     }

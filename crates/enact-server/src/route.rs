@@ -101,7 +101,7 @@ routes! {
     POST "/v1/artifacts" artifact::put, "Takes the body in as an artifact: `?name=`; its media type is the `Content-Type`.";
     GET "/v1/artifacts/{digest}" artifact::get, "The bytes of an artifact, by digest or reference; ranges and conditions as HTTP has them.";
     POST "/v1/ask" ask::ask, "Any question of the command line, as it is asked over the socket; `enact client` uses it.";
-    GET "/metrics" metrics::metrics, "Figures of the whole hub for Prometheus, as docs/metrics.md lists them: without a token on loopback, else with one of the role `metrics` or `admin`.";
+    GET "/metrics" metrics::metrics, "Figures of the whole hub for Prometheus, as docs/metrics.md lists them: without a token on loopback, else with one of the role `metrics`, or `admin` of tenant `default`.";
     GET "/healthz" health::healthz, "200 while the hub runs; no credentials.";
     GET "/readyz" health::readyz, "200 while work should be sent here, with what is `degraded` all the same; 503 with the reasons while it should not: it is ending, its log refuses writes, or its tables are not written behind, which lasts until a restart if a disk was full; no credentials.";
 }

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn caller(actor: &str) -> Caller {
-        Caller { tenant: "default".parse().expect("a tenant"), actor: actor.to_owned(), role: Role::Viewer }
+        Caller::new("default".parse().expect("a tenant"), actor, Role::Viewer)
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,7 +22,7 @@ pub(crate) struct Hub {
 /// Who asks.
 pub(crate) fn caller() -> Result<Caller> {
     let tenant = "default".parse().map_err(doing("name the tenant"))?;
-    Ok(Caller { tenant, actor: "torture".to_owned(), role: Role::Admin })
+    Ok(Caller::new(tenant, "torture", Role::Admin))
 }
 
 impl Hub {

@@ -1,4 +1,5 @@
-//! Who may ask what: the least role of each question, what a solution allows, and the log of what was denied.
+//! Who may ask what: the least role of each question and how far it must reach, what a solution allows, and the log of what
+//! was denied.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use enact_engine::conclude as code;
 use enact_model::id::{ExecutionId, Selector, SolutionId, TenantId};
 
 use super::{Hub, refusal};
-use crate::api::{Caller, Refusal, Request, Role};
+use crate::api::{Caller, Reach, Refusal, Request, Role};
 
 /// Most denials of one tenant that the log keeps each minute; others are only answered.
 const LOGGED_PER_MINUTE: u32 = 60;
@@ -31,8 +32,11 @@ impl Denials {
     }
 }
 
-/// Returns the least role that a question takes. What an intent takes is its solution's to say as well.
-fn least_role(request: &Request) -> Role {
+/// What a caller needs at least: a role, and how far it reaches.
+type Least = (Role, Reach);
+
+/// Returns what a question takes at least. What an intent takes is its solution's to say as well.
+fn least(request: &Request) -> Least {
     use Request as R;
     match request {
         R::Submit { .. }
@@ -55,7 +59,7 @@ fn least_role(request: &Request) -> Role {
         | R::Outbox { .. }
         | R::OutboxShow { .. }
         | R::Records { .. }
-        | R::Audit { .. } => Role::Viewer,
+        | R::Audit { .. } => (Role::Viewer, Reach::Tenant),
         R::Cancel { .. }
         | R::Pause { .. }
         | R::Resume { .. }
@@ -65,7 +69,7 @@ fn least_role(request: &Request) -> Role {
         | R::SessionUpgrade { .. }
         | R::SessionClose { .. }
         | R::StateSet { .. }
-        | R::Redeliver { .. } => Role::Operator,
+        | R::Redeliver { .. } => (Role::Operator, Reach::Tenant),
         // What names files of the hub's machine, what is about all tenants, and what changes the catalog.
         R::ArtifactPut { .. }
         | R::ArtifactGet { .. }
@@ -81,20 +85,18 @@ fn least_role(request: &Request) -> Role {
         | R::HistoryDrop { .. }
         | R::Doctor
         | R::Status
-        | R::Shutdown { .. } => Role::Admin,
+        | R::Shutdown { .. } => (Role::Admin, Reach::Hub),
     }
 }
 
 impl Hub {
-    /// Refuses what the role of the caller does not cover, before anything is looked at or done. [`Hub::handle`] asks it by
-    /// itself; a door that takes something in first asks it before.
+    /// Refuses what the role of the caller, and how far it reaches, does not cover, before anything is looked at or done.
+    /// [`Hub::handle`] asks it by itself; a door that takes something in first asks it before.
     ///
     /// # Errors
     /// The refusal, which is logged.
     pub fn admit(&self, caller: &Caller, request: &Request) -> refusal::Result<()> {
-        if caller.role < least_role(request) {
-            return Err(self.deny_role(caller, execution_of(request), least_role(request), &name(request)));
-        }
+        self.covers(caller, execution_of(request), least(request), || name(request))?;
         match request {
             Request::Submit { draft, .. } => {
                 let foreign = |other: &&str| !other.trim().is_empty() && *other != caller.tenant.as_str();
@@ -153,27 +155,59 @@ impl Hub {
     /// Refuses who may not see the figures of the whole hub: they are of all tenants, so they are no tenant's to see.
     ///
     /// # Errors
-    /// When the role is neither [`Role::Metrics`] nor [`Role::Admin`].
+    /// When the role is neither [`Role::Metrics`], which is for nothing else, nor [`Role::Admin`] with [`Reach::Hub`].
     pub fn admit_to_figures(&self, caller: &Caller) -> Result<(), Box<Refusal>> {
-        if matches!(caller.role, Role::Metrics | Role::Admin) {
-            return Ok(());
+        match caller.role {
+            Role::Metrics => Ok(()),
+            Role::Admin => {
+                self.covers(caller, None, (Role::Admin, Reach::Hub), || "reading the figures of the hub".to_owned())
+            }
+            other => {
+                let (metrics, admin) = (Role::Metrics, Role::Admin);
+                let what = format!("the figures of the hub take the role {metrics} or {admin}, not {other}");
+                Err(self.deny(caller, None, &what))
+            }
         }
-        let what =
-            format!("the figures of the hub take the role {} or {}, not {}", Role::Metrics, Role::Admin, caller.role);
-        Err(self.deny(caller, None, &what))
     }
 
-    /// Refuses a role below the one that something takes.
+    /// Refuses a role below the one that something of the caller's tenant takes.
     pub(super) fn require(&self, caller: &Caller, least: Role, what: &str) -> refusal::Result<()> {
-        if caller.role < least { Err(self.deny_role(caller, None, least, what)) } else { Ok(()) }
+        self.covers(caller, None, (least, Reach::Tenant), || what.to_owned())
     }
 
-    fn deny_role(&self, caller: &Caller, of: Option<ExecutionId>, least: Role, what: &str) -> Box<Refusal> {
-        self.deny(caller, of, &format!("{what} takes the role {least}, not {}", caller.role))
+    /// Refuses who has less than something takes, which is named only then.
+    fn covers(
+        &self,
+        caller: &Caller,
+        of: Option<ExecutionId>,
+        (role, reach): Least,
+        what: impl FnOnce() -> String,
+    ) -> refusal::Result<()> {
+        let (own, tenant) = (caller.role, &caller.tenant);
+        if own < role {
+            return Err(self.deny(caller, of, &format!("{} takes the role {role}, not {own}", what())));
+        }
+        if caller.reach < reach {
+            let ends = format!(
+                "{} is about the whole hub, and the role {own} of tenant {tenant} ends with that tenant",
+                what()
+            );
+            let hub = TenantId::default_tenant();
+            let hint = format!(
+                "this is about the whole hub: use a token of tenant {hub}, or the command line where the store is"
+            );
+            return Err(self.deny_hinted(caller, of, &ends, &hint));
+        }
+        Ok(())
     }
 
     /// Logs that something was denied and returns the refusal.
     fn deny(&self, caller: &Caller, execution: Option<ExecutionId>, what: &str) -> Box<Refusal> {
+        let hint = "ask with credentials that may, or ask an administrator for the role";
+        self.deny_hinted(caller, execution, what, hint)
+    }
+
+    fn deny_hinted(&self, caller: &Caller, execution: Option<ExecutionId>, what: &str, hint: &str) -> Box<Refusal> {
         self.ring.witness().denied(&caller.tenant);
         if self.denials.take(&caller.tenant, self.ring.now().0 / 60_000) {
             let (ring, actor) = (self.ring.clone(), caller.actor.as_str().into());
@@ -184,7 +218,6 @@ impl Hub {
                 let _ = ring.tell(&actor, body).await;
             });
         }
-        let hint = "ask with credentials that may, or ask an administrator for the role";
         refusal::hinted(code::ACCESS_DENIED, what, hint)
     }
 }

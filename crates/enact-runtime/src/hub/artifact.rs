@@ -214,7 +214,7 @@ impl Hub {
             }
             ArtifactName::Digest(digest) => {
                 let mut filter = ReferenceFilter { digest: Some(digest), limit: 1, ..ReferenceFilter::default() };
-                let caller = Caller { tenant: tenant.clone(), actor: "engine".to_owned(), role: Role::Viewer };
+                let caller = Caller::new(tenant.clone(), "engine", Role::Viewer);
                 // A page may come to nothing and the next one not.
                 loop {
                     let Response::References(page) = self.references(&caller, filter.clone()).await? else { break };

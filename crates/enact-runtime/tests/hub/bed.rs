@@ -11,7 +11,7 @@ use enact_model::json::Json;
 use enact_model::outcome::Outcome;
 use enact_model::record::{Record, RecordFilter};
 use enact_model::reference::Reference;
-use enact_runtime::api::{Caller, DeliveryState, ExecutionView, Refusal, Request, Response, Role, VerifyReport};
+use enact_runtime::api::{Caller, DeliveryState, ExecutionView, Reach, Refusal, Request, Response, Role, VerifyReport};
 use enact_runtime::hub::{Hub, HubConfig};
 use enact_runtime::sink::FileSink;
 use serde_json::Value;
@@ -219,8 +219,9 @@ pub async fn accepted_ids(bed: &Bed) -> std::collections::BTreeSet<ExecutionId> 
     }
 }
 
+/// Somebody of a tenant who holds the store, as over its socket.
 pub fn caller(tenant: &str) -> Caller {
-    Caller { tenant: tenant.parse::<TenantId>().unwrap(), actor: "test:somebody".to_owned(), role: Role::Admin }
+    Caller { reach: Reach::Hub, ..Caller::new(tenant.parse::<TenantId>().unwrap(), "test:somebody", Role::Admin) }
 }
 
 pub fn draft(intent_type: &str, parameters: Value) -> IntentDraft {

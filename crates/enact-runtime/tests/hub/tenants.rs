@@ -89,6 +89,46 @@ async fn an_intent_that_names_another_tenant_is_refused_and_the_log_says_who_ask
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_the_whole_hub_is_not_an_admins_of_a_tenant_and_is_that_of_who_holds_the_store() {
+    let (bed, _puppet) = Bed::with_puppet().await;
+    std::fs::write(bed.path("theirs.txt"), b"abc").unwrap();
+    let path = || bed.path("theirs.txt").display().to_string();
+    let target = || bed.path("copy").display().to_string();
+    let admin = Caller::new("acme".parse().unwrap(), "token:ann", Role::Admin);
+    let own = Caller::new("default".parse().unwrap(), "token:root", Role::Admin);
+    // What is sent names no reach, so that nobody gives it to themselves.
+    let sent: Caller = serde_json::from_value(serde_json::to_value(&own).unwrap()).unwrap();
+    for request in [
+        Request::Status,
+        Request::Doctor,
+        Request::WalVerify { expect: None },
+        Request::WalReplay,
+        Request::StoreVerify,
+        Request::StoreBackup { target: target() },
+        Request::ArtifactPut { path: path(), name: None, media_type: None },
+        Request::HistoryDrop { older_than_ms: 86_400_000, reason: "r".to_owned() },
+    ] {
+        for stranger in [&admin, &sent] {
+            let refused = refusal(bed.hub().handle(stranger, request.clone()).await);
+            assert_eq!(enact_model::http_status::of(&refused.conclusion), 403, "{request:?}");
+            let hint = refused.conclusion.hint.unwrap();
+            assert!(hint.contains("use a token of tenant default"), "{hint}");
+        }
+        assert!(!bed.path("copy").exists());
+        for reaching in [&own, &caller("acme")] {
+            let answer = bed.hub().handle(reaching, request.clone()).await;
+            assert!(!matches!(answer, Response::Refused(_)), "{answer:?}");
+            let _ = std::fs::remove_dir_all(bed.path("copy"));
+        }
+    }
+    // Inside of its tenant it is an admin as before, and may read what all tenants share.
+    for request in [Request::Executions(ExecutionFilter::default()), Request::Components, Request::Solutions] {
+        let answer = bed.hub().handle(&admin, request).await;
+        assert!(!matches!(answer, Response::Refused(_)), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn denials_beyond_a_limit_are_answered_and_not_logged() {
     let (bed, _puppet) = Bed::with_puppet().await;
     let viewer = Caller { role: Role::Viewer, ..caller("default") };

@@ -73,6 +73,19 @@ async fn a_role_that_does_not_cover_a_question_is_refused_before_admission_and_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_comes_without_a_token_reaches_as_far_as_the_tenant_of_the_configuration() {
+    for (tenant, status) in [("default", 200), ("acme", 403)] {
+        let set = |config: &mut enact_server::Config| {
+            config.live.anonymous = Some(Role::Admin);
+            config.anonymous_tenant = tenant.parse().unwrap();
+        };
+        let bed = Bed::with(set).await;
+        bed.post("/v1/ask", json!("status")).await.is(status);
+        bed.get("/v1/executions").await.is(200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_solution_says_which_role_calls_what() {
     let bed = Bed::open().await;
     bed.bind(
@@ -80,7 +93,8 @@ async fn a_solution_says_which_role_calls_what() {
     )
     .await;
     let (viewer, operator) = (bed.token("default", Role::Viewer), bed.token("default", Role::Operator));
-    let admin = bed.token("default", Role::Admin);
+    // An admin has its rights inside of its own tenant, whichever that is.
+    let (admin, other) = (bed.token("default", Role::Admin), bed.token("acme", Role::Admin));
     for (token, operation, status) in [
         (&viewer, "echo", 200),
         (&viewer, "keep", 403),
@@ -88,6 +102,7 @@ async fn a_solution_says_which_role_calls_what() {
         (&operator, "keep", 200),
         (&operator, "typed", 403),
         (&admin, "typed", 422),
+        (&other, "typed", 422),
     ] {
         let ask = submit(&format!("text.words.{operation}"), "shop").token(token);
         let answer = bed.ask(ask).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use enact_model::record::RecordFilter;
-use enact_runtime::api::{Caller, Request, Response, Role};
+use enact_runtime::api::{Caller, Reach, Request, Response, Role};
 use enact_runtime::hub::{Hub, HubConfig};
 use enact_runtime::sink::FileSink;
 use enact_server::access::{NewToken, Tokens};
@@ -149,9 +149,10 @@ impl Bed {
         answer["execution_id"].as_str().unwrap().to_owned()
     }
 
-    /// Asks the hub itself, as its administrator.
+    /// Asks the hub itself, as who holds its store.
     pub async fn admin(&self, tenant: &str, request: Request) -> Response {
-        let caller = Caller { tenant: tenant.parse().unwrap(), actor: "test".to_owned(), role: Role::Admin };
+        let reach = Reach::Hub;
+        let caller = Caller { tenant: tenant.parse().unwrap(), actor: "test".to_owned(), role: Role::Admin, reach };
         self.hub().handle(&caller, request).await
     }
     pub async fn add(&self, name: &str, yaml: &str) {

@@ -117,9 +117,10 @@ async fn what_is_queued_is_looked_up_when_it_is_asked_for() {
 async fn only_the_roles_metrics_and_admin_see_the_figures_and_metrics_sees_nothing_else() {
     let bed = Bed::with(|config| config.live.anonymous = None).await;
     bed.get("/metrics").await.is(401);
-    let [viewer, own, of_acme, admin] =
+    let [viewer, own, of_acme, foreign] =
         [Role::Viewer, Role::Operator, Role::Metrics, Role::Admin].map(|role| bed.token("acme", role));
-    for (token, status) in [(&viewer, 403), (&own, 403), (&of_acme, 200), (&admin, 200)] {
+    let admin = bed.token("default", Role::Admin);
+    for (token, status) in [(&viewer, 403), (&own, 403), (&of_acme, 200), (&foreign, 403), (&admin, 200)] {
         bed.ask(Ask::new("GET", "/metrics").token(token)).await.is(status);
     }
     let scraper = bed.token("scraper", Role::Metrics);
@@ -140,7 +141,7 @@ async fn only_the_roles_metrics_and_admin_see_the_figures_and_metrics_sees_nothi
     bed.ask(Ask::new("POST", "/v1/intents").json(&draft).token(&scraper)).await.is(403);
     let text = bed.ask(Ask::new("GET", "/metrics").token(&admin)).await.is(200).text();
     assert_eq!(samples(&text)["enact_denied_total{tenant=\"scraper\"}"], 1.0);
-    assert_eq!(samples(&text)["enact_denied_total{tenant=\"acme\"}"], asked + 2.0);
+    assert_eq!(samples(&text)["enact_denied_total{tenant=\"acme\"}"], asked + 3.0);
     assert!(bed.denied("acme", 2).await.iter().any(|denied| denied.contains("the figures of the hub")));
 }
 

@@ -276,17 +276,30 @@ async fn an_issuer_with_a_certificate_of_a_private_authority_is_trusted_by_that_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_figures_of_all_tenants_are_not_an_issuers_to_give() {
+async fn the_figures_of_all_tenants_are_no_other_tenants_to_see_whatever_its_issuer_says() {
     let pair = Pair::ed25519();
     let issuer = Issuer::open(vec![pair.public("a")]).await;
     let bed = bed(&issuer, PAUSE).await;
-    let figures = async |role: &str| {
+    let asked = async |ask: Ask, tenant: &str, role: &str| {
         let mut claims = issuer.claims();
-        claims["roles"] = json!([role]);
-        bed.ask(Ask::new("GET", "/metrics").token(&pair.token("a", &claims))).await
+        (claims["org"]["tenant"], claims["roles"]) = (json!(tenant), json!([role]));
+        bed.ask(ask.token(&pair.token("a", &claims))).await
     };
-    figures("metrics").await.is(403);
-    figures("viewer").await.is(403);
-    figures("admin").await.is(200);
-    bed.ask(Ask::new("GET", "/metrics").token(&bed.token("default", Role::Metrics))).await.is(200);
+    let figures = || Ask::new("GET", "/metrics");
+    let doctor = || Ask::new("POST", "/v1/ask").json(&json!("doctor"));
+    for tenant in ["acme", "default"] {
+        for role in ["metrics", "viewer", "operator"] {
+            asked(figures(), tenant, role).await.is(403);
+            asked(doctor(), tenant, role).await.is(403);
+        }
+    }
+    for ask in [figures(), doctor()] {
+        let refused = asked(ask.clone(), "acme", "admin").await.is(403);
+        assert!(refused.text().contains("use a token of tenant default"), "{refused:?}");
+        assert!(!refused.text().contains("enact_"), "{refused:?}");
+        // Of the hub's own tenant it is an admin of the hub, as a token of the hub's is.
+        asked(ask, "default", "admin").await.is(200);
+    }
+    figures().token(&bed.token("acme", Role::Admin)).to(bed.address).await.is(403);
+    figures().token(&bed.token("default", Role::Metrics)).to(bed.address).await.is(200);
 }

@@ -171,7 +171,7 @@ fn drain(watch: &mut Watch) -> (usize, bool) {
 async fn a_thousand_watchers_of_another_execution_do_not_look_when_an_intent_is_settled() {
     let bed = Bed::open().await;
     let execution: ExecutionId = bed.begin("text.words.gate", json!({})).await.parse().unwrap();
-    let caller = Caller { tenant: "default".parse().unwrap(), actor: "test".to_owned(), role: Role::Viewer };
+    let caller = Caller::new("default".parse().unwrap(), "test", Role::Viewer);
     let mut watchers: Vec<Watch> =
         (0..1_000).map(|_| bed.hub().watch(&caller, execution, enact_model::id::Lsn::ZERO)).collect();
     for watch in &mut watchers {
@@ -194,7 +194,7 @@ async fn a_thousand_watchers_of_another_execution_do_not_look_when_an_intent_is_
 #[tokio::test(flavor = "multi_thread")]
 async fn no_wake_up_is_lost_between_the_registration_and_the_look() {
     let bed = Bed::open().await;
-    let caller = Caller { tenant: "default".parse().unwrap(), actor: "test".to_owned(), role: Role::Viewer };
+    let caller = Caller::new("default".parse().unwrap(), "test", Role::Viewer);
     let mut watching = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let execution: ExecutionId = bed.begin("text.words.echo", json!({})).await.parse().unwrap();

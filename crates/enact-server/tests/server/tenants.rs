@@ -11,6 +11,8 @@ use crate::http::Ask;
 
 /// Stands in everything that the victim has.
 const MARK: &str = "only-the-victims";
+/// Whose it is: a name that nobody else is told either.
+const VICTIM: &str = "victim-incorporated";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_names_another_tenant_is_forbidden_and_the_log_says_who_asked() {
@@ -88,49 +90,122 @@ fn requests(route: &enact_server::route::Route, belongings: &[(&'static str, Str
     let path = format!("{path}{query}");
     match route.method {
         "POST" if route.path == "/v1/ask" => {
-            let asked = |question: Value| Ask::new("POST", "/v1/ask").json(&question);
-            let (execution, reference, session) = (id("executions"), id("references"), id("sessions"));
-            [
-                json!({ "execution": { "execution": execution } }),
-                json!({ "await": { "execution": execution, "wait_ms": 0 } }),
-                json!({ "cancel": { "execution": execution, "reason": "r" } }),
-                json!({ "pause": { "execution": execution, "reason": "r" } }),
-                json!({ "resume": { "execution": execution, "reason": "r" } }),
-                json!({ "retry": { "execution": execution, "reason": "r", "confirm_may_have_run": true } }),
-                json!({ "bulk": {
-                    "action": "retry", "filter": { "limit": 100 }, "reason": "r", "confirm_may_have_run": true,
-                } }),
-                json!({ "audit": { "execution": execution, "after": null, "limit": 100 } }),
-                json!({ "artifact_get": { "reference": reference, "target": "/nowhere/at-all" } }),
-                json!({ "intent": { "intent": id("intents") } }),
-                json!({ "executions": { "limit": 100 } }),
-                json!({ "reference": { "reference": reference } }),
-                json!({ "lineage": { "reference": reference, "direction": "both", "depth": 9, "limit": 9 } }),
-                json!({ "references": { "limit": 100 } }),
-                json!({ "session": { "session": session } }),
-                json!({ "sessions": { "limit": 100 } }),
-                json!({ "session_upgrade": { "session": session, "owner": "thief" } }),
-                json!({ "session_close": { "session": session, "reason": "r" } }),
-                json!({ "state_set": { "session": session, "key": "cart", "value": "thiefs" } }),
-                json!({ "state_get": { "scope": "session", "owner": session, "key": "cart" } }),
-                json!({ "state_list": { "scope": "session", "owner": session, "limit": 100 } }),
-                json!({ "outbox": { "limit": 100 } }),
-                json!({ "outbox_show": { "message": id("outbox") } }),
-                json!({ "redeliver": { "message": id("outbox"), "reason": "r" } }),
-                json!({ "records": { "filter": {}, "limit": 1000 } }),
-            ]
-            .map(asked)
-            .into()
+            let of_tenants = questions(&id).into_iter().chain(questions_of_all());
+            let all = of_tenants.chain(questions_of_the_hub());
+            all.map(|question| Ask::new("POST", "/v1/ask").json(&question)).collect()
         }
-        "GET" | "DELETE" => vec![Ask::new(route.method, &path)],
+        "GET" => {
+            // A list that is asked for what belongs to the victim.
+            let filters = match route.path {
+                "/v1/executions" | "/v1/records" => vec![format!("session={}", id("sessions"))],
+                "/v1/outbox" => vec!["state=delivered".to_owned()],
+                "/v1/references" => vec![
+                    format!("made_by={}", id("executions")),
+                    format!("digest={}", id("artifacts")),
+                    "name=kept.json".to_owned(),
+                ],
+                _ => Vec::new(),
+            };
+            let filtered = filters.iter().map(|filter| format!("{path}?{filter}"));
+            std::iter::once(path.clone()).chain(filtered).map(|path| Ask::new("GET", &path)).collect()
+        }
+        "DELETE" => vec![Ask::new(route.method, &path)],
         method => vec![Ask::new(method, &path).json(&body)],
     }
 }
 
+/// Every question about something that a tenant has, about what the victim has.
+fn questions<'a>(id: &impl Fn(&str) -> &'a str) -> Vec<Value> {
+    let (execution, reference, session) = (id("executions"), id("references"), id("sessions"));
+    vec![
+        json!({ "execution": { "execution": execution } }),
+        json!({ "await": { "execution": execution, "wait_ms": 0 } }),
+        json!({ "cancel": { "execution": execution, "reason": "r" } }),
+        json!({ "pause": { "execution": execution, "reason": "r" } }),
+        json!({ "resume": { "execution": execution, "reason": "r" } }),
+        json!({ "retry": { "execution": execution, "reason": "r", "confirm_may_have_run": true } }),
+        json!({ "bulk": {
+            "action": "retry", "filter": { "limit": 100 }, "reason": "r", "confirm_may_have_run": true,
+        } }),
+        json!({ "audit": { "execution": execution, "after": null, "limit": 100 } }),
+        json!({ "intent": { "intent": id("intents") } }),
+        json!({ "executions": { "limit": 100 } }),
+        json!({ "reference": { "reference": reference } }),
+        json!({ "lineage": { "reference": reference, "direction": "both", "depth": 9, "limit": 9 } }),
+        json!({ "references": { "limit": 100 } }),
+        json!({ "session": { "session": session } }),
+        json!({ "sessions": { "limit": 100 } }),
+        json!({ "session_upgrade": { "session": session, "owner": "thief" } }),
+        json!({ "session_close": { "session": session, "reason": "r" } }),
+        json!({ "state_set": { "session": session, "key": "cart", "value": "thiefs" } }),
+        json!({ "state_get": { "scope": "session", "owner": session, "key": "cart" } }),
+        json!({ "state_list": { "scope": "session", "owner": session, "limit": 100 } }),
+        json!({ "outbox": { "limit": 100 } }),
+        json!({ "outbox_show": { "message": id("outbox") } }),
+        json!({ "redeliver": { "message": id("outbox"), "reason": "r" } }),
+        json!({ "records": { "filter": {}, "limit": 1000 } }),
+    ]
+}
+
+/// Every question about what all tenants share to read, and about what the thief makes for itself.
+fn questions_of_all() -> Vec<Value> {
+    vec![
+        json!({ "submit": {
+            "draft": { "intent_type": "text.words.echo", "parameters": {}, "tenant_id": "thief" }, "wait_ms": 0,
+        } }),
+        json!({ "session_open": { "session": null, "owner": "thief", "ttl_ms": null } }),
+        json!({ "intent_types": { "solution": null } }),
+        json!("components"),
+        json!({ "component_describe": { "name": "text", "version": null } }),
+        json!({ "meta": { "name": "enact", "question": "tree", "parameters": {} } }),
+        json!("solutions"),
+    ]
+}
+
+/// Every question about the whole hub; none of them does anything that another one would notice, and the last one ends it.
+fn questions_of_the_hub() -> Vec<Value> {
+    vec![
+        json!({ "component_add": { "path": "/nowhere/at-all" } }),
+        json!({ "component_check": { "path": "/nowhere/at-all" } }),
+        json!({ "component_drain": { "name": "none", "version": "1.0.0", "reason": "r" } }),
+        json!({ "component_remove": { "name": "none", "version": "1.0.0", "reason": "r" } }),
+        json!({ "solution_bind": { "path": "/nowhere/at-all" } }),
+        json!({ "artifact_put": { "path": "/nowhere/at-all", "name": null, "media_type": null } }),
+        json!({ "artifact_get": {
+            "reference": { "reference": "ref_01jd0000000000000000000000" }, "target": "/nowhere/at-all",
+        } }),
+        json!({ "wal_verify": {} }),
+        json!("wal_replay"),
+        json!({ "store_backup": { "target": "not-from-the-root" } }),
+        json!("store_verify"),
+        json!({ "history_drop": { "older_than_ms": 86_400_000, "reason": "r" } }),
+        json!("doctor"),
+        json!("status"),
+        json!({ "shutdown": { "reason": "r" } }),
+    ]
+}
+
+/// Returns the name of a question.
+fn name_of(question: &Value) -> &str {
+    question.as_str().or_else(|| question.as_object()?.keys().next().map(String::as_str)).unwrap()
+}
+
+/// Returns whether a request is about the whole hub.
+fn is_of_the_hub(route: &enact_server::route::Route, ask: &Ask) -> bool {
+    match (route.method, route.path) {
+        (_, "/metrics") | ("POST", "/v1/components" | "/v1/solutions") => true,
+        (_, "/v1/ask") => questions_of_the_hub().contains(&serde_json::from_slice(&ask.body).unwrap()),
+        _ => false,
+    }
+}
+
+/// The way out for an administrator of a tenant.
+const WAY_OUT: &str = "this is about the whole hub: use a token of tenant default";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
     let bed = Bed::with(|config| config.live.anonymous = None).await;
-    let victim = bed.token("victim", Role::Operator);
+    let victim = bed.token(VICTIM, Role::Operator);
     let belongings = belongings(&bed, &victim).await;
     let seen_by_victim = bed.ask(Ask::new("GET", "/v1/records?limit=1000").token(&victim)).await.is(200);
     assert!(seen_by_victim.text().contains(MARK));
@@ -140,8 +215,17 @@ async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
         for route in ROUTES {
             for ask in requests(route, &belongings) {
                 let (path, body) = (ask.path.clone(), String::from_utf8_lossy(&ask.body).into_owned());
+                let of_the_hub = is_of_the_hub(route, &ask);
                 let answer = bed.ask(ask.token(&thief)).await;
                 assert!(!answer.text().contains(MARK), "{route:?} {path}: {answer:?}");
+                assert!(!answer.text().contains(VICTIM), "{route:?} {path} {body}: {answer:?}");
+                if of_the_hub {
+                    let told = role == Role::Operator || answer.text().contains(WAY_OUT);
+                    assert!(answer.status == 403 && told, "{route:?} {path} {body}: {answer:?}");
+                }
+                if path.contains("made_by=") || path.contains("digest=") {
+                    assert_eq!(answer.json()["items"], json!([]), "{path}: {answer:?}");
+                }
                 assert!(answer.status < 500, "{route:?} {path} {body}: {answer:?}");
                 // A session is a name of its tenant: the thief may have one of the same name.
                 for (_, id) in belongings.iter().filter(|(kind, _)| !matches!(*kind, "sessions" | "state")) {
@@ -161,31 +245,27 @@ async fn no_route_gives_anything_away_to_the_token_of_another_tenant() {
     assert_eq!((&cart["value"], &cart["version"]), (&json!(MARK), &json!(1)));
 }
 
-/// Questions about nothing that a tenant has: of the whole hub, of what all tenants share, of the caller's own, or with a body that
-/// another test has.
-const OF_NO_TENANT: &[&str] = &[
-    "submit",
-    "intent_types",
-    "component_add",
-    "component_check",
-    "components",
-    "component_describe",
-    "meta",
-    "component_drain",
-    "component_remove",
-    "solution_bind",
-    "solutions",
-    "artifact_put",
-    "session_open",
-    "wal_verify",
-    "wal_replay",
-    "store_backup",
-    "store_verify",
-    "history_drop",
-    "doctor",
-    "status",
-    "shutdown",
-];
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_about_the_whole_hub_takes_an_admin_of_its_own_tenant() {
+    let bed = Bed::with(|config| config.live.anonymous = None).await;
+    let [own, other] = ["default", "acme"].map(|tenant| bed.token(tenant, Role::Admin));
+    let operator = bed.token("default", Role::Operator);
+    let mut refused = 0;
+    for route in ROUTES {
+        for ask in requests(route, &[]).into_iter().filter(|ask| is_of_the_hub(route, ask)) {
+            let body = String::from_utf8_lossy(&ask.body).into_owned();
+            let answer = bed.ask(ask.clone().token(&other)).await.is(403);
+            assert!(answer.text().contains(WAY_OUT), "{route:?} {body}: {answer:?}");
+            bed.ask(ask.clone().token(&operator)).await.is(403);
+            let answer = bed.ask(ask.token(&own)).await;
+            assert!(!matches!(answer.status, 401 | 403), "{route:?} {body}: {answer:?}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, questions_of_the_hub().len() + 3);
+    let denied = bed.denied("acme", refused).await;
+    assert!(denied.iter().all(|denied| denied.contains("about the whole hub")), "{denied:?}");
+}
 
 #[test]
 fn every_question_is_asked_with_the_token_of_another_tenant() {
@@ -197,9 +277,13 @@ fn every_question_is_asked_with_the_token_of_another_tenant() {
     let ask = ROUTES.iter().find(|route| route.path == "/v1/ask").unwrap();
     let asked: Vec<Value> = requests(ask, &[]).iter().map(|ask| serde_json::from_slice(&ask.body).unwrap()).collect();
     for question in known {
-        let is_asked = asked.iter().any(|asked| asked.get(question).is_some());
-        assert!(is_asked != OF_NO_TENANT.contains(&question), "{question}");
+        assert_eq!(asked.iter().filter(|asked| name_of(asked) == question).count(), 1, "{question}");
     }
+    assert!(asked.into_iter().all(|asked| {
+        // Ids are those of nobody here.
+        let text = asked.to_string();
+        text.contains("\"x\"") || serde_json::from_value::<enact_runtime::api::Request>(asked).is_ok()
+    }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

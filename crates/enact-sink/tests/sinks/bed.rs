@@ -9,7 +9,7 @@ use enact_model::id::{SinkId, TenantId};
 use enact_model::intent::IntentDraft;
 use enact_model::json::Json;
 use enact_model::message::{Delivery, MessageRow};
-use enact_runtime::api::{Caller, DeliveryState, Request, Response, Role, SinkLag};
+use enact_runtime::api::{Caller, DeliveryState, Reach, Request, Response, Role, SinkLag};
 use enact_runtime::hub::{Hub, HubConfig};
 use enact_runtime::sink::{FileSink, Sink};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ impl Bed {
     }
     pub async fn ask(&self, tenant: &str, request: Request) -> Response {
         let tenant: TenantId = tenant.parse().unwrap();
-        let caller = Caller { tenant, actor: "test".to_owned(), role: Role::Admin };
+        let caller = Caller { reach: Reach::Hub, ..Caller::new(tenant, "test", Role::Admin) };
         self.hub.as_ref().unwrap().handle(&caller, request).await
     }
     /// Runs an operation to its end.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use enact_runtime::api::{Caller, Request, Response, Role};
+use enact_runtime::api::{Caller, Reach, Request, Response, Role};
 
 use super::reload::Again;
 use crate::config::{Settings, Sheet};
@@ -44,12 +44,13 @@ impl Desk {
         &self.sheet.settings
     }
 
-    /// Returns who asks.
+    /// Returns who asks: whoever holds the store reaches the whole hub, on whose behalf it may be.
     pub fn caller(&self) -> Caller {
         Caller {
             tenant: self.sheet.settings.tenant.clone(),
             actor: self.sheet.settings.actor.0.clone(),
             role: Role::Admin,
+            reach: Reach::Hub,
         }
     }
 

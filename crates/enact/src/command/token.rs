@@ -29,7 +29,7 @@ pub enum TokenCommand {
         /// Whose it is [default: the tenant of the command line]
         #[arg(long, value_name = "TENANT")]
         of: Option<TenantId>,
-        /// What it may ask: metrics (the figures of the hub only), viewer, operator or admin
+        /// What it may ask: metrics (the figures of the hub only), viewer, operator or admin (of tenant `default`: of the whole hub)
         #[arg(long, default_value = "operator")]
         role: Role,
         /// How long it holds [default: until it is revoked]

@@ -90,7 +90,7 @@ settings! {
     http_oidc_audience: MaybeText = "http.oidc.audience", "",
         "What the tokens of the issuer must be meant for, their `aud`.";
     http_oidc_tenant: MaybeText = "http.oidc.tenant_claim", "tenant",
-        "The claim that names the tenant; dots go into objects.";
+        "The claim that names the tenant; dots go into objects. Whom it names an admin of tenant `default` is one of the whole hub.";
     http_oidc_roles: MaybeText = "http.oidc.roles_claim", "roles",
         "The claim that names roles, a text or a list; the greatest of viewer, operator and admin counts. Dots go into objects, such as \
          `realm_access.roles`.";

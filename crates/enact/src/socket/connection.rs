@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
-use enact_runtime::api::{Refusal, Request, Response};
+use enact_runtime::api::{Caller, Reach, Refusal, Request, Response};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -37,6 +37,11 @@ pub async fn serve<H: Answers>(stream: UnixStream, hub: &H) {
     if let Err(error) = connection.talk(hub).await {
         tracing::debug!(%error, "a connection ended");
     }
+}
+
+/// Whoever may open the socket may read the store as well, so that what is about the whole hub is theirs with every tenant.
+fn of_the_owner(caller: Caller) -> Caller {
+    Caller { reach: Reach::Hub, ..caller }
 }
 
 /// Tells a client that there are too many.
@@ -87,14 +92,14 @@ impl Connection {
                 Ok(ToHub::Ask { caller, request }) => {
                     // Somebody who only waits may go away; everything else is carried through.
                     let waits = matches!(*request, Request::Await { .. });
-                    let answer = hub.handle(caller, *request);
+                    let answer = hub.handle(of_the_owner(caller), *request);
                     let response = tokio::select! {
                         response = answer => response,
                         () = gone(&mut self.reader), if waits => return Ok(()),
                     };
                     self.answer(response).await?;
                 }
-                Ok(ToHub::Watch { caller, execution }) => match hub.watch(caller, execution).await {
+                Ok(ToHub::Watch { caller, execution }) => match hub.watch(of_the_owner(caller), execution).await {
                     Err(refusal) => self.say(&FromHub::Refused(refusal)).await?,
                     Ok(mut records) => {
                         loop {

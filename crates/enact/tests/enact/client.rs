@@ -27,14 +27,15 @@ pub struct Far {
 impl Far {
     pub fn open() -> Self {
         let store = tempfile::tempdir().unwrap();
-        let created = on(store.path(), &["token", "create", "ops", "--role", "admin", "--of", "acme", "--json"])
-            .output()
-            .unwrap();
-        let token: Value = serde_json::from_slice(&created.stdout).unwrap();
-        let (hub, url) = serve(store.path(), "127.0.0.1:0");
         let desk = tempfile::tempdir().unwrap();
-        std::fs::write(desk.path().join("token"), token["secret"].as_str().unwrap_or_else(|| panic!("{token}")))
-            .unwrap();
+        for (file, name, tenant) in [("token", "ops", "acme"), ("root", "root", "default")] {
+            let create = ["token", "create", name, "--role", "admin", "--of", tenant, "--json"];
+            let created = on(store.path(), &create).output().unwrap();
+            let token: Value = serde_json::from_slice(&created.stdout).unwrap();
+            std::fs::write(desk.path().join(file), token["secret"].as_str().unwrap_or_else(|| panic!("{token}")))
+                .unwrap();
+        }
+        let (hub, url) = serve(store.path(), "127.0.0.1:0");
         let far = Self { hub, url, store, desk };
         far.write("far/component.yaml", DESCRIPTOR);
         far.write("far/say.sh", "echo hello from far\n");
@@ -47,22 +48,35 @@ impl Far {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    pub fn command(&self, args: &[&str]) -> Command {
-        let all: Vec<&str> =
-            ["client", "--url", &self.url, "--token", "file:token"].iter().chain(args).copied().collect();
+    pub fn command_by(&self, token: &str, args: &[&str]) -> Command {
+        let token = format!("file:{token}");
+        let all: Vec<&str> = ["client", "--url", &self.url, "--token", &token].iter().chain(args).copied().collect();
         on(self.desk.path(), &all)
+    }
+    /// A command of an admin of the tenant `acme`.
+    pub fn command(&self, args: &[&str]) -> Command {
+        self.command_by("token", args)
     }
     pub fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
     pub fn good(&self, args: &[&str]) -> String {
-        let ran = self.run(args);
-        assert_eq!(ran.status.code(), Some(0), "{args:?}: {}{}", text(&ran.stdout), text(&ran.stderr));
-        text(&ran.stdout)
+        good(&mut self.command(args))
     }
     fn json(&self, args: &[&str]) -> Value {
         let args: Vec<&str> = args.iter().chain(&["--json"]).copied().collect();
         serde_json::from_str(&self.good(&args)).unwrap()
+    }
+    /// The same of an admin of the whole hub.
+    pub fn run_as_root(&self, args: &[&str]) -> Output {
+        self.command_by("root", args).output().unwrap()
+    }
+    pub fn good_as_root(&self, args: &[&str]) -> String {
+        good(&mut self.command_by("root", args))
+    }
+    fn json_as_root(&self, args: &[&str]) -> Value {
+        let args: Vec<&str> = args.iter().chain(&["--json"]).copied().collect();
+        serde_json::from_str(&self.good_as_root(&args)).unwrap()
     }
     /// The same question over the socket of the hub.
     fn near(&self, args: &[&str]) -> Value {
@@ -86,6 +100,12 @@ pub fn on(folder: &Path, args: &[&str]) -> Command {
     let mut command = enact(folder, args);
     command.env("PATH", std::env::var_os("PATH").unwrap());
     command
+}
+
+fn good(command: &mut Command) -> String {
+    let ran = command.output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{command:?}: {}{}", text(&ran.stdout), text(&ran.stderr));
+    text(&ran.stdout)
 }
 
 fn serve(store: &Path, listen: &str) -> (Child, String) {
@@ -120,6 +140,7 @@ fn who_got_no_answer_is_not_told_that_nothing_was_done() {
         (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{", later),
         (b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 6\r\n\r\n<html>", later),
         (b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", later),
+        (b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 6\r\n\r\n<html>", later),
         (b"HTTP/1.1 404 Not Found\r\ncontent-length: 6\r\n\r\n<html>", fix),
     ] {
         let (code, said) = ask(answer);
@@ -134,16 +155,15 @@ fn who_got_no_answer_is_not_told_that_nothing_was_done() {
 #[test]
 fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
     let far = Far::open();
-    let checked = far.json(&["component", "check", "far"]);
+    let checked = far.json_as_root(&["component", "check", "far"]);
     assert_eq!((&checked["component"], &checked["operations"]), (&"far".into(), &4.into()));
-    far.good(&["component", "add", "far"]);
+    far.good_as_root(&["component", "add", "far"]);
     assert_eq!(far.good(&["run", "far.s.say"]).trim(), "\"hello from far\\n\"");
     assert_eq!(far.json(&["run", "far.s.echo", "--input", "{\"n\":[1.50]}"])["output"]["n"][0].to_string(), "1.50");
     far.write("far/component.yaml", &DESCRIPTOR.replace("1.0.0", "1.1.0"));
-        (b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 6\r\n\r\n<html>", later),
-    far.good(&["component", "add", "far/component.yaml"]);
+    far.good_as_root(&["component", "add", "far/component.yaml"]);
     far.write("s/solution.yaml", "solution: shop\ncomponents: { far: \">=1.0.0\" }\n");
-    far.good(&["solution", "bind", "s"]);
+    far.good_as_root(&["solution", "bind", "s"]);
     for question in [
         &["component", "list"][..],
         &["component", "describe", "far"],
@@ -158,20 +178,25 @@ fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
         &["outbox", "list"],
         &["reference", "list"],
         &["wal", "show"],
-        &["wal", "verify"],
-        &["doctor"],
     ] {
-        let mut answers = [far.json(question), far.near(question)];
-        for answer in &mut answers {
-            // How much room the disk has changes while others write to it.
-            if let Some(disk) = answer.pointer_mut("/checks/disk/looked_at") {
-                *disk = Value::Null;
-            }
-        }
-        assert_eq!(answers[0], answers[1], "{question:?}");
+        assert_eq!(far.json(question), far.near(question), "{question:?}");
     }
     assert!(far.good(&["meta", "help", "far"]).contains("far.s.say  says it"));
-    assert!(far.good(&["status"]).contains("epoch"));
+    // Over the socket whoever holds the store asks, on whose behalf it may be.
+    assert_eq!(far.json_as_root(&["wal", "verify"]), far.near(&["wal", "verify"]));
+    let [there, near] = [far.json_as_root(&["doctor"]), far.near(&["doctor"])].map(|mut told| {
+        // How much room the disk has changes while others write to it.
+        told["checks"]["disk"]["looked_at"].take();
+        told
+    });
+    assert_eq!(there, near);
+    for question in [&["wal", "verify"][..], &["doctor"]] {
+        let refused = far.run(question);
+        assert_eq!(refused.status.code(), Some(10), "{question:?}");
+        let said = text(&refused.stderr);
+        assert!(said.contains("this is about the whole hub: use a token of tenant default"), "{said}");
+    }
+    assert!(far.good_as_root(&["status"]).contains("epoch"));
 }
 
 #[test]
@@ -195,7 +220,7 @@ fn artifacts_come_and_go_as_bytes_and_are_verified() {
 #[test]
 fn what_fails_far_away_fails_here_with_the_same_words_and_status() {
     let far = Far::open();
-    far.good(&["component", "add", "far"]);
+    far.good_as_root(&["component", "add", "far"]);
     let refused = far.run(&["run", "far.s.echo", "--input", "{}"]);
     assert_eq!(refused.status.code(), Some(10));
     assert!(text(&refused.stderr).contains("\"n\""), "{}", text(&refused.stderr));
@@ -205,12 +230,12 @@ fn what_fails_far_away_fails_here_with_the_same_words_and_status() {
         "bad/component.yaml",
         "component: bad\nversion: one\nprocess: { command: [./gone.sh], files: [gone.sh] }\nservices: {}\n",
     );
-    let bad = far.run(&["component", "add", "bad"]);
+    let bad = far.run_as_root(&["component", "add", "bad"]);
     assert_eq!(bad.status.code(), Some(10));
     assert!(text(&bad.stderr).contains("bad/component.yaml:2"), "{}", text(&bad.stderr));
     // What only the machine of the hub can tell comes back without its folders.
     far.write("alone/component.yaml", "component: alone\nversion: 1.0.0\nprocess: { command: [no-such-program-anywhere] }\nservices: { s: { o: { kind: query } } }\n");
-    let alone = far.run(&["component", "add", "alone"]);
+    let alone = far.run_as_root(&["component", "add", "alone"]);
     assert_eq!(alone.status.code(), Some(10));
     let said = text(&alone.stderr);
     assert!(
@@ -222,7 +247,7 @@ fn what_fails_far_away_fails_here_with_the_same_words_and_status() {
 #[test]
 fn a_watch_goes_on_where_it_was_when_the_hub_comes_back() {
     let mut far = Far::open();
-    far.good(&["component", "add", "far"]);
+    far.good_as_root(&["component", "add", "far"]);
     let id = far.good(&["run", "far.s.never", "--no-wait"]).trim().to_owned();
     let mut watch = far
         .command(&["execution", "watch", &id, "--json"])
@@ -301,7 +326,8 @@ fn a_hub_is_ended_from_far_away_by_an_administrator_alone() {
     far.write("hand", made["secret"].as_str().unwrap());
     let refused = on(far.desk.path(), &["client", "--url", &far.url, "--token", "file:hand", "stop"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(10), "{}", text(&refused.stderr));
+    assert_eq!(far.run(&["stop"]).status.code(), Some(10), "an admin of another tenant does not end it");
     assert!(far.hub.try_wait().unwrap().is_none());
-    far.good(&["stop", "--reason", "over"]);
+    far.good_as_root(&["stop", "--reason", "over"]);
     assert!(far.hub.wait().unwrap().success());
 }

@@ -16,7 +16,7 @@ const DESCRIPTOR: &str = "component: told\nversion: 1.2.0\nsummary: tells of its
 fn open() -> Far {
     let far = Far::open();
     far.write("told/component.yaml", DESCRIPTOR);
-    far.good(&["component", "add", "told"]);
+    far.good_as_root(&["component", "add", "told"]);
     far
 }
 
@@ -107,7 +107,7 @@ fn a_solution_that_allows_it_is_told_that_this_changes_nothing() {
     let solution = |allow: &str| {
         far.write("s.yaml", &format!("solution: s\ncomponents: {{ told: \">=1.0.0\" }}\nallow: {allow}\n"));
         let near = text(&near(&far, &["solution", "bind", far.desk.path().join("s.yaml").to_str().unwrap()]).stdout);
-        let again = far.good(&["solution", "bind", "s.yaml"]);
+        let again = far.good_as_root(&["solution", "bind", "s.yaml"]);
         assert_eq!(again, near.replace("is bound", "is bound already"), "over HTTP and over the socket");
         near
     };

@@ -18,7 +18,7 @@ fn hub() -> Running {
 }
 
 fn caller() -> Caller {
-    Caller { tenant: "default".parse().unwrap(), actor: "test".into(), role: Role::Admin }
+    Caller::new("default".parse().unwrap(), "test", Role::Admin)
 }
 
 fn send(stream: &mut UnixStream, value: &Value) {

@@ -36,7 +36,7 @@ pub(super) fn caller(claims: &Claims, config: &OidcConfig, now: SystemTime) -> R
     let role = role.ok_or_else(|| Refused::NoRole { claim: config.roles_claim.clone() })?;
     let actor = format!("oidc:{subject}");
     let counted = format!("{tenant} {actor}");
-    Ok((Caller { tenant, actor, role }, counted))
+    Ok((Caller::new(tenant, actor, role), counted))
 }
 
 fn holds_now(claims: &Claims, now: SystemTime) -> Result<(), Refused> {
