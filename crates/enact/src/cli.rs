@@ -74,6 +74,10 @@ pub enum Command {
     #[command(flatten)]
     Ask(Ask),
     /// Ask a hub on another machine, over HTTP
+    ///
+    /// Every command that asks a hub, with the same answers and the same exit statuses. Files that a command names are those of this
+    /// machine: a component is packed and sent, an artifact comes and goes as bytes. Only the folder of `store backup` is one of the
+    /// hub's machine. Tenant and role are those of the token; what is about the whole hub takes an admin's of tenant `default`.
     Client(client::ClientArgs),
     /// Make, list and take back tokens of callers over the network
     #[command(subcommand)]

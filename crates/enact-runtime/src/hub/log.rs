@@ -57,10 +57,9 @@ impl Hub {
 
     pub(super) async fn store_backup(&self, target: PathBuf) -> refusal::Result<Response> {
         if !target.is_absolute() {
-            let message = format!("the folder {} is not absolute", target.display());
-            return Err(refusal::concluded(
-                Conclusion::new(code::FILE_UNUSABLE, message).hint("name it from the root"),
-            ));
+            let message = format!("the folder {} of the hub's machine is not absolute", target.display());
+            let hint = "name it from the root of the hub's machine, such as /backup/enact";
+            return Err(refusal::hinted(code::FILE_UNUSABLE, message, hint));
         }
         let (view, store, now) = (self.ring.view().clone(), self.config.store.clone(), self.ring.now());
         let taken = tokio::task::spawn_blocking(move || backup::take(&view, &store, &target, now)).await;

@@ -8,10 +8,7 @@ use super::desk::Desk;
 use crate::cli::Ask;
 use crate::failure::Failure;
 
-/// Ask a hub on another machine, over HTTP
-///
-/// Every command that asks a hub, with the same answers and the same exit statuses. Files that a command names are those of this
-/// machine: a component is packed and sent, an artifact comes and goes as bytes. Tenant and role are those of the token.
+/// A command for a hub on another machine, and where that is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     enact client --url https://hub.example.org --token file:token.txt execution list --state waiting\n  \

@@ -1,6 +1,6 @@
 //! Where a command works: the configuration, the way to the hub, the output.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use enact_runtime::api::{Caller, Reach, Request, Response, Role};
 
@@ -116,6 +116,13 @@ impl Desk {
 /// # Errors
 /// A path that is empty or no text.
 pub fn absolute(path: &Path) -> Result<String, Failure> {
-    let path = std::path::absolute(path).map_err(Failure::file(path))?;
+    as_text(std::path::absolute(path).map_err(Failure::file(path))?)
+}
+
+/// Returns a path as it was given.
+///
+/// # Errors
+/// A path that is no text.
+pub fn as_text(path: PathBuf) -> Result<String, Failure> {
     path.into_os_string().into_string().map_err(|path| Failure::PathNotText(path.into()))
 }

@@ -6,7 +6,7 @@ use clap::Subcommand;
 use enact_runtime::api::{Request, Response};
 use enact_runtime::backup;
 
-use super::desk::{Desk, absolute};
+use super::desk::{Desk, absolute, as_text};
 use crate::door::{Need, OpenFailure};
 use crate::failure::Failure;
 use crate::show;
@@ -18,8 +18,10 @@ pub enum StoreCommand {
     /// Copy the store to a folder; a hub that runs goes on meanwhile
     ///
     /// The copy has every record that is durable now, what was made before the oldest of them, every artifact (verified on the way) and
-    /// the tokens; it has its name only when it is whole.
-    #[command(after_help = "Example:\n  enact store backup /backup/enact-2026-01-31")]
+    /// the tokens; it has its name only when it is whole. With `enact client` the folder is one of the hub's machine, not of this one, and
+    /// is named from its root.
+    #[command(after_help = "Examples:\n  enact store backup /backup/enact-2026-01-31\n  \
+                            enact client store backup /backup/on/the/machine/of/the/hub")]
     Backup {
         /// Folder on the hub's machine that is not there yet
         target: PathBuf,
@@ -50,7 +52,8 @@ impl StoreCommand {
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         match self {
             Self::Backup { target } => {
-                let target = absolute(&target)?;
+                // A folder of another machine is named as it is called there; nothing here can complete its name.
+                let target = if desk.is_remote() { as_text(target)? } else { absolute(&target)? };
                 desk.ask_and_show(Need::Existing, Request::StoreBackup { target }).await
             }
             Self::Restore { backup } if desk.is_remote() => {

@@ -218,6 +218,27 @@ fn artifacts_come_and_go_as_bytes_and_are_verified() {
 }
 
 #[test]
+fn the_folder_of_a_backup_is_one_of_the_hubs_machine_and_its_name_is_not_completed_here() {
+    let far = Far::open();
+    let refused = far.run_as_root(&["store", "backup", "copy"]);
+    assert_eq!(refused.status.code(), Some(10));
+    let said = text(&refused.stderr);
+    assert!(said.contains("the folder copy of the hub's machine is not absolute"), "{said}");
+    assert!(said.contains("from the root of the hub's machine"), "{said}");
+    assert!(!far.desk.path().join("copy").exists() && !far.store.path().join("copy").exists());
+    let copies = tempfile::tempdir().unwrap();
+    let folder = copies.path().join("copy");
+    let target = folder.to_str().unwrap();
+    let refused = far.run(&["store", "backup", target]);
+    assert!(refused.status.code() == Some(10) && !folder.exists(), "{}", text(&refused.stderr));
+    far.good_as_root(&["store", "backup", target]);
+    assert!(folder.join("FORMAT").exists());
+    // Over the socket the folder is this machine's, and its name is completed.
+    good(on(far.store.path(), &["store", "backup", "near", "--tenant", "acme"]).current_dir(copies.path()));
+    assert!(copies.path().join("near/FORMAT").exists());
+}
+
+#[test]
 fn what_fails_far_away_fails_here_with_the_same_words_and_status() {
     let far = Far::open();
     far.good_as_root(&["component", "add", "far"]);
