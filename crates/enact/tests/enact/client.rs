@@ -153,6 +153,29 @@ fn who_got_no_answer_is_not_told_that_nothing_was_done() {
 }
 
 #[test]
+fn a_body_that_did_not_come_in_time_may_be_sent_again_and_is_no_fault_of_the_input() {
+    let desk = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let code = enact_engine::conclude::REQUEST_TOO_SLOW;
+    let problem = serde_json::json!({ "status": 408, "detail": "the body did not come within 30 s", "code": code });
+    let hub = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let (problem, kind) = (problem.to_string(), "application/problem+json");
+        let head = format!("HTTP/1.1 408 Request Timeout\r\ncontent-type: {kind}\r\ncontent-length: {}", problem.len());
+        let _ = stream.write_all(format!("{head}\r\n\r\n{problem}").as_bytes());
+        // What is still to come is heard, or the answer could be lost with the connection.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let ran = on(desk.path(), &["client", "--url", &url, "run", "a.b.c"]).output().unwrap();
+    hub.join().unwrap();
+    assert_eq!(ran.status.code(), Some(11), "{}", text(&ran.stderr));
+    assert!(text(&ran.stderr).contains("did not come within 30 s"), "{}", text(&ran.stderr));
+}
+
+#[test]
 fn a_component_goes_along_as_bytes_and_answers_as_over_the_socket() {
     let far = Far::open();
     let checked = far.json_as_root(&["component", "check", "far"]);

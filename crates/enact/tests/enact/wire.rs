@@ -8,7 +8,7 @@ use std::time::Duration;
 use enact_cli::socket::address::SOCKET_NAME;
 use enact_cli::socket::client::{Client, ClientError};
 use enact_cli::socket::server::Server;
-use enact_runtime::api::{Caller, Request, Response, Role};
+use enact_runtime::api::{Caller, Reach, Request, Response, Role};
 use serde_json::{Value, json};
 
 use super::fake::Running;
@@ -67,6 +67,18 @@ fn a_question_gets_its_answer_and_then_the_next_one() {
         send(&mut stream, &json!({ "ask": { "caller": caller(), "request": "status" } }));
         assert_eq!(receive(&mut stream)["response"]["done"]["message"], "noted");
     }
+}
+
+#[test]
+fn whoever_may_open_the_socket_reaches_the_whole_hub_with_every_tenant_and_nobody_says_so_themselves() {
+    let hub = hub();
+    let mut stream = greeted(&hub);
+    let acme = Caller::new("acme".parse().unwrap(), "test", Role::Admin);
+    send(&mut stream, &json!({ "ask": { "caller": acme, "request": "status" } }));
+    receive(&mut stream);
+    let (asked, _) = hub.fake.asked.lock().unwrap().pop().unwrap();
+    assert_eq!((acme.reach, &asked.tenant, asked.reach), (Reach::Tenant, &acme.tenant, Reach::Hub));
+    assert!(!json!(asked).to_string().contains("reach"), "it is not sent: {}", json!(asked));
 }
 
 #[test]
