@@ -294,32 +294,26 @@ impl CommandBody {
             _ => Vec::new(),
         }
     }
-    /// Returns the name of the command, for the table of phases and commands and for the simulator's account.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::OpenEpoch { .. } => "OpenEpoch",
-            Self::Submit { .. } => "Submit",
-            Self::Reject { .. } => "Reject",
-            Self::Observe { .. } => "Observe",
-            Self::Tick => "Tick",
-            Self::Cancel { .. } => "Cancel",
-            Self::Pause { .. } => "Pause",
-            Self::Resume { .. } => "Resume",
-            Self::Retry { .. } => "Retry",
-            Self::AddComponent { .. } => "AddComponent",
-            Self::DrainComponent { .. } => "DrainComponent",
-            Self::RemoveComponent { .. } => "RemoveComponent",
-            Self::BindSolution { .. } => "BindSolution",
-            Self::OpenSession { .. } => "OpenSession",
-            Self::UpgradeSession { .. } => "UpgradeSession",
-            Self::CloseSession { .. } => "CloseSession",
-            Self::SetState { .. } => "SetState",
-            Self::RegisterReference { .. } => "RegisterReference",
-            Self::Deliver { .. } => "Deliver",
-            Self::Redeliver { .. } => "Redeliver",
-            Self::RefuseAccess { .. } => "RefuseAccess",
-            Self::NoteCheckpoint { .. } => "NoteCheckpoint",
-            Self::DropHistory { .. } => "DropHistory",
+}
+
+macro_rules! kinds {
+    ($($name:ident),+ $(,)?) => {
+        impl CommandBody {
+            /// The name of every command; one that is missing here, or is none, does not compile.
+            pub const KINDS: &[&'static str] = &[$(stringify!($name)),+];
+
+            /// Returns the name of the command, for the table of phases and commands and for the simulator's account.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$name { .. } => stringify!($name),)+
+                }
+            }
         }
-    }
+    };
+}
+
+kinds! {
+    OpenEpoch, Submit, Reject, Observe, Tick, Cancel, Pause, Resume, Retry, AddComponent, DrainComponent,
+    RemoveComponent, BindSolution, OpenSession, UpgradeSession, CloseSession, SetState, RegisterReference, Deliver,
+    Redeliver, RefuseAccess, NoteCheckpoint, DropHistory,
 }

@@ -45,7 +45,10 @@ fn main() -> ExitCode {
     for (kind, succeeded, refused) in coverage.iter() {
         say(0, &format!("{kind}: {succeeded} done, {refused} refused"));
     }
-    say(0, &format!("not seen: {}", coverage.missing().join(", ")))
+    match coverage.verdict(seeds, options.steps) {
+        Ok(text) => say(0, &text),
+        Err(text) => say(1, &text),
+    }
 }
 
 fn say(status: u8, text: &str) -> ExitCode {

@@ -1,11 +1,9 @@
 //! Whole simulations from seeds.
 
-use enact_simulation::coverage::Coverage;
+use enact_simulation::coverage::{Coverage, PROMISED_SEEDS, PROMISED_STEPS};
 use enact_simulation::run::{Options, run};
 
-const STEPS: u64 = 120;
-/// Seeds that a test of this file may take at most before it gives up to see everything.
-const SEEDS_MAX: u64 = 160;
+const STEPS: u64 = PROMISED_STEPS;
 
 fn simulate(seeds: impl Iterator<Item = u64>, steps: u64) -> Coverage {
     let mut coverage = Coverage::default();
@@ -43,11 +41,11 @@ fn a_hub_that_lives_for_long_does_what_the_oracle_foretells() {
 #[test]
 fn no_run_ends_before_every_kind_of_command_has_succeeded_and_been_refused() {
     let mut coverage = Coverage::default();
-    for seed in 1..=SEEDS_MAX {
+    for seed in 1..=PROMISED_SEEDS {
         coverage.add(&simulate(std::iter::once(seed), STEPS));
         if seed >= 12 && coverage.missing().is_empty() {
             return;
         }
     }
-    panic!("{SEEDS_MAX} seeds have not seen that {}", coverage.missing().join(", "));
+    panic!("{PROMISED_SEEDS} seeds have not seen that {}", coverage.missing().join(", "));
 }
