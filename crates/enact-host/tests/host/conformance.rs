@@ -2,11 +2,14 @@
 
 use enact_host::conformance::{Claim, HostUnderTest, run};
 
-use crate::jars::{Jar, Jars, Shared, without_java};
+use crate::jars::{Jar, Jars, Shared, skip, without_java};
 use crate::shapes::{Bench, Oneshot, Worker};
 
-async fn check(under: impl HostUnderTest, claim: Claim) {
+async fn check(under: impl HostUnderTest, claim: Claim, test: &str) {
     let report = run(&under, claim).await;
+    for (check, reason) in &report.skipped {
+        skip(&format!("{test}, {check}"), reason);
+    }
     println!("{} {claim:?}\n{report}", under.name());
     under.host().shutdown().await;
     assert!(report.unmet.is_empty(), "{} {claim:?}\n{report}", under.name());
@@ -23,10 +26,11 @@ macro_rules! claims {
             use super::*;
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                if $without(concat!("conformance::", stringify!($module), "::", stringify!($name))) {
+                let test = concat!("conformance::", stringify!($module), "::", stringify!($name));
+                if $without(test) {
                     return;
                 }
-                check($shape, Claim::$claim).await;
+                check($shape, Claim::$claim, test).await;
             })+
         }
     };

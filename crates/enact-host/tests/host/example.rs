@@ -20,8 +20,8 @@ fn example(path: &str) -> Vec<u8> {
 async fn the_python_worker_answers_fails_and_reads_its_state() {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|f| f.join("python3").is_file());
     if !found {
-        println!("skipped 1: the Python example, because there is no python3 in the path");
-        return;
+        let test = "example::the_python_worker_answers_fails_and_reads_its_state";
+        return crate::jars::skip(test, "there is no python3 in the path");
     }
     let bench = Bench::new();
     let digest = bench.artifacts.put(&example("worker-python/worker.py"));
