@@ -9,14 +9,6 @@ use crate::shell::{cargo, root, run};
 /// It does not build, or something broke: it has said what by then.
 pub fn torture(words: impl Iterator<Item = String>) -> Outcome<()> {
     let mut command = cargo();
-    command.current_dir(root()).args([
-        "run",
-        "--quiet",
-        "--package",
-        "enact-torture",
-        "--features",
-        "crash-points",
-        "--",
-    ]);
+    command.current_dir(root()).args(["run", "--quiet", "--package", "enact-torture", "--"]);
     run(command.args(words))
 }

@@ -1,4 +1,7 @@
-//! Named places at which a torture ends the process as a kill would. Without the feature `crash-points` they are nothing.
+//! Named places at which a torture ends the process as a kill would. A build without debug assertions has none of them.
+
+/// Whether this build has them.
+pub const HERE: bool = cfg!(debug_assertions);
 
 /// Every place, in the order in which an intent comes by.
 pub const POINTS: &[&str] = &[
@@ -20,8 +23,8 @@ pub const POINTS: &[&str] = &[
     "retention-after-drop",
 ];
 
-/// Ends the process if the environment says `ENACT_CRASH=name:count` and this is the count-th passage.
-#[cfg(feature = "crash-points")]
+/// Ends the process with SIGABRT if the environment says `ENACT_CRASH=name:count` and this is the count-th passage.
+#[cfg(debug_assertions)]
 pub fn point(name: &str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicI64, Ordering};
@@ -42,6 +45,6 @@ pub fn point(name: &str) {
 }
 
 /// Does nothing in this build.
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn point(_name: &str) {}

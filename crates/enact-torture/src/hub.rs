@@ -1,7 +1,7 @@
 //! The hub as a child process: started, asked over its socket, killed.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use enact_cli::socket::client::Client;
@@ -89,12 +89,12 @@ impl Hub {
         }
     }
 
-    /// Waits until it has died by itself, at most so long; then kills it.
-    pub(crate) async fn die(&mut self, patience: Duration) -> Result<()> {
+    /// Waits until it has died by itself, at most so long; then kills it. Returns how it ended.
+    pub(crate) async fn die(&mut self, patience: Duration) -> Result<ExitStatus> {
         if tokio::time::timeout(patience, self.child.wait()).await.is_err() {
             self.child.start_kill().map_err(doing("kill the hub"))?;
         }
-        self.child.wait().await.map(|_| ()).map_err(doing("bury the hub"))
+        self.child.wait().await.map_err(doing("bury the hub"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use enact_store::crash::{HERE, POINTS};
 use enact_torture::{BE_THE_HUB, Plan, run};
 
 const USAGE: &str = "usage: enact-torture [--rounds N] [--minutes M] [--seed S]";
@@ -35,7 +36,7 @@ fn torture() -> Result<String, String> {
         rounds: 200,
         time: Duration::from_secs(3_600),
         seed: clock.as_secs(),
-        named: cfg!(feature = "crash-points"),
+        named: HERE,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -51,7 +52,13 @@ fn torture() -> Result<String, String> {
     let runtime = runtime.map_err(|error| format!("failed to start: {error}"))?;
     let account = runtime.block_on(run(&plan)).map_err(|broken| broken.to_string())?;
     Ok(format!(
-        "{} rounds, {} hubs told to end at a named place, {} intents acknowledged, {} in doubt; nothing is lost, nothing ran twice (seed {})",
-        account.rounds, account.named, account.acknowledged, account.in_doubt, plan.seed
+        "{} rounds, {} hubs ended at {} of {} named places, {} intents acknowledged, {} in doubt; nothing is lost, nothing ran twice (seed {})",
+        account.rounds,
+        account.named,
+        account.places.len(),
+        POINTS.len(),
+        account.acknowledged,
+        account.in_doubt,
+        plan.seed
     ))
 }

@@ -1,5 +1,7 @@
 //! The rounds: a hub under load that dies, then a hub that answers for it.
 
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -19,6 +21,10 @@ const SUBMITTERS: u64 = 6;
 const REPLAYED: u64 = 20;
 /// Executions of earlier rounds that each round looks at again.
 const LOOKED_AT_AGAIN: usize = 20;
+/// How long a hub under load may take to come by a place that it must come by.
+const MUST_COME_BY: Duration = Duration::from_secs(30);
+/// How long it is given for one that it may miss.
+const MAY_COME_BY: Duration = Duration::from_millis(1_500);
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -31,7 +37,7 @@ pub struct Plan {
     pub time: Duration,
     /// Where chance begins.
     pub seed: u64,
-    /// Whether the hub was built with its named places.
+    /// Whether hubs end at named places too: the first rounds take them in turn, one each, and later ones at random.
     pub named: bool,
 }
 
@@ -40,8 +46,10 @@ pub struct Plan {
 pub struct Account {
     /// Rounds.
     pub rounds: u64,
-    /// Hubs that ended at a named place.
+    /// Hubs that ended by themselves at the named place that they were told.
     pub named: u64,
+    /// Those places.
+    pub places: BTreeSet<&'static str>,
     /// Intents that were acknowledged.
     pub acknowledged: u64,
     /// Those of them that ended in doubt.
@@ -75,16 +83,28 @@ async fn rounds(plan: &Plan, folder: &Path, account: &mut Account) -> Result<()>
     let mut client = hub.connect().await?.ok_or_else(|| Broken("the first hub has died".to_owned()))?;
     let path = folder.join("component").display().to_string();
     match ask(&mut client, Request::ComponentAdd { path }).await? {
-        Response::Done { .. } => hub.die(Duration::ZERO).await?,
+        Response::Done { .. } => hub.die(Duration::ZERO).await.map(drop)?,
         other => return Err(Broken(format!("the component was refused: {other:?}"))),
     }
+    let mut in_turn = POINTS.iter().copied().filter(|_| plan.named);
     while account.rounds < plan.rounds && began.elapsed() < plan.time {
-        let point = dice.one_of(POINTS).filter(|_| plan.named && dice.below(4) > 0).copied();
+        let must = in_turn.next();
+        let place = must.or_else(|| dice.one_of(POINTS).filter(|_| plan.named && dice.below(4) > 0).copied());
         // Some places are passed a hundred times while others are passed once.
-        let crash =
-            point.map(|name| format!("{name}:{}", 1 + dice.below(if name.starts_with("retention") { 2 } else { 60 })));
-        let heard = batter(plan, folder, crash.as_deref(), &mut dice).await?;
-        account.named += u64::from(crash.is_some());
+        let end = place.map(|name| End {
+            name,
+            passage: 1 + dice.below(passages(name, must.is_some())),
+            patience: if must.is_some() { MUST_COME_BY } else { MAY_COME_BY },
+        });
+        let (heard, there) = batter(plan, folder, end.as_ref(), &mut dice).await?;
+        match (must, there) {
+            (Some(name), false) => return Err(Broken(format!("the hub never came by {name}, where it was to end"))),
+            (_, true) => {
+                account.named += 1;
+                account.places.extend(place);
+            }
+            (None, false) => {}
+        }
         let heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
         answer_for(plan, folder, &heard, &all, &mut known, &mut dice, account).await?;
         all.extend(heard);
@@ -101,16 +121,36 @@ fn progress(account: &Account) {
     eprintln!("{} rounds, {} intents acknowledged …", account.rounds, account.acknowledged);
 }
 
-/// A hub under load, until it is dead.
-async fn batter(plan: &Plan, folder: &Path, crash: Option<&str>, dice: &mut Dice) -> Result<Heard> {
+/// Where a hub is to end.
+struct End {
+    name: &'static str,
+    /// Which time that it comes by.
+    passage: u64,
+    /// How long it may take; it is killed then.
+    patience: Duration,
+}
+
+/// Returns how often a hub comes by a place at least while it is under load, or might if it need not.
+fn passages(name: &str, must: bool) -> u64 {
+    match (name.split_once('-'), must) {
+        (Some(("retention", _)), true) => 1,
+        (Some(("retention", _)), false) | (Some(("tables", _)), true) => 2,
+        (_, true) => 20,
+        (_, false) => 60,
+    }
+}
+
+/// A hub under load, until it is dead; tells whether it ended where it was to.
+async fn batter(plan: &Plan, folder: &Path, end: Option<&End>, dice: &mut Dice) -> Result<(Heard, bool)> {
     let heard = Heard::default();
-    let mut hub = Hub::start(&plan.program, folder, crash)?;
+    let crash = end.map(|end| format!("{}:{}", end.name, end.passage));
+    let mut hub = Hub::start(&plan.program, folder, crash.as_deref())?;
     let mut submitters = tokio::task::JoinSet::new();
     for _ in 0..SUBMITTERS {
         let Some(client) = hub.connect().await? else { break };
         submitters.spawn(load::submit(client, Heard::clone(&heard), Dice(dice.below(u64::MAX))));
     }
-    if crash.is_some_and(|crash| crash.starts_with("retention"))
+    if end.is_some_and(|end| end.name.starts_with("retention"))
         && let Some(mut client) = hub.connect().await?
     {
         submitters.spawn(async move {
@@ -118,10 +158,12 @@ async fn batter(plan: &Plan, folder: &Path, crash: Option<&str>, dice: &mut Dice
             let _ = ask(&mut client, Request::HistoryDrop { older_than_ms: 0, reason: "torture".into() }).await;
         });
     }
-    let patience = if crash.is_some() { 1_500 } else { 20 + dice.below(400) };
-    hub.die(Duration::from_millis(patience)).await?;
+    let patience = end.map_or_else(|| Duration::from_millis(20 + dice.below(400)), |end| end.patience);
+    let status = hub.die(patience).await?;
     submitters.join_all().await;
-    Ok(heard)
+    // A place ends its hub as nothing else does: the torture kills, and a panic ends no hub.
+    let there = end.is_some() && status.signal() == Some(rustix::process::Signal::ABORT.as_raw());
+    Ok((heard, there))
 }
 
 /// The hub after it: everything acknowledged has its outcome, and everything else holds.
@@ -159,5 +201,5 @@ async fn answer_for(
     account.acknowledged += heard.len() as u64;
     let doubt = |view: &enact_runtime::api::ExecutionView| view.outcome().is_some_and(|outcome| outcome.may_have_run());
     account.in_doubt += ended.iter().take(heard.len()).filter(|(_, view)| doubt(view)).count() as u64;
-    hub.die(Duration::ZERO).await
+    hub.die(Duration::ZERO).await.map(drop)
 }

@@ -1,8 +1,10 @@
-//! A short round of the torture, with whatever crash points this build has, and a short soak.
+//! A short torture at random moments, one at every named place, and a short soak.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use enact_store::crash::{HERE, POINTS};
 use enact_torture::{Plan, run, soak};
 use skip::skip;
 
@@ -16,10 +18,28 @@ async fn a_hub_that_is_killed_again_and_again_loses_nothing_and_runs_nothing_twi
         rounds: 200,
         time: Duration::from_secs(20),
         seed: std::process::id().into(),
-        named: cfg!(feature = "crash-points"),
+        named: false,
     };
     let account = run(&plan).await.unwrap_or_else(|broken| panic!("{broken}"));
     assert!(account.rounds >= 3 && account.acknowledged >= 20, "{account:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_ends_at_each_named_place_in_turn_loses_nothing_and_runs_nothing_twice() {
+    if !HERE {
+        return skip("a build without debug assertions has no named places");
+    }
+    let plan = Plan {
+        program: env!("CARGO_BIN_EXE_enact-torture").into(),
+        rounds: POINTS.len() as u64,
+        time: Duration::MAX,
+        seed: std::process::id().into(),
+        named: true,
+    };
+    let account = run(&plan).await.unwrap_or_else(|broken| panic!("{broken}"));
+    assert_eq!(account.places.iter().copied().collect::<BTreeSet<_>>(), POINTS.iter().copied().collect());
+    assert_eq!((account.rounds, account.named), (plan.rounds, plan.rounds), "{account:?}");
+    assert!(account.acknowledged >= 20, "{account:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
