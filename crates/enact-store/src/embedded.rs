@@ -30,7 +30,7 @@ pub use fjall_cold::{FjallCold, FjallStorage};
 pub use folder::{FORMAT, FolderError};
 pub use history::{Difference, TableReport};
 pub use memory_cold::{MemoryCold, MemoryStorage};
-pub use open::OpenError;
+pub use open::{OpenError, READ_ONLY_HINT, is_read_only};
 pub use replay::ReplayError;
 pub use tables::Trouble;
 pub use verify::verify_log;

@@ -67,13 +67,19 @@ pub enum OpenFailure {
         held: enact_store::io::LockError,
     },
     /// The store or the hub refused.
-    #[error("failed to open the store {}: {}", path.display(), conclusion.message)]
+    #[error("{}", refused(path, &conclusion.message))]
     Refused {
         /// The store.
         path: PathBuf,
         /// What it means.
         conclusion: Box<Conclusion>,
     },
+}
+
+/// Names the store, unless the reason does.
+fn refused(store: &Path, reason: &str) -> String {
+    let prefix = format!("failed to open the store {}", store.display());
+    if reason.starts_with(&prefix) { reason.to_owned() } else { format!("{prefix}: {reason}") }
 }
 
 impl OpenFailure {

@@ -10,6 +10,7 @@ use enact_model::digest::Digest;
 use enact_model::id::{ReferenceId, TenantId};
 use enact_model::reference::Reference;
 use enact_store::artifacts::{self, Content, Staging, Stored};
+use enact_store::embedded::READ_ONLY_HINT;
 
 use super::{Hub, refusal};
 use crate::api::{ArtifactName, Caller, ReferenceFilter, Response, Role};
@@ -259,6 +260,7 @@ fn unusable(error: &artifacts::Error, theirs: &Path) -> Box<crate::api::Refusal>
             conclusion.hint("restore the folder artifacts from a backup, or put it again")
         }
         E::Full { .. } => conclusion.hint("free the disk and ask again"),
+        E::ReadOnly { path, .. } if path != theirs => conclusion.hint(READ_ONLY_HINT),
         _ => conclusion,
     })
 }

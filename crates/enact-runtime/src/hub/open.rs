@@ -81,9 +81,13 @@ impl OpenError {
             Self::Thread(_) | Self::Panicked => code::INTERNAL,
         };
         let mut conclusion = Conclusion::new(code, describe(self));
-        if let Self::Store(error) = self {
-            conclusion.hint = error.hint().map(str::to_owned);
-        }
+        let hint = match self {
+            Self::Store(error) => error.hint(),
+            Self::Artifacts(artifacts::Error::ReadOnly { .. }) => Some(embedded::READ_ONLY_HINT),
+            Self::Jar(error) if embedded::is_read_only(error) => Some(embedded::READ_ONLY_HINT),
+            _ => None,
+        };
+        conclusion.hint = hint.map(str::to_owned);
         conclusion
     }
 }

@@ -6,7 +6,7 @@ use enact_engine::command::Refused;
 use enact_engine::conclude as code;
 use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_store::contract::ReadError;
-use enact_store::embedded::ColdError;
+use enact_store::embedded::{self, ColdError};
 
 use crate::api::Refusal;
 use crate::driver::describe;
@@ -56,6 +56,7 @@ pub(crate) fn of_store(error: &(dyn std::error::Error + 'static)) -> Box<Refusal
     concluded(match conclusion.code {
         code::STORE_FULL => conclusion.hint("free the disk of the store and ask again"),
         code::STORE_CORRUPTED => conclusion.hint("`enact doctor` and `enact wal verify` tell more"),
+        _ if embedded::is_read_only(error) => conclusion.hint(embedded::READ_ONLY_HINT),
         _ => conclusion,
     })
 }
@@ -88,6 +89,16 @@ mod tests {
 
     fn read(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DetailCode {
         of_read(ReadError { what: "a row".to_owned(), source: source.into() }).conclusion.code
+    }
+
+    #[test]
+    fn a_store_that_takes_no_writes_says_how_it_would() {
+        let hint = |kind| {
+            let error = ReadError { what: "a row".to_owned(), source: io::Error::from(kind).into() };
+            of_read(error).conclusion.hint
+        };
+        assert_eq!(hint(ErrorKind::ReadOnlyFilesystem).as_deref(), Some(embedded::READ_ONLY_HINT));
+        assert_eq!(hint(ErrorKind::Other), None);
     }
 
     #[test]

@@ -34,6 +34,14 @@ pub enum FolderError {
         /// The store.
         path: PathBuf,
     },
+    /// It does not take writes, and a hub writes from its first moment on; nothing was touched.
+    #[error("failed to open the store {}: it is read-only", path.display())]
+    ReadOnly {
+        /// The store.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The system refused.
     #[error("failed to {action} {}", path.display())]
     Io {
@@ -59,11 +67,19 @@ pub(super) fn take<I: Io>(io: &I, path: &Path) -> Result<I::Lock, FolderError> {
     // The format first: a newer one is left untouched.
     let known = read_format(io, path)?;
     io.create_dir(path).map_err(FolderError::io("make", path))?;
-    let lock = io.lock(&path.join("lock")).map_err(|source| FolderError::Lock { path: path.to_owned(), source })?;
+    let lock = io.lock(&path.join("lock")).map_err(|source| match source {
+        LockError::Io(source) if is_read_only(&source) => FolderError::ReadOnly { path: path.to_owned(), source },
+        source => FolderError::Lock { path: path.to_owned(), source },
+    })?;
     if known != Some(FORMAT) && read_format(io, path)? != Some(FORMAT) {
         write_format(io, path)?;
     }
     Ok(lock)
+}
+
+/// Tells whether the system takes no writes there, from this user or from anybody.
+pub(super) fn is_read_only(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
 }
 
 /// Returns the format of a store, which this build knows; none where no store is.

@@ -53,6 +53,10 @@ impl From<ReadError> for OpenError {
     }
 }
 
+/// The way out of a store that takes no writes.
+pub const READ_ONLY_HINT: &str = "a hub writes to its store: make it writable (remount it, or mend its owner and mode), or name \
+                                  another with --store; `enact store verify` only reads";
+
 impl OpenError {
     /// Returns what to do about it, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
@@ -67,9 +71,22 @@ impl OpenError {
                 Some("restore the segment from a backup; `enact wal verify` lists every damaged place")
             }
             Self::Gap { .. } => Some("restore the folder base from a backup"),
+            error if is_read_only(error) => Some(READ_ONLY_HINT),
             _ => None,
         }
     }
+}
+
+/// Tells whether something failed because the system takes no writes there, from this user or from anybody.
+pub fn is_read_only(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<std::io::Error>().is_some_and(folder::is_read_only) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 impl<I: Io, S: ColdStorage> Embedded<I, S> {

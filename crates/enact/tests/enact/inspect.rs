@@ -15,7 +15,7 @@ const JAVA: &str = "package com.acme;\npublic class Quote {\n  public enum Size 
     public static <T> T same(T it) { return it; }\n  public java.util.Optional<Size> find(Size size) { return null; }\n  \
     public static void main(String[] args) { System.exit(3); }\n}\n";
 
-fn skip(test: &str, reason: &str) {
+pub fn skip(test: &str, reason: &str) {
     println!("skipped  {test}: {reason}");
     if let Some(list) = std::env::var_os("ENACT_SKIPPED_TESTS") {
         let mut list = std::fs::OpenOptions::new().append(true).create(true).open(list).unwrap();

@@ -18,7 +18,7 @@ fn in_store(store: &Path, args: &[&str]) -> Output {
 }
 
 /// Every file of a folder with its bytes.
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
