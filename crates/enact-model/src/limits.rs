@@ -4,6 +4,9 @@ use std::time::Duration;
 
 /// Largest parameters a door reads, in bytes; what is larger is uploaded first and travels as a reference.
 pub const PARAMETERS_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// What to do with parameters that are larger.
+pub const PARAMETERS_TOO_LARGE_HINT: &str =
+    "put what is large into the artifact store (`enact artifact put`, POST /v1/artifacts) and name it by reference";
 /// Largest payload that stands in a record, in bytes; a larger one becomes an artifact and a reference.
 pub const INLINE_MAX_BYTES: usize = 64 * 1024;
 /// Deepest nesting of JSON: a recursive reader must not run out of stack.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use enact_model::conclusion::{Conclusion, DetailCode};
 use enact_model::id::ExecutionId;
-use enact_model::json::JsonError;
+use enact_model::json::{JsonError, JsonFault};
+use enact_model::limits::PARAMETERS_TOO_LARGE_HINT;
 use enact_model::outcome::Outcome;
 use enact_model::record::Rejection;
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
@@ -379,6 +380,10 @@ impl Failure {
                     .hint("run the command there, without `client`")
             }
             Self::PathNotText(_) => make(C::Argument, S::Unsupported, Cause::Format, I::DomainFailure, FixInput, User),
+            Self::Input { error, .. } if matches!(error.kind, JsonFault::TooLarge(_)) => {
+                make(C::Argument, S::Illegal, Cause::Limit, I::DomainFailure, FixInput, User)
+                    .hint(PARAMETERS_TOO_LARGE_HINT)
+            }
             Self::Input { .. } => make(C::Argument, S::SyntaxError, Cause::Format, I::DomainFailure, FixInput, User)
                 .hint("write JSON, @file for a file or - for standard input"),
             Self::Misfit(_) => make(C::Argument, S::Invalid, Cause::Format, I::DomainFailure, FixInput, User)

@@ -6,8 +6,8 @@ use std::time::Duration;
 use enact_engine::command::{Answer, CommandBody};
 use enact_model::id::{IntentId, SessionId, SolutionId};
 use enact_model::intent::{InputFault, IntentDraft, LeftOut};
-use enact_model::json::Json;
-use enact_model::limits::{self, INLINE_MAX_BYTES};
+use enact_model::json::{Json, JsonError, JsonFault};
+use enact_model::limits::{self, INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, PARAMETERS_TOO_LARGE_HINT};
 use enact_model::payload::Payload;
 
 use super::{Hub, refusal};
@@ -101,13 +101,26 @@ impl Hub {
     }
 }
 
-/// Brings parameters to canonical form: a door may have passed on what it never parsed.
+/// Brings parameters to canonical form: a door may have passed on what it never parsed, and what was made in this process was
+/// never held against the limit.
 fn canonical(draft: &mut IntentDraft) -> Option<InputFault> {
-    match draft.parameters.clone()?.judged() {
+    let parameters = draft.parameters.clone()?;
+    let judged = match parameters.as_str().len() {
+        size if size > PARAMETERS_MAX_BYTES => {
+            let kind = JsonFault::TooLarge(PARAMETERS_MAX_BYTES);
+            Err(JsonError { kind, offset: PARAMETERS_MAX_BYTES })
+        }
+        _ => parameters.judged(),
+    };
+    match judged {
         Ok(parameters) => {
             draft.parameters = Some(parameters);
             None
         }
-        Err(error) => Some(InputFault::new("parameters", error.to_string())),
+        Err(error) => {
+            let fault = InputFault::new("parameters", error.to_string());
+            let too_large = matches!(error.kind, JsonFault::TooLarge(_));
+            Some(if too_large { fault.hint(PARAMETERS_TOO_LARGE_HINT) } else { fault })
+        }
     }
 }

@@ -215,3 +215,22 @@ async fn an_unknown_execution_is_refused_at_every_question_about_it() {
         assert_eq!(refused.conclusion.code, enact_engine::conclude::EXECUTION_UNKNOWN);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_that_this_process_made_are_held_against_the_limit_as_those_of_a_door() {
+    let (bed, puppet) = Bed::with_puppet().await;
+    let large = draft("puppet.play.once", json!({ "pad": "x".repeat(100 << 20) }));
+    let before = bed.hub().status().position;
+    let Response::Rejected(rejection) = bed.submit_as("default", large, Duration::ZERO).await else {
+        panic!("a rejection")
+    };
+    assert_eq!(rejection.faults.len(), 1);
+    assert!(rejection.faults[0].message.ends_with("it is larger than 16777216 bytes"), "{}", rejection.faults[0]);
+    assert!(rejection.faults[0].hint.as_ref().is_some_and(|hint| hint.contains("by reference")));
+    assert!(rejection.excerpt.len() <= 4 * 1024);
+    assert_eq!((puppet.runs().len(), bed.hub().status().position), (0, before.plus(1)));
+    // At the limit it is taken, and travels by reference.
+    let room = (16 << 20) - r#"{"pad":""}"#.len();
+    let view = bed.run("puppet.play.once", json!({ "pad": "x".repeat(room) })).await;
+    assert!(view.execution.intent.parameters.inline().is_none());
+}

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use enact_model::conclusion::{Conclusion, DetailCode};
+use enact_model::limits::PARAMETERS_TOO_LARGE_HINT;
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 use enact_runtime::api::{Caller, Reach, Refusal, Request, Response};
 use tokio::io::BufReader;
@@ -147,12 +148,13 @@ impl Connection {
 
     /// Answers a frame that could not be read, where the other side may still be listening.
     async fn refuse_frame(&mut self, error: FrameError) -> Result<(), FrameError> {
-        let (symptom, cause) = match &error {
-            FrameError::TooLarge { .. } => (Symptom::Illegal, Cause::Limit),
-            FrameError::Malformed(_) => (Symptom::SyntaxError, Cause::Format),
+        let refused = |symptom, cause| conclusion(symptom, cause, Disposition::FixInput, error.to_string());
+        let refused = match &error {
+            FrameError::TooLarge { .. } => refused(Symptom::Illegal, Cause::Limit).hint(PARAMETERS_TOO_LARGE_HINT),
+            FrameError::Malformed(_) => refused(Symptom::SyntaxError, Cause::Format),
             FrameError::Slow | FrameError::Io(_) => return Err(error),
         };
-        self.refuse(conclusion(symptom, cause, Disposition::FixInput, error.to_string())).await
+        self.refuse(refused).await
     }
 }
 

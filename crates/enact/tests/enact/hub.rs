@@ -63,6 +63,9 @@ impl Store {
 pub struct Hub(Child);
 
 impl Hub {
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.0.id() as i32).unwrap(), signal).unwrap();
     }

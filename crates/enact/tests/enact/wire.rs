@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use enact_cli::socket::address::SOCKET_NAME;
@@ -17,17 +18,17 @@ fn hub() -> Running {
     Running::new(|_| Response::Done { message: "noted".into() })
 }
 
-fn caller() -> Caller {
+pub fn caller() -> Caller {
     Caller::new("default".parse().unwrap(), "test", Role::Admin)
 }
 
-fn send(stream: &mut UnixStream, value: &Value) {
+pub fn send(stream: &mut UnixStream, value: &Value) {
     let bytes = serde_json::to_vec(value).unwrap();
     stream.write_all(&(bytes.len() as u32).to_be_bytes()).unwrap();
     stream.write_all(&bytes).unwrap();
 }
 
-fn receive(stream: &mut UnixStream) -> Value {
+pub fn receive(stream: &mut UnixStream) -> Value {
     let mut length = [0; 4];
     stream.read_exact(&mut length).unwrap();
     let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
@@ -36,13 +37,22 @@ fn receive(stream: &mut UnixStream) -> Value {
 }
 
 fn connect(hub: &Running) -> UnixStream {
-    let stream = UnixStream::connect(hub.store().join(SOCKET_NAME)).unwrap();
+    connect_to(hub.store())
+}
+
+fn connect_to(store: &Path) -> UnixStream {
+    let stream = UnixStream::connect(store.join(SOCKET_NAME)).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
 
 fn greeted(hub: &Running) -> UnixStream {
-    let mut stream = connect(hub);
+    greeted_by(hub.store())
+}
+
+/// A connection to the hub that holds a store, after the hellos.
+pub fn greeted_by(store: &Path) -> UnixStream {
+    let mut stream = connect_to(store);
     send(&mut stream, &json!({ "hello": { "protocol": 1, "release": "x", "pid": 1 } }));
     assert_eq!(receive(&mut stream)["hello"]["protocol"], 1);
     stream
