@@ -4,6 +4,8 @@
 
 #[path = "enact/answers.rs"]
 mod answers;
+#[path = "enact/bring.rs"]
+mod bring;
 #[path = "enact/client.rs"]
 mod client;
 #[path = "../../enact-sink/tests/sinks/endpoint.rs"]
@@ -17,6 +19,8 @@ mod hub;
 mod inspect;
 #[path = "enact/jar.rs"]
 mod jar;
+#[path = "enact/large.rs"]
+mod large;
 #[path = "enact/load.rs"]
 mod load;
 #[path = "enact/logs.rs"]
@@ -31,6 +35,8 @@ mod outbox;
 mod packaging;
 #[path = "enact/progress.rs"]
 mod progress;
+#[path = "enact/read_only.rs"]
+mod read_only;
 #[path = "../../enact-sink/tests/sinks/rig.rs"]
 #[allow(dead_code, reason = "what stands behind a sink stays up here")]
 mod rig;

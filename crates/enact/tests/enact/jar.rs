@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::fake::{enact, text};
 use super::inspect::has_javac;
 
@@ -41,7 +43,7 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn run(folder: &Path, args: &[&str]) -> Output {
+pub fn run(folder: &Path, args: &[&str]) -> Output {
     command(folder, args).output().unwrap()
 }
 
@@ -82,7 +84,7 @@ fn a_jar_with_its_descriptor_inside_is_added_called_and_looked_at() {
 }
 
 /// Starts a hub and waits until it is ready.
-fn serve(folder: &Path) -> Child {
+pub fn serve(folder: &Path) -> Child {
     let mut hub = command(folder, &["serve", "-q"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(hub.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -91,7 +93,7 @@ fn serve(folder: &Path) -> Child {
 }
 
 /// Lists the JVMs that a hub has started.
-fn jvms(hub: u32) -> Vec<String> {
+pub fn jvms(hub: u32) -> Vec<String> {
     let tasks = std::fs::read_dir(format!("/proc/{hub}/task")).unwrap().flatten();
     let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let children: Vec<String> =
@@ -134,6 +136,82 @@ fn a_hub_that_is_killed_leaves_no_jvm_behind() {
     assert_eq!(run(folder, &["run", "pricing.quote.total", "--input", "[4]"]).status.code(), Some(0));
     next.kill().unwrap();
     next.wait().unwrap();
+}
+
+/// A jar whose method leaves a child that bears no mark of the hub.
+const LEAVER: &str = "public class Leaver { public static long leave() throws Exception { \
+    ProcessBuilder child = new ProcessBuilder(\"/bin/sleep\", \"1000006\"); child.environment().clear(); \
+    java.lang.reflect.Method pid = Process.class.getMethod(\"pid\"); return (Long) pid.invoke(child.start()); } }";
+
+/// Tells whether a process is there and has not ended; a stopped one has not.
+fn alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+#[test]
+fn a_jvm_that_outlives_its_wire_and_what_another_left_are_gone_before_the_next_hub_takes_commands() {
+    let test =
+        "enact::jar::a_jvm_that_outlives_its_wire_and_what_another_left_are_gone_before_the_next_hub_takes_commands";
+    if !has_javac(test) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    jar(folder);
+    std::fs::write(folder.join("Leaver.java"), LEAVER).unwrap();
+    for (program, args) in [
+        ("javac", &["--release", "8", "-Xlint:-options", "-d", "leaver", "Leaver.java"][..]),
+        ("jar", &["cf", "leaver.jar", "-C", "leaver", "."]),
+    ] {
+        let made = Command::new(program).current_dir(folder).args(args).output().unwrap();
+        assert!(made.status.success(), "{}", text(&made.stderr));
+    }
+    let leaver = "component: leaver\nversion: 1.0.0\njar: { path: leaver.jar, java: \">=9\" }\nservices:\n  s:\n    \
+                  leave: { kind: command, call: { class: Leaver, method: leave } }\n";
+    std::fs::write(folder.join("leaver.yaml"), leaver).unwrap();
+    // Whose parent dies is a child of this process then, and of its session: a group without any such parent is orphaned, and
+    // the system would let a stopped member of it go on.
+    rustix::process::set_child_subreaper(Pid::from_raw(1)).unwrap();
+    let mut hub = serve(folder);
+    for path in ["pricing.jar", "leaver.yaml"] {
+        let added = run(folder, &["component", "add", path]);
+        assert_eq!(added.status.code(), Some(0), "{path}: {}", text(&added.stderr));
+    }
+    let left = run(folder, &["run", "leaver.s.leave"]);
+    let child: i32 = text(&left.stdout).trim().parse().unwrap_or_else(|_| panic!("{}", text(&left.stderr)));
+    let leavers: Vec<i32> = jvms(hub.id()).iter().map(|pid| pid.parse().unwrap()).collect();
+    assert_eq!(run(folder, &["run", "pricing.quote.total", "--input", "[1]"]).status.code(), Some(0));
+    let all: Vec<i32> = jvms(hub.id()).iter().map(|pid| pid.parse().unwrap()).collect();
+    // One that answered and is stopped will not see the end of its wire; the other one ends by itself, without its child.
+    let parent_of = |pid: i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse::<i32>().ok())
+    };
+    let parent = parent_of(child).unwrap();
+    let stopped: Vec<i32> = all.iter().copied().filter(|pid| *pid != parent).collect();
+    assert!(leavers.contains(&parent) && !stopped.is_empty(), "{leavers:?} {all:?} {child}");
+    for pid in &stopped {
+        kill_process(Pid::from_raw(*pid).unwrap(), Signal::STOP).unwrap();
+    }
+    hub.kill().unwrap();
+    hub.wait().unwrap();
+    let begun = Instant::now();
+    while alive(parent) && begun.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let outlived: Vec<i32> = stopped.iter().copied().chain([child]).filter(|pid| alive(*pid)).collect();
+    let mut next = serve(folder);
+    let still: Vec<i32> = outlived.iter().copied().filter(|pid| alive(*pid)).collect();
+    next.kill().unwrap();
+    next.wait().unwrap();
+    for pid in &still {
+        // A test that fails leaves nothing either.
+        let _ = kill_process(Pid::from_raw(*pid).unwrap(), Signal::KILL);
+    }
+    assert!(!alive(parent), "the end of its wire ends a JVM");
+    assert_eq!(outlived.len(), stopped.len() + 1, "{outlived:?} of {stopped:?} and {child} outlived the hub");
+    assert!(still.is_empty(), "a stopped JVM ({stopped:?}) or a child without a mark ({child}) is still there");
 }
 
 #[test]
