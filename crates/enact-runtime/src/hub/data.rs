@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use enact_engine::conclude as code;
 use enact_model::conclusion::Conclusion;
@@ -21,7 +22,7 @@ const NODES_MAX: u32 = 10_000;
 /// Edges of one node that are followed.
 const EDGES_MAX: usize = 10_000;
 /// Longest that one question about lineage may take.
-const LINEAGE_TIME: std::time::Duration = std::time::Duration::from_secs(5);
+const LINEAGE_TIME: Duration = Duration::from_secs(5);
 
 impl Hub {
     pub(super) fn read_reference(
@@ -75,12 +76,20 @@ impl Hub {
     ) -> refusal::Result<Response> {
         self.read_reference(&caller.tenant, reference)?;
         let depth = if depth == 0 { DEPTH_MAX } else { depth.min(DEPTH_MAX) };
-        let limit = if limit == 0 { 1_000 } else { limit.min(NODES_MAX) };
+        let nodes = if limit == 0 { 1_000 } else { limit.min(NODES_MAX) } as usize;
+        let caps = Caps { depth, nodes, time: LINEAGE_TIME };
         let (view, tenant) = (self.ring.view().clone(), caller.tenant.clone());
-        let walk = move || walk(&view, &tenant, reference, direction, depth, limit as usize);
+        let walk = move || walk(&view, &tenant, reference, direction, &caps);
         let lineage = tokio::task::spawn_blocking(walk).await.map_err(|error| refusal::internal(&error))?;
         Ok(Response::Lineage(Box::new(lineage.map_err(refusal::of_read)?)))
     }
+}
+
+/// Where a walk ends, whatever there is beyond.
+struct Caps {
+    depth: u32,
+    nodes: usize,
+    time: Duration,
 }
 
 /// Follows the edges, nearest first; each node and each edge once, so that a cycle ends.
@@ -89,10 +98,9 @@ fn walk<V: View>(
     tenant: &TenantId,
     start: ReferenceId,
     direction: Direction,
-    depth_max: u32,
-    nodes_max: usize,
+    caps: &Caps,
 ) -> Result<Lineage, ReadError> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let mut cut_by = None;
     let mut distance = BTreeMap::from([(start, 0)]);
     let mut order = vec![start];
@@ -112,22 +120,22 @@ fn walk<V: View>(
                 _ => KeyRange::made_from(tenant, node),
             };
             let found = view.scan(&range, Order::Ascending, EDGES_MAX)?;
-            if depth == depth_max {
+            if depth == caps.depth {
                 if !found.is_empty() {
-                    cut_by = Some(format!("depth {depth_max}"));
+                    cut_by = Some(format!("depth {depth}"));
                 }
                 continue;
             }
-            if began.elapsed() > LINEAGE_TIME {
-                cut_by = Some(format!("{} s", LINEAGE_TIME.as_secs()));
+            if began.elapsed() > caps.time {
+                cut_by = Some(format!("{} s", caps.time.as_secs()));
                 break;
             }
             for (_, row) in found {
                 let (Row::MadeFrom(edge) | Row::MadeInto(edge)) = row else { continue };
                 let other = if *way == Direction::Down { edge.to } else { edge.from };
                 if let Entry::Vacant(first) = distance.entry(other) {
-                    if order.len() >= nodes_max {
-                        cut_by = Some(format!("{nodes_max} nodes"));
+                    if order.len() >= caps.nodes {
+                        cut_by = Some(format!("{} nodes", caps.nodes));
                         continue;
                     }
                     first.insert(depth + 1);
@@ -155,4 +163,25 @@ fn passes(filter: &ReferenceFilter, reference: &Reference) -> bool {
         && filter.media_type.as_ref().is_none_or(|media_type| reference.media_type == *media_type)
         && filter.digest.is_none_or(|digest| reference.digest == Some(digest))
         && filter.made_by.is_none_or(|execution| reference.made_by == Some(execution))
+}
+
+#[cfg(test)]
+mod tests {
+    use enact_store::contract::Store as _;
+    use enact_store::embedded::{Config, DiskStore};
+
+    use super::*;
+
+    #[test]
+    fn a_walk_that_takes_too_long_is_cut_and_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = DiskStore::on_disk(folder.path(), Config::default(), &mut crate::driver::replay).unwrap();
+        let of = |time| {
+            let (tenant, start) = (TenantId::default_tenant(), ReferenceId::from_u128(1));
+            walk(&store.view(), &tenant, start, Direction::Up, &Caps { depth: 9, nodes: 9, time }).unwrap()
+        };
+        let cut = of(Duration::ZERO);
+        assert_eq!((cut.complete, cut.cut_by.as_deref()), (false, Some("0 s")));
+        assert_eq!((of(LINEAGE_TIME).complete, of(LINEAGE_TIME).cut_by), (true, None));
+    }
 }
