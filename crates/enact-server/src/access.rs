@@ -46,9 +46,12 @@ impl FromRequestParts<Arc<Door>> for Asker {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, door: &Arc<Door>) -> Result<Self, Problem> {
         let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
-        let asker = match parts.headers.get(header::AUTHORIZATION) {
-            Some(value) => by_token(door, value.as_bytes()).await,
-            None => anonymous(door, peer),
+        let mut given = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let asker = match (given.next(), given.next()) {
+            // Who stands between may have read the other one.
+            (Some(_), Some(_)) => Err(unknown("there are two headers Authorization")),
+            (Some(value), None) => by_token(door, value.as_bytes()).await,
+            (None, _) => anonymous(door, peer),
         };
         let (caller, who) = match asker {
             Ok(known) => known,

@@ -27,6 +27,10 @@ async fn where_nobody_is_anonymous_only_a_token_that_holds_is_answered() {
         bed.ask(get(wrong)).await.is(401);
     }
     bed.ask(Ask::new("GET", "/v1/executions").with("authorization", "Basic YTpi")).await.is(401);
+    // Of two, whoever stands between may have read the other one.
+    for (first, second) in [(secret.as_str(), "x"), ("x", &secret), (&secret, &secret)] {
+        assert!(bed.ask(get(first).token(second)).await.is(401).text().contains("two headers Authorization"));
+    }
     // An unsigned claim is no token of this hub.
     bed.ask(get("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiJ9.")).await.is(401);
     bed.tokens().revoke("default-operator", "test").unwrap();
