@@ -110,12 +110,7 @@ fn good(command: &mut Command) -> String {
 
 fn serve(store: &Path, listen: &str) -> (Child, String) {
     let mut command = on(store, &["serve", "-q", "--json"]);
-    command.env("ENACT_HTTP_LISTEN", listen).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut hub = command.spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(hub.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-    (hub, ready["http"].as_str().unwrap().to_owned())
+    super::hub::ready(command.env("ENACT_HTTP_LISTEN", listen).stderr(Stdio::null()))
 }
 
 #[test]

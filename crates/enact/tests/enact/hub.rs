@@ -60,6 +60,15 @@ impl Store {
     }
 }
 
+/// Starts a hub whose words say `--json`, waits for the line that says it is ready, and returns where it is reached over HTTP.
+pub fn ready(serve: &mut Command) -> (Child, String) {
+    let mut hub = serve.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(hub.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+    (hub, ready["http"].as_str().unwrap().to_owned())
+}
+
 pub struct Hub(Child);
 
 impl Hub {
@@ -425,12 +434,8 @@ fn a_fifo_is_refused_and_holds_neither_a_command_nor_the_end_of_the_hub() {
 fn serve_logging(store: &Store, words: &[&str]) -> (Hub, String, PathBuf) {
     let log = store.path().join("log.txt");
     let mut command = store.command(&[&["serve", "--json"], words].concat());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
-    let mut hub = Hub(command.spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(hub.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
-    (hub, ready["http"].as_str().unwrap().to_owned(), log)
+    let (hub, http) = ready(command.stderr(std::fs::File::create(&log).unwrap()));
+    (Hub(hub), http, log)
 }
 
 fn until(log: &Path, what: &str, holds: &dyn Fn() -> bool) {

@@ -1,8 +1,7 @@
 //! A real hub that is asked for more than it takes: its memory stays bounded (A8), and it answers all the while.
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -33,12 +32,8 @@ struct Loaded {
 
 impl Loaded {
     fn start(store: Store) -> Self {
-        let mut command = store.command(&["serve", "-q", "--json"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-        let address = ready["http"].as_str().unwrap().trim_start_matches("http://").parse().unwrap();
+        let (child, http) = super::hub::ready(&mut store.command(&["serve", "-q", "--json"]));
+        let address = http.trim_start_matches("http://").parse().unwrap();
         Self { child, address, _store: store }
     }
 

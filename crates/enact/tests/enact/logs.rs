@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::Child;
 
 use enact_model::time::Timestamp;
 use serde_json::{Value, json};
@@ -66,14 +66,9 @@ fn told(format: &str) -> (String, String) {
 }
 
 fn serve(store: &Store, log: &std::path::Path) -> (Child, SocketAddr) {
-    use std::io::BufRead as _;
     let mut command = store.command(&["serve", "--json"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(std::fs::File::create(log).unwrap());
-    let mut hub = command.spawn().unwrap();
-    let mut line = String::new();
-    std::io::BufReader::new(hub.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-    (hub, ready["http"].as_str().unwrap().trim_start_matches("http://").parse().unwrap())
+    let (hub, http) = super::hub::ready(command.stderr(std::fs::File::create(log).unwrap()));
+    (hub, http.trim_start_matches("http://").parse().unwrap())
 }
 
 fn is_silent(log: &str, secret: &str) {
