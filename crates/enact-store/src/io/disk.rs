@@ -28,6 +28,9 @@ const LEFT_BEHIND: Duration = Duration::from_secs(10);
 /// How often the lock is tried meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// Bytes of zeros that are on their way to the disk at once, at most: the sync of an append waits behind so many and no more.
+const ZEROS_AT_ONCE: u64 = 2 << 20;
+
 static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
 impl Io for DiskIo {
@@ -52,11 +55,16 @@ impl Io for DiskIo {
     }
     fn create(&self, path: &Path, len: u64) -> io::Result<fs::File> {
         let mut file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        let mut left = len;
+        let (mut left, mut unsynced) = (len, 0);
         while left > 0 {
             let part = left.min(ZEROS.len() as u64) as usize;
             file.write_all(&ZEROS[..part])?;
             left -= part as u64;
+            unsynced += part as u64;
+            if unsynced >= ZEROS_AT_ONCE && left > 0 {
+                file.sync_data()?;
+                unsynced = 0;
+            }
         }
         Ok(file)
     }
