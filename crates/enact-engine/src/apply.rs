@@ -88,7 +88,7 @@ pub(crate) fn make(changes: &mut Changes<'_>, record: &Record) -> Result<(), Nee
             let key = Key::rejections(tenant);
             let minute = record.time.0 / 60_000;
             let before = changes.rejections_row(&key)?.filter(|row| row.minute == minute).map_or(0, |row| row.count);
-            changes.put(key, Row::Rejections(Arc::new(RejectionsRow { minute, count: before + 1 })));
+            changes.put(key, Row::Rejections(RejectionsRow { minute, count: before + 1 }));
         }
         Body::IntentAccepted(acceptance) => execution::accept(changes, record, acceptance)?,
         Body::AttemptStarted { execution, attempt, .. } => execution::start(changes, record, *execution, *attempt)?,

@@ -1,7 +1,6 @@
 //! Rows that have changed, over the view that they lie over.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use enact_model::table::{Change, Key, KeyRange, Row};
 
@@ -52,9 +51,9 @@ impl<'a> Changes<'a> {
     }
     /// Adds to a counter; a counter at zero has no row.
     pub(crate) fn count(&mut self, key: Key, by: i64) -> Result<(), Need> {
-        let now = self.gate_row(&key)?.map_or(0, |count| i64::from(*count)) + by;
+        let now = self.gate_row(&key)?.map_or(0, i64::from) + by;
         match u32::try_from(now) {
-            Ok(count) if count > 0 => self.put(key, Row::Gate(Arc::new(count))),
+            Ok(count) if count > 0 => self.put(key, Row::Gate(count)),
             _ => self.remove(key),
         }
         Ok(())

@@ -90,13 +90,13 @@ fn indexes(view: &dyn View, open: &[Arc<Execution>]) -> Vec<String> {
     faults.extend(there.difference(&places).map(|key| format!("{key:?} wakes nobody")));
     faults.extend(places.difference(&there).map(|key| format!("{key:?} is missing")));
     let counted: BTreeMap<Key, u32> = rows(view, KeyRange::table(Table::Gate))
-        .filter_map(|(key, row)| if let Row::Gate(count) = row { Some((key, *count)) } else { None })
+        .filter_map(|(key, row)| if let Row::Gate(count) = row { Some((key, count)) } else { None })
         .collect();
     if counted != counts {
         faults.push(format!("slots are counted as {counted:?} and taken as {counts:?}"));
     }
     let told: BTreeMap<Key, TallyRow> = rows(view, KeyRange::table(Table::Tally))
-        .filter_map(|(key, row)| if let Row::Tally(tally) = row { Some((key, *tally)) } else { None })
+        .filter_map(|(key, row)| if let Row::Tally(tally) = row { Some((key, tally)) } else { None })
         .collect();
     if told != tallies {
         faults.push(format!("what is open is counted as {told:?} and is {tallies:?}"));
@@ -130,13 +130,13 @@ fn idle_slots(view: &dyn View, open: &[Arc<Execution>], policy: &Policy, now: Ti
     }
     let mut faults = Vec::new();
     for (queue, least) in waiting {
-        let taken = view.gate_row(&Key::gate(queue))?.map_or(0, |count| *count);
+        let taken = view.gate_row(&Key::gate(queue))?.unwrap_or_default();
         if taken < least {
             faults.push(format!("{taken} of {least} slots of {queue} are taken, and its queue is not empty"));
         }
     }
     for (gate, most) in holding {
-        let taken = view.gate_row(&Key::gate(gate))?.map_or(0, |count| *count);
+        let taken = view.gate_row(&Key::gate(gate))?.unwrap_or_default();
         if taken > most {
             faults.push(format!("{taken} slots of {gate} are taken, its limit is {most}"));
         }

@@ -39,7 +39,7 @@ pub(crate) fn queue_for(
 }
 
 fn taken(scratch: &Scratch<'_>, gate: &str) -> Result<u32, Need> {
-    Ok(scratch.gate_row(&Key::gate(gate))?.map_or(0, |count| *count))
+    Ok(scratch.gate_row(&Key::gate(gate))?.unwrap_or_default())
 }
 
 /// Starts an execution, or lets it wait in the queue it needs.

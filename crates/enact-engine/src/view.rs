@@ -77,7 +77,7 @@ macro_rules! typed {
                 ///
                 /// # Errors
                 /// The key is not in memory and must be loaded first.
-                fn $name(&self, key: &Key) -> Result<Option<Arc<$type>>, Need> {
+                fn $name(&self, key: &Key) -> Result<Option<$type>, Need> {
                     Ok(self.get(key)?.and_then(|row| match row {
                         Row::$variant(row) => Some(row),
                         _ => None,
@@ -111,39 +111,39 @@ macro_rules! typed {
 
 typed! {
     /// Reads the store's identity.
-    meta_row -> Meta: enact_model::table::MetaRow;
+    meta_row -> Meta: Arc<enact_model::table::MetaRow>;
     /// Reads a component version.
-    component_row -> Component: enact_model::table::ComponentRow;
+    component_row -> Component: Arc<enact_model::table::ComponentRow>;
     /// Reads a solution.
-    solution_row -> Solution: enact_model::descriptor::Solution;
+    solution_row -> Solution: Arc<enact_model::descriptor::Solution>;
     /// Reads whose turn it was.
-    turn_row -> Turn: TenantId;
+    turn_row -> Turn: Arc<TenantId>;
     /// Reads how many slots are taken.
     gate_row -> Gate: u32;
     /// Reads what is open.
     tally_row -> Tally: enact_model::table::TallyRow;
     /// Reads a place in a queue.
-    queue_row -> Queue: enact_model::table::QueueRow;
+    queue_row -> Queue: Arc<enact_model::table::QueueRow>;
     /// Reads what a sink still has to get.
-    pending_row -> Pending: enact_model::table::PendingRow;
+    pending_row -> Pending: Arc<enact_model::table::PendingRow>;
     /// Reads the rejections of the current minute.
     rejections_row -> Rejections: enact_model::table::RejectionsRow;
     /// Reads an execution by its key.
-    execution_row -> Execution: Execution;
+    execution_row -> Execution: Arc<Execution>;
     /// Reads what became of an intent.
-    intent_row -> Intent: IntentRow;
+    intent_row -> Intent: Arc<IntentRow>;
     /// Reads who has an idempotency key.
-    idempotency_row -> Idempotency: enact_model::table::IdempotencyRow;
+    idempotency_row -> Idempotency: Arc<enact_model::table::IdempotencyRow>;
     /// Reads a session.
-    session_row -> Session: enact_model::table::SessionRow;
+    session_row -> Session: Arc<enact_model::table::SessionRow>;
     /// Reads a value of state.
-    state_row -> State: enact_model::table::StateRow;
+    state_row -> State: Arc<enact_model::table::StateRow>;
     /// Reads a reference.
-    reference_row -> Reference: enact_model::reference::Reference;
+    reference_row -> Reference: Arc<enact_model::reference::Reference>;
     /// Reads which reference has a content.
-    reference_content_row -> ReferenceContent: enact_model::id::ReferenceId;
+    reference_content_row -> ReferenceContent: Arc<enact_model::id::ReferenceId>;
     /// Reads an edge.
-    made_into_row -> MadeInto: enact_model::reference::Provenance;
+    made_into_row -> MadeInto: Arc<enact_model::reference::Provenance>;
     /// Reads a message.
-    message_row -> Message: enact_model::message::MessageRow;
+    message_row -> Message: Arc<enact_model::message::MessageRow>;
 }

@@ -5,6 +5,7 @@ pub(crate) mod packed;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::conclusion::Conclusion;
 use crate::digest::Digest;
@@ -179,7 +180,7 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Timestamp>,
     /// Where its records stand in the log.
-    pub records: Vec<Lsn>,
+    pub records: SmallVec<[Lsn; 4]>,
 }
 
 fn is_zero(number: &u32) -> bool {

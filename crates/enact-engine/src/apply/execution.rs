@@ -46,15 +46,15 @@ pub(super) fn accept(changes: &mut Changes<'_>, record: &Record, acceptance: &Ac
         last: None,
         outcome: None,
         settled_at: None,
-        records: vec![record.lsn],
+        records: std::iter::once(record.lsn).collect(),
     };
     enter(changes, &mut execution, acceptance.wake.clone())?;
     if let Some(deadline) = acceptance.deadline_at {
-        changes.put(Key::due(deadline, DueKind::Deadline, tenant, id), Row::Due(Arc::new(())));
+        changes.put(Key::due(deadline, DueKind::Deadline, tenant, id), Row::Due(()));
     }
-    changes.put(Key::active(tenant, id), Row::Active(Arc::new(())));
+    changes.put(Key::active(tenant, id), Row::Active(()));
     if !intent.session_id.is_default() {
-        changes.put(Key::session_execution(tenant, &intent.session_id, id), Row::SessionExecution(Arc::new(())));
+        changes.put(Key::session_execution(tenant, &intent.session_id, id), Row::SessionExecution(()));
     }
     if !execution.has_number_of_intent() {
         let row = IntentRow::Accepted { execution: id, at: record.time, lsn: record.lsn };
@@ -238,15 +238,15 @@ fn enter(changes: &mut Changes<'_>, execution: &mut Execution, wake: Wake) -> Re
             execution.phase = Phase::Queued;
         }
         Wake::StartAfter { due } => {
-            changes.put(Key::due(*due, DueKind::Start, tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::Start, tenant, id), Row::Due(()));
             execution.phase = Phase::Queued;
         }
         Wake::Retry { due } => {
-            changes.put(Key::due(*due, DueKind::Retry, tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::Retry, tenant, id), Row::Due(()));
             execution.phase = Phase::Waiting;
         }
         Wake::Stop { due } => {
-            changes.put(Key::due(*due, DueKind::GiveUp, tenant, id), Row::Due(Arc::new(())));
+            changes.put(Key::due(*due, DueKind::GiveUp, tenant, id), Row::Due(()));
         }
         Wake::Reconcile { .. } | Wake::Resume => execution.phase = Phase::Waiting,
         Wake::Answer { .. } => {}
@@ -305,7 +305,7 @@ fn release(changes: &mut Changes<'_>, execution: &mut Execution) -> Result<(), N
 fn tally(changes: &mut Changes<'_>, tenant: &TenantId, execution: &Execution, sign: i64) -> Result<(), Need> {
     let bytes = execution.intent.parameters.size();
     for key in [Key::tally(tenant), Key::tally_all()] {
-        let row = changes.tally_row(&key)?.map(|row| *row).unwrap_or_default();
+        let row = changes.tally_row(&key)?.unwrap_or_default();
         let row = if sign > 0 {
             TallyRow { open: row.open + 1, bytes: row.bytes + bytes }
         } else {
@@ -314,7 +314,7 @@ fn tally(changes: &mut Changes<'_>, tenant: &TenantId, execution: &Execution, si
         if row == TallyRow::default() {
             changes.remove(key);
         } else {
-            changes.put(key, Row::Tally(Arc::new(row)));
+            changes.put(key, Row::Tally(row));
         }
     }
     Ok(())

@@ -280,8 +280,8 @@ fn unresolved(error: &ResolveError) -> Refusal {
 
 /// Refuses what is over the limits; nothing is logged.
 pub(super) fn overloaded(scratch: &Scratch<'_>, world: &World<'_>, intent: &Intent) -> Result<Option<Answer>, Need> {
-    let all = scratch.tally_row(&Key::tally_all())?.map(|row| *row).unwrap_or_default();
-    let own = scratch.tally_row(&Key::tally(&intent.tenant_id))?.map(|row| *row).unwrap_or_default();
+    let all = scratch.tally_row(&Key::tally_all())?.unwrap_or_default();
+    let own = scratch.tally_row(&Key::tally(&intent.tenant_id))?.unwrap_or_default();
     let policy = world.policy;
     let size = intent.parameters.size();
     let message = if all.open >= policy.open_max {

@@ -107,7 +107,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Execution> {
             _ => Some(from.json()?),
         }
         .map(Arc::new),
-        records: from.list(|from| from.number().map(Lsn))?,
+        records: from.list(|from| from.number().map(Lsn))?.into(),
     };
     from.0.is_empty().then_some(execution)
 }
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn an_execution_reads_back_whatever_it_has() {
-        for execution in [plain(), full(), Execution { outcome: None, records: Vec::new(), ..plain() }] {
+        for execution in [plain(), full(), Execution { outcome: None, records: Default::default(), ..plain() }] {
             assert_eq!(read(&bytes(&execution)).as_ref(), Some(&execution));
         }
         for phase in Phase::ALL {

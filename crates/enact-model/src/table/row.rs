@@ -149,10 +149,10 @@ pub struct QueueRow {
 
 macro_rules! rows {
     ($($table:ident => $type:ty),+ $(,)?) => {
-        /// A row; cloning is cheap. Which variant a key has follows from its table.
+        /// A row; cloning is cheap: what is larger than two numbers is shared. Which variant a key has follows from its table.
         #[derive(Debug, Clone, PartialEq, Eq)]
         #[allow(missing_docs)]
-        pub enum Row { $($table(Arc<$type>)),+ }
+        pub enum Row { $($table($type)),+ }
 
         impl Row {
             /// Returns the stored bytes.
@@ -175,7 +175,7 @@ macro_rules! rows {
                 if *version != ROW_VERSION {
                     return Err(DecodeRowError::Newer(*version));
                 }
-                Ok(match table { $(Table::$table => Self::$table(Arc::new(Stored::read(body)?))),+ })
+                Ok(match table { $(Table::$table => Self::$table(Stored::read(body)?)),+ })
             }
         }
     };
@@ -185,6 +185,15 @@ macro_rules! rows {
 trait Stored: Sized {
     fn write(&self, out: &mut Vec<u8>);
     fn read(bytes: &[u8]) -> Result<Self, DecodeRowError>;
+}
+
+impl<T: Stored> Stored for Arc<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        T::write(self, out);
+    }
+    fn read(bytes: &[u8]) -> Result<Self, DecodeRowError> {
+        T::read(bytes).map(Self::new)
+    }
 }
 
 impl Stored for Execution {
@@ -215,28 +224,28 @@ as_json! {
 }
 
 rows! {
-    Meta => MetaRow,
-    Component => ComponentRow,
-    Solution => Solution,
+    Meta => Arc<MetaRow>,
+    Component => Arc<ComponentRow>,
+    Solution => Arc<Solution>,
     Active => (),
-    Queue => QueueRow,
-    Turn => TenantId,
+    Queue => Arc<QueueRow>,
+    Turn => Arc<TenantId>,
     Due => (),
     Gate => u32,
     Tally => TallyRow,
-    Pending => PendingRow,
+    Pending => Arc<PendingRow>,
     Rejections => RejectionsRow,
-    Execution => Execution,
-    Intent => IntentRow,
-    Idempotency => IdempotencyRow,
+    Execution => Arc<Execution>,
+    Intent => Arc<IntentRow>,
+    Idempotency => Arc<IdempotencyRow>,
     SessionExecution => (),
-    Session => SessionRow,
-    State => StateRow,
-    Reference => Reference,
-    ReferenceContent => ReferenceId,
-    MadeInto => Provenance,
-    MadeFrom => Provenance,
-    Message => MessageRow,
+    Session => Arc<SessionRow>,
+    State => Arc<StateRow>,
+    Reference => Arc<Reference>,
+    ReferenceContent => Arc<ReferenceId>,
+    MadeInto => Arc<Provenance>,
+    MadeFrom => Arc<Provenance>,
+    Message => Arc<MessageRow>,
 }
 
 /// Bytes that are no row this build can read.
@@ -274,7 +283,7 @@ mod tests {
     #[test]
     fn a_row_reads_back_and_a_newer_one_is_refused() {
         let key = Key::gate("g");
-        let row = Row::Gate(Arc::new(3));
+        let row = Row::Gate(3);
         let mut bytes = row.encode();
         assert_eq!(Row::decode(&key, &bytes).unwrap(), row);
         bytes[0] = ROW_VERSION + 1;

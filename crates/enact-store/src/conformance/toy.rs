@@ -22,7 +22,7 @@ pub fn apply(view: &dyn ReplayView, record: &Record) -> Result<Vec<Change>, Sour
         Body::StateSet { scope, owner, key, value, .. } => {
             let (state, gate) = (Key::state(&tenant, *scope, owner, key), Key::gate(owner));
             let sets = match view.get(&gate)? {
-                Some(Row::Gate(count)) => *count + 1,
+                Some(Row::Gate(count)) => count + 1,
                 _ => 1,
             };
             let version = match view.get(&state)? {
@@ -32,7 +32,7 @@ pub fn apply(view: &dyn ReplayView, record: &Record) -> Result<Vec<Change>, Sour
             let row = StateRow { value: value.clone(), version, expires_at: None };
             vec![
                 Change { key: state, row: Some(Row::State(Arc::new(row))) },
-                Change { key: gate, row: Some(Row::Gate(Arc::new(sets))) },
+                Change { key: gate, row: Some(Row::Gate(sets)) },
             ]
         }
         Body::StateDeleted { scope, owner, key } => vec![
