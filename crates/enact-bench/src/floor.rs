@@ -92,6 +92,13 @@ pub fn bytes(dir: &Path, commits: &[Commit], in_flight: u32, time: Duration) -> 
     measure(Disk { file, bytes, offset: 0 }, commits, in_flight, time)
 }
 
+/// Returns the commits of an intent whose stages are committed one by one: three of six records each, which are those of the
+/// two commits that it takes here, again and again.
+pub fn stages(commits: &[Commit]) -> Vec<Commit> {
+    let mut records = commits.iter().flat_map(|commit| commit.iter()).cycle().cloned();
+    (0..3).map(|_| records.by_ref().take(6).collect()).collect()
+}
+
 fn measure(sink: impl Sink, commits: &[Commit], in_flight: u32, time: Duration) -> Result<Floor, Failure> {
     let (sender, receiver) = mpsc::channel::<Append>(4_096);
     let writer = std::thread::spawn(move || write(sink, receiver));

@@ -33,11 +33,11 @@ usage: cargo xtask bench [--json] [--seconds N] [--row NAME]â€¦ [--in-flight N]â
 
   --json         prints an array of rows {name, in_flight, value, unit, ratio}; what was not measured
                  has no value, and says why in `skipped`
-  --seconds N    how long each load of `floor` and `ring` goes on (10; a full figure is 60)
-  --row NAME     only floor, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle,
+  --seconds N    how long each load of `floor`, `stages` and `ring` goes on (10; a full figure is 60)
+  --row NAME     only floor, stages, ring, relay, worker, oneshot, jar, jar-start, jar-many, start, idle,
                  streams or http; may stand more than once. `http` fetches Restate and DBOS by npm and pip
                  into a folder that is gone afterwards, and measures them beside the hub
-  --in-flight N  only this load of `floor` and `ring` instead of 1, 8, 64 and 512; may stand more than once
+  --in-flight N  only this load of the first three instead of 1, 8, 64 and 512; may stand more than once
   --full         starts with 1,000,000 settled executions instead of 100,000
   --dir FOLDER   where the stores are made: the disk that is measured (target)
 ";
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 
 fn bench(options: &Options) -> Result<Report, Failure> {
     let mut report = Report::new(options.json);
-    if options.wants("floor") || options.wants("ring") {
+    if ["floor", "stages", "ring"].iter().any(|row| options.wants(row)) {
         for in_flight in &options.in_flight {
             load(options, *in_flight, &mut report)?;
         }
@@ -101,9 +101,13 @@ fn load(options: &Options, in_flight: u32, report: &mut Report) -> Result<(), Fa
     let mut bare = floor::records(dir, &commits, in_flight, half)?;
     let hub = options.wants("ring").then(|| ring::measure(dir, in_flight, options.time())).transpose()?;
     bare.merge(floor::records(dir, &commits, in_flight, half)?);
+    let stages = || floor::records(dir, &floor::stages(&commits), in_flight, options.time());
+    let mut stages = options.wants("stages").then(stages).transpose()?;
     report.extend(disk.rows("disk", in_flight));
     report.extend(bare.rows("floor", in_flight));
+    report.extend(stages.iter_mut().flat_map(|stages| stages.rows("stages", in_flight)));
     if let Some(hub) = hub {
+        report.extend(stages.map(|stages| hub.beside(in_flight, &stages)));
         report.extend(hub.rows(in_flight, &mut bare));
     }
     Ok(())

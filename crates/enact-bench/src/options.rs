@@ -6,8 +6,21 @@ use std::time::Duration;
 use crate::Failure;
 
 /// The rows that can be asked for.
-const ROWS: [&str; 12] =
-    ["floor", "ring", "relay", "worker", "oneshot", "jar", "jar-start", "jar-many", "start", "idle", "streams", "http"];
+const ROWS: [&str; 13] = [
+    "floor",
+    "stages",
+    "ring",
+    "relay",
+    "worker",
+    "oneshot",
+    "jar",
+    "jar-start",
+    "jar-many",
+    "start",
+    "idle",
+    "streams",
+    "http",
+];
 
 /// Intents at once, unless others are asked for.
 const LOADS: [u32; 4] = [1, 8, 64, 512];

@@ -71,12 +71,19 @@ pub fn commits(dir: &Path) -> Result<Vec<Commit>, Failure> {
 }
 
 impl Load {
+    /// Returns its rate beside that of another floor.
+    pub fn beside(&self, in_flight: u32, floor: &Floor) -> Row {
+        Row::new("ring by stages", in_flight, self.rate(), "intents/s").beside(floor.rate())
+    }
+    fn rate(&self) -> f64 {
+        self.intents.count() as f64 / self.seconds
+    }
     /// Returns the figures beside those of the floor.
     pub fn rows(mut self, in_flight: u32, floor: &mut Floor) -> Vec<Row> {
         let p50_us = self.intents.quantile_us(0.5);
         let p99_us = self.intents.quantile_us(0.99);
         let mut rows = vec![
-            Row::new("ring", in_flight, self.intents.count() as f64 / self.seconds, "intents/s").beside(floor.rate()),
+            Row::new("ring", in_flight, self.rate(), "intents/s").beside(floor.rate()),
             Row::new("ring p50", in_flight, p50_us, "us").beside(floor.p50_us()),
             Row::new("ring p99", in_flight, p99_us, "us").beside(floor.p99_us()),
         ];
