@@ -60,7 +60,7 @@ fn a_row_that_changes_while_it_is_written_behind_stays_dirty() {
 }
 
 fn gate(count: Option<u32>) -> Change {
-    Change { key: Key::gate("g"), row: count.map(|count| Row::Gate(count)) }
+    Change { key: Key::gate("g"), row: count.map(Row::Gate) }
 }
 
 #[test]
