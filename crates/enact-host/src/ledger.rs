@@ -3,8 +3,10 @@
 //! How no gap is left between a hub that dies and the next one that reaps:
 //!
 //! 1. **Before the fork** a `spawn` line with a fresh nonce is written. If the hub dies after it and before the `pid`
-//!    line, the next hub knows that something may have been started that it cannot name; unless it finds a process
-//!    that carries the nonce, it reports the instance as *unknown*, and its attempt stays in doubt.
+//!    line, the next hub knows that something may have been started that it cannot name. It finds a process that
+//!    carries the nonce, or looks for one that may be it: a child of a hub that is gone has init for its parent, or a
+//!    process that the hub itself came from, and is no older than the line. Only if there is such a process (it may be
+//!    anybody's), the instance is reported as *unknown*, and its attempt stays in doubt.
 //! 2. **Between fork and exec** the child has neither marker nor ledger line, but it still holds every descriptor of
 //!    the hub's, the lock of `instances.lock` among them: exec is what closes them. So whoever gets the lock knows that
 //!    no such child is left, and the lock is taken before `/proc` is read.
@@ -28,6 +30,8 @@ use std::time::{Duration, Instant};
 use enact_model::id::{Epoch, ExecutionId};
 use serde::{Deserialize, Serialize};
 
+use crate::proc;
+
 /// Above this size the ledger is written anew with what is still open, in bytes.
 const COMPACT_BYTES: u64 = 1024 * 1024;
 /// How long a start waits for the lock: children of the former hub between fork and exec hold it.
@@ -37,10 +41,22 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Line {
-    /// The hub that writes what follows.
-    Hub { epoch: Epoch, boot: String },
-    /// Something is about to be started.
-    Spawn { nonce: String, label: String, execution: Option<ExecutionId> },
+    /// The hub that writes what follows, and the processes that it comes from: one of them, or init, is the parent of its
+    /// children when it is gone.
+    Hub {
+        epoch: Epoch,
+        boot: String,
+        #[serde(default)]
+        ancestors: Option<Vec<i32>>,
+    },
+    /// Something is about to be started, at this time in clock ticks since boot.
+    Spawn {
+        nonce: String,
+        label: String,
+        execution: Option<ExecutionId>,
+        #[serde(default)]
+        at: Option<u64>,
+    },
     /// It runs.
     Pid { nonce: String, pid: i32, start: u64 },
     /// It was reaped, and its group with it.
@@ -54,6 +70,8 @@ pub(crate) struct Open {
     pub execution: Option<ExecutionId>,
     /// The process and its start time in clock ticks since boot, if the hub came to write it.
     pub process: Option<(i32, u64)>,
+    /// When it was about to be started, in clock ticks since boot.
+    pub at: Option<u64>,
 }
 
 /// A ledger that cannot be used.
@@ -90,6 +108,8 @@ pub(crate) struct Former {
     path: PathBuf,
     /// Instances by nonce that were open; empty if the machine was started anew since.
     pub open: BTreeMap<String, Open>,
+    /// The processes that the former hub came from, if it told.
+    pub ancestors: Option<Vec<i32>>,
 }
 
 impl Former {
@@ -108,12 +128,12 @@ impl Former {
             std::thread::sleep(Duration::from_millis(5));
         }
         let path = root.join("instances.log");
-        let open = match File::open(&path) {
+        let (open, ancestors) = match File::open(&path) {
             Ok(file) => read(file)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Default::default(),
             Err(e) => return Err(e.into()),
         };
-        Ok(Self { lock, path, open })
+        Ok(Self { lock, path, open, ancestors })
     }
 
     /// Begins the ledger of this hub; what could not be reaped stays in it, so that the next start looks again.
@@ -121,10 +141,11 @@ impl Former {
     /// # Errors
     /// The ledger cannot be written.
     pub fn begin(self, epoch: Epoch, remaining: &BTreeMap<String, Open>) -> io::Result<Ledger> {
-        let header = Line::Hub { epoch, boot: boot_id()? };
+        let header = Line::Hub { epoch, boot: boot_id()?, ancestors: Some(proc::ancestors()?) };
         let mut open = BTreeMap::new();
         for (nonce, held) in remaining {
-            let spawn = Line::Spawn { nonce: nonce.clone(), label: held.label.clone(), execution: held.execution };
+            let (label, execution, at) = (held.label.clone(), held.execution, held.at);
+            let spawn = Line::Spawn { nonce: nonce.clone(), label, execution, at };
             let mut lines = vec![spawn];
             lines.extend(held.process.map(|(pid, start)| Line::Pid { nonce: nonce.clone(), pid, start }));
             open.insert(nonce.clone(), lines);
@@ -140,7 +161,8 @@ impl Ledger {
     /// # Errors
     /// The line cannot be written; then nothing may be started.
     pub fn spawning(&self, nonce: &str, label: &str, execution: Option<ExecutionId>) -> io::Result<()> {
-        self.append(nonce, Line::Spawn { nonce: nonce.to_owned(), label: label.to_owned(), execution })
+        let at = Some(proc::ticks_since_boot());
+        self.append(nonce, Line::Spawn { nonce: nonce.to_owned(), label: label.to_owned(), execution, at })
     }
     /// Writes which process it is.
     ///
@@ -188,17 +210,18 @@ fn rewrite(path: &Path, header: &Line, open: &BTreeMap<String, Vec<Line>>) -> io
     Ok((File::options().append(true).open(path)?, text.len() as u64))
 }
 
-fn read(file: File) -> io::Result<BTreeMap<String, Open>> {
+fn read(file: File) -> io::Result<(BTreeMap<String, Open>, Option<Vec<i32>>)> {
     let boot = boot_id()?;
     let mut open: BTreeMap<String, Open> = BTreeMap::new();
+    let mut comes_from = None;
     for line in BufReader::new(file).split(b'\n') {
         // A line that does not parse is the torn end of a machine that lost power: its processes are gone too.
         let Ok(line) = serde_json::from_slice(&line?) else { continue };
         match line {
-            Line::Hub { boot: former, .. } if former != boot => return Ok(BTreeMap::new()),
-            Line::Hub { .. } => {}
-            Line::Spawn { nonce, label, execution } => {
-                open.insert(nonce, Open { label, execution, process: None });
+            Line::Hub { boot: former, .. } if former != boot => return Ok(Default::default()),
+            Line::Hub { ancestors, .. } => comes_from = ancestors,
+            Line::Spawn { nonce, label, execution, at } => {
+                open.insert(nonce, Open { label, execution, process: None, at });
             }
             Line::Pid { nonce, pid, start } => {
                 if let Some(held) = open.get_mut(&nonce) {
@@ -210,7 +233,7 @@ fn read(file: File) -> io::Result<BTreeMap<String, Open>> {
             }
         }
     }
-    Ok(open)
+    Ok((open, comes_from))
 }
 
 fn boot_id() -> io::Result<String> {

@@ -70,6 +70,23 @@ pub fn all() -> io::Result<BTreeMap<i32, ProcessFacts>> {
     Ok(found)
 }
 
+/// Returns the time since boot in clock ticks, as start times are told.
+pub fn ticks_since_boot() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let a_second = rustix::param::clock_ticks_per_second();
+    now.tv_sec as u64 * a_second + now.tv_nsec as u64 * a_second / 1_000_000_000
+}
+
+/// Returns the processes that this one comes from: its parent, the parent of that, and so on.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn ancestors() -> io::Result<Vec<i32>> {
+    let all = all()?;
+    let parent = |pid: &i32| all.get(pid).map(|facts| facts.parent).filter(|parent| *parent > 0);
+    Ok(std::iter::successors(parent(&(std::process::id() as i32)), parent).collect())
+}
+
 /// What a process weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weight {

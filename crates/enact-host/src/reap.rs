@@ -17,6 +17,8 @@ pub const ENV_EPOCH: &str = "ENACT_EPOCH";
 /// Names the instance.
 pub const ENV_INSTANCE: &str = "ENACT_INSTANCE";
 
+/// The parent of those whose parent is gone, unless one of their ancestors adopts them.
+const INIT: i32 = 1;
 /// How long the kill of everything may take.
 const REAP_WAIT: Duration = Duration::from_secs(10);
 /// How long processes in the middle of an exec are waited for; one that wiped its own arguments looks the same.
@@ -55,11 +57,13 @@ pub(crate) fn reap_and_begin(root: &Path, store_id: &str, current: Epoch) -> Res
     let former = Former::take(root)?;
     let mut search = Search { store_id, current, open: &former.open, nonces: BTreeSet::new() };
     let (killed, alive) = search.kill()?;
+    let strangers = strangers(former.ancestors.as_deref())?;
     let mut remaining = BTreeMap::new();
     let mut report = ReapReport { killed, unknown: Vec::new() };
     for (nonce, held) in &former.open {
         let is_alive = held.process.is_some_and(|(pid, _)| alive.values().any(|facts| facts.group == pid));
-        if is_alive || (held.process.is_none() && !search.nonces.contains(nonce)) {
+        let nameless = held.process.is_none() && !search.nonces.contains(nonce);
+        if is_alive || (nameless && may_be_among(held, strangers.as_deref())) {
             let pid = held.process.map(|(pid, _)| pid);
             report.unknown.push(UnknownInstance { label: held.label.clone(), execution: held.execution, pid });
         }
@@ -77,12 +81,44 @@ pub(crate) fn reap_and_begin(root: &Path, store_id: &str, current: Epoch) -> Res
     Ok((report, ledger))
 }
 
+/// Returns when the living processes started, in clock ticks since boot, that a former hub may have started: their parents are
+/// gone, so that they have init for one, or who the hub came from. None if that is not known.
+fn strangers(ancestors: Option<&[i32]>) -> Result<Option<Vec<u64>>, LedgerError> {
+    let Some(ancestors) = ancestors else { return Ok(None) };
+    let ours = proc::ancestors()?;
+    let is_ours = |pid: i32| pid == std::process::id() as i32 || ours.contains(&pid);
+    let left = |facts: &ProcessFacts| facts.parent == INIT || ancestors.contains(&facts.parent);
+    let all = proc::all()?;
+    let strangers = all.values().filter(|facts| facts.is_alive() && left(facts) && !is_ours(facts.pid));
+    Ok(Some(strangers.map(|facts| facts.start).collect()))
+}
+
+/// Returns whether an instance that was announced and carries its name nowhere may be one of these; without them it ended, or was
+/// never started.
+fn may_be_among(held: &Open, strangers: Option<&[u64]>) -> bool {
+    match (held.at, strangers) {
+        (Some(at), Some(strangers)) => strangers.iter().any(|start| *start >= at),
+        _ => true,
+    }
+}
+
 struct Search<'a> {
     store_id: &'a str,
     current: Epoch,
     open: &'a BTreeMap<String, Open>,
     /// Instances of which a process was found.
     nonces: BTreeSet<String>,
+}
+
+impl ReapReport {
+    /// Returns the instance that may still run an attempt of this execution. A worker that the former hub had not even seen start
+    /// was given none.
+    pub fn may_still_run(&self, execution: ExecutionId) -> Option<&UnknownInstance> {
+        self.unknown.iter().find(|instance| match instance.execution {
+            Some(known) => known == execution,
+            None => instance.pid.is_some(),
+        })
+    }
 }
 
 impl Search<'_> {

@@ -76,8 +76,7 @@ pub(crate) fn answer_for_former<S: Store>(
 }
 
 fn lost(execution: ExecutionId, reaped: &ReapReport) -> Fault {
-    let unknown = reaped.unknown.iter().find(|instance| instance.execution.is_none_or(|known| known == execution));
-    match unknown {
+    match reaped.may_still_run(execution) {
         Some(instance) => {
             FaultKind::InstanceUnknown.fault(format!("the hub ended; {} could not be proven gone", instance.label))
         }

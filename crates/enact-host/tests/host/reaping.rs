@@ -1,12 +1,14 @@
 //! A hub that is killed leaves nothing running behind the next one's start (H10).
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use enact_host::proc::ticks_since_boot;
 use enact_host::process::{ProcessConfig, ProcessHost};
 use enact_host::reap::reap_former;
-use enact_model::id::Epoch;
+use enact_model::id::{Epoch, ExecutionId};
 
 use crate::shapes::{Artifacts, HANDLER};
 
@@ -63,7 +65,7 @@ impl OwnGroup for Command {
 fn an_instance_that_was_announced_but_never_seen_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let execution = enact_model::id::ExecutionId::from_u128(5);
+    let execution = ExecutionId::from_u128(5);
     let lines = [
         serde_json::json!({"hub": {"epoch": 1, "boot": boot.trim()}}),
         serde_json::json!({"spawn": {"nonce": "1-1", "label": "pricing 1.0.0", "execution": execution}}),
@@ -78,6 +80,49 @@ fn an_instance_that_was_announced_but_never_seen_is_unknown() {
     // On another boot it is certainly gone.
     std::fs::write(folder.path().join("instances.log"), text.replace(boot.trim(), "another-boot")).unwrap();
     assert_eq!(reap_former(folder.path(), "announced-store", Epoch(2)).unwrap().unknown, []);
+}
+
+/// Writes the ledger of a hub that came from these processes, and had just announced an instance for an execution, and a worker.
+fn announced(folder: &Path, ancestors: &[i32], execution: ExecutionId) {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let at = ticks_since_boot();
+    let lines = [
+        serde_json::json!({"hub": {"epoch": 1, "boot": boot.trim(), "ancestors": ancestors}}),
+        serde_json::json!({"spawn": {"nonce": "1-1", "label": "pricing 1.0.0", "execution": execution, "at": at}}),
+        serde_json::json!({"spawn": {"nonce": "1-2", "label": "stock 1.0.0", "execution": null, "at": at}}),
+    ];
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(folder.join("instances.log"), text).unwrap();
+}
+
+#[test]
+fn an_instance_that_was_announced_is_gone_where_no_process_can_be_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let execution = ExecutionId::from_u128(5);
+    let reaped = || {
+        announced(folder.path(), &[], execution);
+        reap_former(folder.path(), "announced-store", Epoch(2)).unwrap()
+    };
+    // Somebody else's orphan may come at this very moment; not a hundred times.
+    assert!((0..100).any(|_| reaped().unknown.is_empty()), "{:?}", reaped());
+}
+
+#[test]
+fn a_process_without_a_name_that_may_be_the_instance_keeps_its_attempt_in_doubt_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let execution = ExecutionId::from_u128(5);
+    announced(folder.path(), &[std::process::id() as i32], execution);
+    // It has wiped its environment, and its parent is one that the hub came from.
+    let mut child = Command::new("/bin/sleep").arg("1000").env_clear().process_group_of_its_own().spawn().unwrap();
+    let report = reap_former(folder.path(), "announced-store", Epoch(2)).unwrap();
+    let untouched = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(untouched, "nobody knows whose it is, and it was killed");
+    assert_eq!(report.may_still_run(execution).map(|instance| instance.label.as_str()), Some("pricing 1.0.0"));
+    // A worker that was never seen had no call, so nobody else's attempt is in doubt for it.
+    assert_eq!(report.unknown.len(), 2);
+    assert_eq!(report.may_still_run(ExecutionId::from_u128(6)), None);
 }
 
 #[test]
