@@ -23,6 +23,7 @@ use enact_model::observation::Fault;
 
 use crate::contract::{BoxFuture, Call, CancelToken, ContextPort, Fingerprint, Host, HostObservation, HostStats};
 use crate::process::launch::Launch;
+use crate::process::seal::Seals;
 use crate::process::versions::Versions;
 use crate::process::{Ground, ProcessHost, other_shape};
 use archive::Archives;
@@ -52,12 +53,14 @@ struct Base {
     /// The Java side, on disk.
     jvm_jar: PathBuf,
     archives: Option<Archives>,
+    /// The archives of class paths that are here as they should be.
+    seals: Seals,
 }
 
 impl Base {
-    /// Puts the Java side on disk if somebody has deleted it. Blocks.
+    /// Puts the Java side on disk if somebody has deleted or altered it; it is so small that it is read each time. Blocks.
     fn bring(&self) -> io::Result<()> {
-        if self.jvm_jar.is_file() { Ok(()) } else { shelf::keep(&self.jvm_jar, JVM_JAR) }
+        shelf::keep(&self.jvm_jar, JVM_JAR)
     }
 }
 
@@ -78,7 +81,8 @@ impl JarHost {
         let jvm_jar = config.folder.join(format!("enact-jvm-{}.jar", short(&Digest::of(JVM_JAR))));
         shelf::keep(&jvm_jar, JVM_JAR)?;
         let archives = config.archives.then(|| Archives::open(&config.folder.join("classes"))).transpose()?;
-        let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives };
+        let seals = Seals::default();
+        let base = Base { ground: host.ground(), java: config.java, jvm_jar, archives, seals };
         Ok(Self { base: Arc::new(base), versions: Versions::default(), groups: Arc::default() })
     }
 }

@@ -8,6 +8,7 @@ mod limit;
 mod oneshot;
 pub(crate) mod package;
 pub(crate) mod prepare;
+pub(crate) mod seal;
 pub(crate) mod spawn;
 mod sweep;
 mod template;

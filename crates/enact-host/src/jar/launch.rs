@@ -57,7 +57,7 @@ impl Jvm {
     /// Chooses the Java and brings the class path here. Blocks.
     pub fn new(base: Arc<Base>, shape: JarShape, component: &Component) -> Result<Self, Fault> {
         let java = choose(&base, &shape, component)?;
-        let class_path = shelf::class_path(&base.ground, &shape)?;
+        let class_path = shelf::class_path(&base, &shape)?;
         let config = is_kept(component).then(|| init(&shape, component, &class_path));
         Ok(Self::with(base, shape, java, class_path, config))
     }
@@ -95,9 +95,9 @@ impl Jvm {
         &self.class_path
     }
 
-    /// Brings the class path of a component here, as far as somebody has deleted it. Blocks.
+    /// Brings the class path of a component here, as far as somebody has deleted or altered it. Blocks.
     pub fn bring(&self, shape: &JarShape) -> Result<(), Fault> {
-        shelf::class_path(&self.base.ground, shape).map(drop)
+        shelf::class_path(&self.base, shape).map(drop)
     }
 
     /// The options that an archive of classes depends on.
@@ -159,7 +159,7 @@ impl Jvm {
     }
 
     fn words(&self, quick: &[&str], sharing: Sharing, main: &str) -> Result<Words, Fault> {
-        // Both are there, unless somebody has deleted them.
+        // Both are there as they were, unless somebody has deleted or altered them.
         self.base.bring().map_err(|error| scratch_fault(&error))?;
         self.bring(&self.shape)?;
         let mut args = self.options();

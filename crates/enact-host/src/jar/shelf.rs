@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use enact_model::descriptor::JarShape;
+use enact_model::digest::Digest;
 use enact_model::observation::{Fault, FaultKind};
 
+use super::Base;
 use crate::contract::MaterialiseError;
-use crate::process::Ground;
-use crate::process::package::{materialise_fault, scratch_fault};
+use crate::process::package::{again, materialise_fault, scratch_fault};
+use crate::process::seal::Kept;
 
 /// The time of every archive: 2001-09-09.
 const TIME: Duration = Duration::from_secs(1_000_000_000);
@@ -29,27 +31,35 @@ pub(super) fn keep(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.persist(path).map(drop).map_err(|error| error.error)
 }
 
-/// Brings the class path of a component here, as far as it is not, and returns it. What is here stays until the hub starts
-/// again: other versions may share it.
-pub(super) fn class_path(ground: &Ground, shape: &JarShape) -> Result<Vec<PathBuf>, Fault> {
-    shape.paths.iter().map(|name| place(ground, shape, name)).collect()
+/// Brings the class path of a component here, as far as it is not or was altered, and returns it. What is here stays until the
+/// hub starts again: other versions may share it.
+pub(super) fn class_path(base: &Base, shape: &JarShape) -> Result<Vec<PathBuf>, Fault> {
+    shape.paths.iter().map(|name| bring(base, shape, name)).collect()
 }
 
-fn place(ground: &Ground, shape: &JarShape, name: &str) -> Result<PathBuf, Fault> {
+fn bring(base: &Base, shape: &JarShape, name: &str) -> Result<PathBuf, Fault> {
     let file_name = Path::new(name).file_name();
     let (Some(digest), Some(file_name)) = (shape.files.get(name), file_name) else {
         return Err(FaultKind::ProgramMissing.fault(format!("the archive {name:?} is not part of the package")));
     };
-    let folder = ground.packages.join("jars").join(digest.to_string().replace(':', "-"));
-    let path = folder.join(file_name);
-    if path.is_file() {
-        return Ok(path);
+    let path = base.ground.packages.join("jars").join(digest.to_string().replace(':', "-")).join(file_name);
+    match base.seals.look(&path, digest) {
+        Kept::Whole => {}
+        Kept::Absent => place(base, digest, &path, name)?,
+        // A JVM that runs has the former one open, as it is.
+        Kept::Altered => again(&path, place(base, digest, &path, name))?,
     }
+    Ok(path)
+}
+
+/// Puts an archive in its place when it is whole.
+fn place(base: &Base, digest: &Digest, path: &Path, name: &str) -> Result<(), Fault> {
     let unwritable = |error: io::Error| scratch_fault(&error);
-    std::fs::create_dir_all(&folder).map_err(unwritable)?;
-    let making = tempfile::Builder::new().prefix("making-").tempdir_in(&folder).map_err(unwritable)?;
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(folder).map_err(unwritable)?;
+    let making = tempfile::Builder::new().prefix("making-").tempdir_in(folder).map_err(unwritable)?;
     let made = making.path().join("archive");
-    ground.artifacts.materialise(digest, &made).map_err(|error| match error {
+    base.ground.artifacts.materialise(digest, &made).map_err(|error| match error {
         MaterialiseError::Missing(_) => {
             FaultKind::ProgramMissing.fault(format!("the archive {name} of the package is not in the store"))
         }
@@ -63,6 +73,7 @@ fn place(ground: &Ground, shape: &JarShape, name: &str) -> Result<PathBuf, Fault
     });
     dated.map_err(unwritable)?;
     // Whoever came first has put the same there.
-    std::fs::rename(&made, &path).map_err(unwritable)?;
-    Ok(path)
+    std::fs::rename(&made, path).map_err(unwritable)?;
+    base.seals.placed(path);
+    Ok(())
 }

@@ -11,6 +11,7 @@ use enact_model::descriptor::ProcessShape;
 use enact_model::digest::Digest;
 use enact_model::observation::{Fault, FaultKind};
 
+use super::seal::{Kept, Seals};
 use super::spawn::os_error;
 use crate::contract::{ArtifactSource, MaterialiseError};
 use crate::scratch::Scratch;
@@ -20,6 +21,7 @@ pub(super) struct Package {
     folder: Scratch,
     files: BTreeMap<String, Digest>,
     source: Arc<dyn ArtifactSource>,
+    seals: Seals,
     bringing: Mutex<()>,
 }
 
@@ -27,12 +29,13 @@ impl Package {
     /// Brings every packaged file to a new folder under `parent`, readable and executable and nothing else.
     pub fn materialise(shape: &ProcessShape, parent: &Path, source: Arc<dyn ArtifactSource>) -> Result<Self, Fault> {
         let folder = Scratch::new(parent, "package-").map_err(|e| scratch_fault(&e))?;
-        let package = Self { folder, files: shape.files.clone(), source, bringing: Mutex::default() };
+        let (files, seals) = (shape.files.clone(), Seals::default());
+        let package = Self { folder, files, source, seals, bringing: Mutex::default() };
         package.bring()?;
         Ok(package)
     }
 
-    /// Brings the files that are not there: all of them at first, and later those that somebody has deleted. Blocks.
+    /// Brings the files that are not there: all of them at first, and later those that somebody has deleted or altered. Blocks.
     pub fn bring(&self) -> Result<(), Fault> {
         let _bringing = self.bringing.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, digest) in &self.files {
@@ -42,8 +45,10 @@ impl Package {
                 return Err(FaultKind::ProgramMissing.fault(text));
             }
             let target = self.path().join(name);
-            if !target.exists() {
-                self.place(digest, &target)?;
+            match self.seals.look(&target, digest) {
+                Kept::Whole => {}
+                Kept::Absent => self.place(digest, &target)?,
+                Kept::Altered => again(&target, self.place(digest, &target))?,
             }
         }
         Ok(())
@@ -58,7 +63,9 @@ impl Package {
         let made = making.path().join("file");
         self.source.materialise(digest, &made).map_err(|e| materialise_fault(&e))?;
         std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o555)).map_err(unwritable)?;
-        std::fs::rename(&made, target).map_err(unwritable)
+        std::fs::rename(&made, target).map_err(unwritable)?;
+        self.seals.placed(target);
+        Ok(())
     }
 
     /// Returns the folder.
@@ -112,6 +119,24 @@ fn executable(program: PathBuf) -> Result<PathBuf, Fault> {
         Err(error) => {
             let text = format!("the program {} is not there", program.display());
             Err(FaultKind::ProgramMissing.fault(text).with(|e| e.os_error = Some(os_error(&error))))
+        }
+    }
+}
+
+/// Says that a packaged file which somebody has altered was brought again, or that it is altered and could not be.
+pub(crate) fn again(path: &Path, brought: Result<(), Fault>) -> Result<(), Fault> {
+    match brought {
+        Ok(()) => {
+            tracing::warn!(path = %path.display(), "a packaged file was altered and is brought again from the store");
+            Ok(())
+        }
+        Err(fault) => {
+            let message = format!(
+                "the packaged file {} was altered and cannot be brought again: {}; nothing is started from it",
+                path.display(),
+                fault.message
+            );
+            Err(Fault { message, ..fault })
         }
     }
 }

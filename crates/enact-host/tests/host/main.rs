@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends where something is not as it must be")]
 
+mod altered;
 mod conformance;
 mod example;
 mod jar;
