@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::class::Class;
 use crate::jars::Jars;
 use crate::scala::Outlines;
 use crate::types::Type;
@@ -17,6 +18,8 @@ use shape::{Property, Shape};
 const DEPTH_MAX: usize = 5;
 /// Most pieces of one schema; what comes after may be anything.
 const PIECES_MAX: usize = 200;
+/// Most classes below another one that are asked for a getter of their own; where there are more, one may have it.
+const BELOW_MAX: usize = 1_000;
 /// Most classes whose shape is kept; a jar with more of them is read again here and there.
 const SHAPES_MAX: usize = 2_000;
 
@@ -54,19 +57,33 @@ pub struct Schemas<'a> {
     /// What Scala wrote beside its classes.
     pub outlines: Outlines,
     shapes: HashMap<String, Shape>,
+    /// The classes below each class of the jars.
+    below: Below,
 }
+
+/// The classes of the jars that extend another one of them, by the name of that one.
+pub type Below = HashMap<String, Vec<String>>;
 
 /// One schema in the making.
 struct Making {
     way: Way,
-    inside: Vec<String>,
+    inside: Vec<Outer>,
     pieces: usize,
+    /// Whether what is looked at stands in every object that is around it.
+    always: bool,
+}
+
+/// A class whose members are looked at.
+struct Outer {
+    name: String,
+    /// Whether it stands in every object that is around it.
+    always: bool,
 }
 
 impl<'a> Schemas<'a> {
     /// Looks into jars.
-    pub fn new(jars: &'a mut Jars) -> Self {
-        Self { jars, outlines: Outlines::default(), shapes: HashMap::new() }
+    pub fn new(jars: &'a mut Jars, below: Below) -> Self {
+        Self { jars, outlines: Outlines::default(), shapes: HashMap::new(), below }
     }
 
     /// Returns the jars.
@@ -79,7 +96,7 @@ impl<'a> Schemas<'a> {
     /// # Errors
     /// No JSON can become this type, or it can become no JSON.
     pub fn of(&mut self, it: &Type, way: Way) -> Result<Value, String> {
-        let mut making = Making { way, inside: Vec::new(), pieces: 0 };
+        let mut making = Making { way, inside: Vec::new(), pieces: 0, always: false };
         let schema = self.one(it, &mut making)?;
         Ok(if way == Way::Out || it.is_box() { or_null(it, schema) } else { schema })
     }
@@ -143,6 +160,8 @@ impl<'a> Schemas<'a> {
     }
 
     fn group(&mut self, group: Group, name: &str, arguments: &[Type], making: &mut Making) -> Result<Value, String> {
+        // It may be empty.
+        making.always = false;
         let mut at = |index: usize, schemas: &mut Self| {
             arguments.get(index).map_or_else(|| Ok(json!({})), |it| schemas.item(name, it, making))
         };
@@ -164,8 +183,14 @@ impl<'a> Schemas<'a> {
         if making.way.is_in() && name.starts_with("scala.") {
             return Err(format!("{name} is of Scala's own library and cannot be made of JSON"));
         }
-        if making.inside.iter().any(|outer| outer == name) {
-            return Ok(json!({ "type": "object" }));
+        let always = std::mem::take(&mut making.always);
+        if let Some(at) = making.inside.iter().position(|outer| outer.name == name) {
+            let endless = always && making.inside.iter().skip(at + 1).all(|outer| outer.always);
+            return if endless {
+                Err(format!("every {name} has another one in it, without end"))
+            } else {
+                Ok(json!({ "type": "object" }))
+            };
         }
         if !self.jars.has(name) {
             let of_java = ["java.", "javax.", "jdk.", "sun.", "scala."].iter().any(|it| name.starts_with(it));
@@ -180,21 +205,69 @@ impl<'a> Schemas<'a> {
             Shape::Abstract if making.way.is_in() => {
                 return Err(format!("{name} is abstract: JSON cannot say which class is meant"));
             }
-            Shape::Closed(why) if making.way.is_in() => return Err(why),
-            Shape::Abstract | Shape::Closed(_) | Shape::Strange => return Ok(json!({})),
+            Shape::Closed { why, .. } if making.way.is_in() => return Err(why),
+            Shape::Abstract | Shape::Strange => return Ok(json!({})),
+            Shape::Closed { shown, parameters, .. } => {
+                // What it shows is not described, but it may be what can never be written.
+                let pieces = making.pieces;
+                let known: Vec<(String, Type)> = parameters.into_iter().zip(arguments.iter().cloned()).collect();
+                self.inside(Outer { name: name.to_owned(), always }, &shown, &known, false, making)?;
+                making.pieces = pieces;
+                return Ok(json!({}));
+            }
             Shape::Object { made, shown, parameters, of_scala } => {
                 (if making.way.is_in() { made } else { shown }, parameters, of_scala)
             }
         };
         let known: Vec<(String, Type)> = parameters.into_iter().zip(arguments.iter().cloned()).collect();
-        making.inside.push(name.to_owned());
-        let schema = self.properties(&properties, &known, of_scala, making);
+        self.inside(Outer { name: name.to_owned(), always }, &properties, &known, of_scala, making)
+    }
+
+    fn inside(
+        &mut self,
+        outer: Outer,
+        properties: &[Property],
+        known: &[(String, Type)],
+        of_scala: bool,
+        making: &mut Making,
+    ) -> Result<Value, String> {
+        let name = outer.name.clone();
+        making.inside.push(outer);
+        let schema = self.properties(&name, properties, known, of_scala, making);
         making.inside.pop();
         schema
     }
 
+    /// Returns whether a property stands in every object of a class of the jars with something in it that is no mere holder.
+    fn is_always_there(&mut self, owner: &str, property: &Property, is: &Type) -> bool {
+        let item = match is {
+            Type::Array(item) => item,
+            other => other,
+        };
+        let holds_itself = item.as_class().is_some_and(|(name, arguments)| group(name, arguments.len()).is_none());
+        holds_itself && property.always.as_ref().is_some_and(|getter| !self.is_replaced(owner, getter))
+    }
+
+    /// Returns whether a class below another one has a getter of its own in the place of that one's.
+    fn is_replaced(&mut self, owner: &str, getter: &str) -> bool {
+        let mut open = self.below.get(owner).cloned().unwrap_or_default();
+        let mut looked_at = 0;
+        while let Some(name) = open.pop() {
+            looked_at += 1;
+            let Some(bytes) = self.jars.class(&name) else { return true };
+            let replaces =
+                |class: Class<'_>| class.methods.iter().any(|it| it.name == getter && it.descriptor.starts_with("()"));
+            if looked_at > BELOW_MAX || Class::read(&bytes).map_or(true, replaces) {
+                return true;
+            }
+            open.extend(self.below.get(&name).cloned().unwrap_or_default());
+        }
+        false
+    }
+
     fn properties(
         &mut self,
+        owner: &str,
         properties: &[Property],
         known: &[(String, Type)],
         of_scala: bool,
@@ -203,10 +276,13 @@ impl<'a> Schemas<'a> {
         let (mut members, mut required) = (Map::new(), Vec::new());
         for property in properties {
             let is = property.is.substitute(known);
+            let always = !making.way.is_in() && self.is_always_there(owner, property, &is);
+            making.always = always;
             let schema = match self.inner(&is, making) {
                 Ok(schema) => schema,
-                // A bean may have setters for what nobody gives; a constructor wants all of its parameters.
-                Err(_) if !property.needed => continue,
+                // A bean may have setters for what nobody gives, and getters that answer null; a constructor wants all of
+                // its parameters, and what is always there is always written.
+                Err(_) if !property.needed && !always => continue,
                 Err(why) => return Err(format!("{why} (in `{}`)", property.name)),
             };
             if making.way.is_in() && property.needed && !is.is_optional() {

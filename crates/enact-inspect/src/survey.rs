@@ -8,7 +8,7 @@ use crate::filter::{Filter, package};
 use crate::jars::{Jar, Jars, Layout, Place};
 use crate::own::{self, Own};
 use crate::scala::{self, Dialect};
-use crate::schema::Schemas;
+use crate::schema::{Below, Schemas};
 use crate::{class, method};
 
 /// Most uses, duplicates and unreadable entries of one kind that are listed.
@@ -19,6 +19,8 @@ const NEWEST_JAVA: u16 = 26;
 /// What the walk remembers of a class.
 struct Note {
     version: Version,
+    /// What it extends, where that is in the jars.
+    parent: Option<u32>,
     /// The classes that it names, where they are in the jars.
     names: Vec<u32>,
 }
@@ -48,7 +50,8 @@ pub fn survey(jars: &mut Jars, filter: &Filter, progress: &mut dyn FnMut(usize, 
             own.takes_class(&entry.class) && own.takes_method("main") || entry.of_manifest && filter.is_empty();
     }
     service_interfaces(jars, &mut facts);
-    operations(jars, &wanted, filter, main.as_deref(), &mut facts);
+    let schemas = Schemas::new(jars, below(&order, &notes));
+    operations(schemas, &wanted, filter, main.as_deref(), &mut facts);
     facts.java = java(&order, &notes, &numbers, &facts);
     let of_scala = facts.scala_2_classes + facts.scala_3_classes > 0;
     facts.lacks_library = (of_scala && !numbers.contains_key(scala::LIBRARY_CLASS)).then(|| scala::library(jars));
@@ -161,7 +164,7 @@ fn one(jars: &mut Jars, name: &str, place: Place, numbers: &HashMap<String, u32>
             let why =
                 if newer { format!("{error}; its format is newer than this enact knows") } else { error.to_string() };
             unreadable(why, Some(version.java()));
-            return Some(Note { version, names: Vec::new() });
+            return Some(Note { version, parent: None, names: Vec::new() });
         }
     };
     if *class.name != *name {
@@ -181,7 +184,20 @@ fn one(jars: &mut Jars, name: &str, place: Place, numbers: &HashMap<String, u32>
         facts.entry_points.push(EntryPoint { class: dotted, of_manifest: false, taken: false });
     }
     let names = class.pool.classes().filter_map(|name| numbers.get(&*name).copied()).collect();
-    Some(Note { version, names })
+    let parent = class.parent.as_deref().and_then(|name| numbers.get(name).copied());
+    Some(Note { version, parent, names })
+}
+
+/// The classes below each one that has some.
+fn below(order: &[(String, Place)], notes: &[Option<Note>]) -> Below {
+    let mut below = Below::new();
+    for ((name, _), note) in order.iter().zip(notes) {
+        let parent = note.as_ref().and_then(|note| order.get(note.parent? as usize));
+        if let Some((parent, _)) = parent {
+            below.entry(parent.replace('/', ".")).or_default().push(name.replace('/', "."));
+        }
+    }
+    below
 }
 
 /// What a call does to the whole process, if anything.
@@ -252,10 +268,9 @@ fn service_interfaces(jars: &mut Jars, facts: &mut Facts) {
 }
 
 /// Looks at the methods of the classes that were asked for; those of the main class come first.
-fn operations(jars: &mut Jars, wanted: &[String], filter: &Filter, main: Option<&str>, facts: &mut Facts) {
+fn operations(mut schemas: Schemas<'_>, wanted: &[String], filter: &Filter, main: Option<&str>, facts: &mut Facts) {
     let mut names: Vec<&String> = wanted.iter().collect();
     names.sort_by_key(|name| (Some(name.as_str()) != main, name.as_str()));
-    let mut schemas = Schemas::new(jars);
     for name in names {
         let Some(bytes) = schemas.jars().class(name) else { continue };
         let Ok(class) = Class::read(&bytes) else { continue };

@@ -93,6 +93,18 @@ impl<'a> Pool<'a> {
         Ok(Callee { class, name })
     }
 
+    /// Returns the type of the field or method that a constant names.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn descriptor(&self, index: u16) -> Result<Cow<'a, str>, ClassError> {
+        let mut bytes = self.at(index, &[9, 10, 11, 18])?;
+        bytes.u16()?;
+        let mut pair = self.at(bytes.u16()?, &[12])?;
+        pair.u16()?;
+        self.text(pair.u16()?)
+    }
+
     /// Returns every method that the class may call, with its place.
     pub fn callees(&self) -> impl Iterator<Item = (u16, Callee<'a>)> {
         (1..self.places.len()).filter_map(|index| {

@@ -157,6 +157,13 @@ pub fn is_function(name: &str) -> bool {
     of_scala || name.starts_with("java.util.function.") || name.starts_with("scala.runtime.AbstractFunction")
 }
 
+/// Returns whether a class of Java has no form in JSON and none below it has one, as far as Java itself goes: in these packages
+/// nothing is a collection, a text or a time but what is named.
+pub fn is_never_written(name: &str) -> bool {
+    let among = ["java.awt.", "java.io.", "java.net."].iter().any(|package| name.starts_with(package));
+    among && scalar(name).is_none() && name != "java.awt.RenderingHints"
+}
+
 /// Returns whether the JVM side can make one of those that hold something: of Scala's, an iterator runs once, and what is
 /// for many threads or for one purpose of the library is made by its own companion only.
 pub fn can_be_made(name: &str) -> bool {
@@ -184,6 +191,14 @@ mod tests {
                 .iter()
                 .any(|it| can_be_made(&format!("scala.collection.{it}")))
         );
+    }
+
+    #[test]
+    fn what_is_never_written_has_no_form() {
+        assert!(["java.awt.Point", "java.awt.geom.Point2D$Float", "java.io.Reader"].into_iter().all(is_never_written));
+        let written = ["java.io.File", "java.net.URI", "java.io.Serializable", "java.awt.RenderingHints"];
+        let unknown = ["java.util.Properties", "java.lang.Runnable", "com.acme.Point"];
+        assert!(!written.into_iter().chain(unknown).any(is_never_written));
     }
 
     #[test]

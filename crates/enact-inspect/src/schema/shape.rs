@@ -1,8 +1,12 @@
 //! What a class of the jar looks like in JSON: an enum, an object with these members, or nothing.
 
+use std::borrow::Cow;
+
+use crate::class::code::Code;
 use crate::class::{ABSTRACT, Class, ENUM, INTERFACE, Member, PUBLIC, STATIC};
 use crate::jars::Jars;
 use crate::scala::{self, Outlines};
+use crate::schema::known;
 use crate::signature;
 use crate::types::Type;
 
@@ -27,8 +31,15 @@ pub enum Shape {
     },
     /// Only a class below it can be made.
     Abstract,
-    /// It cannot be made, and why.
-    Closed(String),
+    /// An object that cannot be made, and why.
+    Closed {
+        /// Why.
+        why: String,
+        /// What it shows.
+        shown: Vec<Property>,
+        /// Its type parameters.
+        parameters: Vec<String>,
+    },
     /// It cannot be read.
     Strange,
 }
@@ -42,6 +53,9 @@ pub struct Property {
     pub is: Type,
     /// Whether the object cannot be made without it.
     pub needed: bool,
+    /// The getter that always answers something, neither null nor an empty array, if it is one of those. A class below may
+    /// have another one in its place.
+    pub always: Option<String>,
 }
 
 /// Looks at a class, by its name with dots.
@@ -69,12 +83,11 @@ pub fn read(jars: &mut Jars, outlines: &mut Outlines, name: &str) -> Shape {
     let made = bean(jars, &class, "set");
     let empty = class.methods.iter().any(|method| method.name == "<init>" && method.descriptor == "()V");
     if !empty {
-        return Shape::Closed(format!(
-            "{name} has no constructor without parameters, and none whose parameters have names"
-        ));
+        let why = format!("{name} has no constructor without parameters, and none whose parameters have names");
+        return Shape::Closed { why, shown, parameters };
     }
     if made.is_empty() && class.fields.iter().any(|field| !field.is(STATIC)) {
-        return Shape::Closed(format!("{name} has no setters and no public fields"));
+        return Shape::Closed { why: format!("{name} has no setters and no public fields"), shown, parameters };
     }
     Shape::Object { made, shown, parameters, of_scala }
 }
@@ -87,7 +100,7 @@ fn record(class: &Class<'_>) -> Option<Vec<Property>> {
 
 fn property(class: &Class<'_>, field: &Member<'_>, needed: bool) -> Option<Property> {
     let text = class.signature_of(field).unwrap_or_else(|| field.descriptor.clone());
-    Some(Property { name: field.name.clone().into_owned(), is: signature::field(&text)?, needed })
+    Some(Property { name: field.name.clone().into_owned(), is: signature::field(&text)?, needed, always: None })
 }
 
 fn case_class(jars: &mut Jars, outlines: &mut Outlines, class: &Class<'_>, name: &str) -> Option<Vec<Property>> {
@@ -96,7 +109,10 @@ fn case_class(jars: &mut Jars, outlines: &mut Outlines, class: &Class<'_>, name:
     }
     let outline = outlines.of(jars, class, name)?;
     let constructor = outline.get(name)?.iter().find(|member| member.name == "<init>" && member.of_case_class)?;
-    let property = |it: &scala::Parameter| Property { name: it.name.clone(), is: it.is.clone(), needed: !it.default };
+    let property = |it: &scala::Parameter| {
+        let (name, is) = (it.name.clone(), it.is.clone());
+        Property { name, is, needed: !it.default, always: None }
+    };
     Some(constructor.parameters.iter().map(property).collect())
 }
 
@@ -112,24 +128,24 @@ fn named_constructor(class: &Class<'_>) -> Option<Vec<Property>> {
     let parameters = signature::method(&text)?.parameters;
     let names = class.parameter_names(constructor, &signature::slots(&parameters, false));
     let pairs = parameters.into_iter().zip(names);
-    pairs.map(|(is, name)| Some(Property { name: name?, is, needed: false })).collect()
+    pairs.map(|(is, name)| Some(Property { name: name?, is, needed: false, always: None })).collect()
 }
 
 /// Public fields, and properties that are set or got, of the class and those above it.
 fn bean(jars: &mut Jars, class: &Class<'_>, word: &str) -> Vec<Property> {
     let mut out: Vec<Property> = Vec::new();
-    collect(class, word, &mut out);
+    collect(jars, class, word, &mut out);
     let mut above = class.parent.as_deref().map(str::to_owned);
     for _ in 0..PARENTS_MAX {
         let Some(bytes) = above.take().and_then(|name| jars.class(&name)) else { break };
         let Ok(parent) = Class::read(&bytes) else { break };
-        collect(&parent, word, &mut out);
+        collect(jars, &parent, word, &mut out);
         above = parent.parent.as_deref().map(str::to_owned);
     }
     out
 }
 
-fn collect(class: &Class<'_>, word: &str, out: &mut Vec<Property>) {
+fn collect(jars: &Jars, class: &Class<'_>, word: &str, out: &mut Vec<Property>) {
     let mut add = |found: Property| {
         if !out.iter().any(|known| known.name == found.name) {
             out.push(found);
@@ -153,8 +169,30 @@ fn collect(class: &Class<'_>, word: &str, out: &mut Vec<Property>) {
             ("get", []) => signature.result,
             _ => continue,
         };
-        add(Property { name: decapitalised(rest), is, needed: false });
+        let always =
+            (word == "get" && always_answers(jars, class, method, &is)).then(|| method.name.clone().into_owned());
+        add(Property { name: decapitalised(rest), is, needed: false, always });
     }
+}
+
+/// Returns whether a getter always answers an object of the very class that it declares or, if that is one of Java's which are
+/// never written, of another such class; and an array only with one in it. Then what is true of the class is true of the answer.
+fn always_answers(jars: &Jars, class: &Class<'_>, method: &Member<'_>, is: &Type) -> bool {
+    let Some(code) = method.attribute("Code").and_then(|bytes| Code::read(bytes).ok()) else { return false };
+    let (item, filled) = match is {
+        Type::Array(item) => (&**item, code.fills_its_array()),
+        other => (other, true),
+    };
+    let Some((declared, _)) = item.as_class() else { return false };
+    let is_meant = |index| {
+        let made = class.pool.class(index).map(|name| name.replace('/', "."));
+        made.is_ok_and(|made| made == declared || known::is_never_written(&made))
+    };
+    let descriptor = |index| class.pool.descriptor(index).ok().map(Cow::into_owned);
+    filled
+        && (jars.has(declared) || known::is_never_written(declared))
+        && code.makes().into_iter().all(is_meant)
+        && code.never_answers_null(descriptor)
 }
 
 /// Spells a property as beans do: `getURL` is `URL`, `getName` is `name`.

@@ -185,6 +185,87 @@ fn what_the_jvm_would_refuse_is_left_out_and_what_it_would_mix_up_is_told_apart(
     assert!(text.contains("method: read, params: [] }"), "{text}");
 }
 
+const SHOWN: &str = r#"
+package com.acme;
+import java.io.*;
+import java.util.*;
+public class Shown {
+    public static class Framed { public int size; public java.awt.Point[] getEnds() { return new java.awt.Point[] { new java.awt.Point(1, size) }; } }
+    public static Framed framed() { return new Framed(); }
+    public static List<Framed> all() { return null; }
+    public static Map<String, Optional<Framed>> named() { return null; }
+    public static class Holder { public Framed getFramed() { return new Framed(); } }
+    public static Holder held() { return new Holder(); }
+    public static class Kept { private final int kept; public Kept(int kept, String of) { this.kept = kept; } public Reader getReader() { return new StringReader("x"); } }
+    public static Kept kept() { return new Kept(1, ""); }
+    public static class Endless { public Endless getNext() { return new Endless(); } }
+    public static Endless endless() { return new Endless(); }
+    public static class There { public Back getBack() { return new Back(); } }
+    public static class Back { public There getThere() { return new There(); } }
+    public static There around() { return new There(); }
+    public static class Own { public Own getSelf() { return this; } }
+    public static Own own() { return new Own(); }
+
+    public static class Perhaps { private Reader reader; public Reader getReader() { return reader; } }
+    public static Perhaps perhaps() { return new Perhaps(); }
+    public static class Nothing { public Reader getReader() { return null; } }
+    public static Nothing nothing() { return new Nothing(); }
+    public static class Empty { public java.awt.Point[] getEnds() { return new java.awt.Point[0]; } }
+    public static Empty empty() { return new Empty(); }
+    public static class Listed { public List<java.awt.Point> getEnds() { List<java.awt.Point> ends = new ArrayList<>(); return ends; } }
+    public static Listed listed() { return new Listed(); }
+    public static class Chain { private Chain next; public Chain getNext() { return next; } }
+    public static Chain chain() { return new Chain(); }
+    public static class Mostly { public Reader getReader() { return new StringReader("x"); } }
+    public static class Without extends Mostly { public Reader getReader() { return null; } }
+    public static Mostly mostly() { return new Without(); }
+    public static class Task implements Runnable { public int getNumber() { return 1; } public void run() {} }
+    public static class Tasked { public Runnable getTask() { return new Task(); } }
+    public static Tasked tasked() { return new Tasked(); }
+    public static class Set { public Properties getProperties() { return new Properties(); } }
+    public static Set set() { return new Set(); }
+    public static class Mine extends java.awt.Point { public int getNumber() { return 1; } }
+    public static class Pointed { public java.awt.Point getCorner() { return new Mine(); } }
+    public static Pointed pointed() { return new Pointed(); }
+    public static int count(Endless of, Framed framed) { return 0; }
+}
+"#;
+
+#[test]
+fn what_the_jvm_could_never_write_is_left_out_and_what_it_may_write_is_not() {
+    if !has("javac", "enact-inspect::java::what_the_jvm_could_never_write_is_left_out_and_what_it_may_write_is_not") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let jar = compiled(folder.path(), "javac", &["-g", "--release", "17"], SHOWN, "Manifest-Version: 1.0\n");
+    let facts = facts(&jar);
+    let point = "its answer: java.awt.Point has no form in JSON (in `ends`)";
+    let endless = |class: &str, at: &str| {
+        format!("its answer: every com.acme.Shown${class} has another one in it, without end{at}")
+    };
+    for (method, wanted) in [
+        ("framed(", point.to_owned()),
+        ("all(", point.to_owned()),
+        ("named(", point.to_owned()),
+        ("held(", format!("{point} (in `framed`)")),
+        // It cannot be made of JSON, and is an answer all the same.
+        ("kept(", "its answer: java.io.Reader has no form in JSON (in `reader`)".to_owned()),
+        ("endless(", endless("Endless", " (in `next`)")),
+        ("around(", endless("There", " (in `there`) (in `back`)")),
+        ("own(", endless("Own", " (in `self`)")),
+    ] {
+        assert_eq!(why(&facts, method), wanted);
+    }
+    let told = told(&facts);
+    for method in ["perhaps", "nothing", "empty", "listed", "chain", "mostly", "tasked", "set", "pointed", "count"] {
+        assert!(
+            told.iter().any(|line| line.starts_with(&format!("Shown.{method}("))),
+            "{method} is not in\n{}",
+            told.join("\n")
+        );
+    }
+}
+
 #[test]
 fn the_descriptor_names_overloads_apart_and_says_what_to_decide() {
     if !has("javac", "enact-inspect::java::the_descriptor_names_overloads_apart_and_says_what_to_decide") {

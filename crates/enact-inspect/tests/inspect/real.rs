@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::made::{descriptor, facts, skip, told};
+use crate::made::{descriptor, facts, skip, told, why};
 
 #[test]
 fn tabula_is_read_at_once_and_its_own_api_is_told_from_its_libraries() {
@@ -24,6 +24,13 @@ fn tabula_is_read_at_once_and_its_own_api_is_told_from_its_libraries() {
     assert!(facts.exits.iter().any(|it| it.class == "technology.tabula.CommandLineApp" && it.method == "main"));
     assert!(facts.operations.iter().all(|it| it.class.starts_with("technology.tabula.")));
     assert!(told(&facts).contains(&"Utils.parsePagesOption(pagesSpec: String): List[Integer]".to_owned()));
+    // Its rectangles show their corners, which are Java's own points, whenever they are asked.
+    for method in ["boundingBoxOf(", "merge(", "empty(", "getBounds(", "findSpreadsheetsFromCells("] {
+        let left_out = why(&facts, method);
+        assert_eq!(left_out, "its answer: java.awt.geom.Point2D has no form in JSON (in `points`)", "{method}");
+    }
+    let kept = ["Utils.overlap", "Line.verticalOverlap", "CommandLineApp.parseFloatList", "ProjectionProfile.smooth"];
+    assert!(kept.iter().all(|it| told(&facts).iter().any(|line| line.starts_with(it))), "{:?}", told(&facts));
     let text = descriptor(&facts);
     assert!(text.contains("component: tabula\nversion: 1.0.5\n"), "{text}");
     assert!(text.contains("call: { run: technology.tabula.CommandLineApp }"), "{text}");
