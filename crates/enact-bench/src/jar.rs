@@ -1,5 +1,6 @@
 //! A jar that is kept warm: its calls beside a bare echo, its starts beside `java -jar`, its memory, and its replacement under load.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -7,13 +8,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use enact_host::conformance::{Target, call_of, no_port};
-use enact_host::contract::{ArtifactSource, CancelSource, Host, HostSeen, MaterialiseError};
+use enact_host::contract::{ArtifactSource, Call, CancelSource, Host, HostSeen, MaterialiseError};
+use enact_host::frames::ToWorker;
 use enact_host::jar::{JarConfig, JarHost, JavaPlaces};
 use enact_host::process::{ProcessConfig, ProcessHost};
 use enact_model::descriptor::{Component, JarShape, JavaCall, JavaMethod, JavaParam, Stdin};
 use enact_model::digest::Digest;
 use enact_model::id::Epoch;
 use enact_model::json::Json;
+use enact_model::limits::FRAME_MAX_BYTES;
 use serde_json::json;
 
 use crate::Failure;
@@ -175,11 +178,26 @@ fn on_a_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, 
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
 }
 
+/// The size of a call's frame as it goes out: without the context, which the method does not take.
+fn frame_bytes(call: &Call) -> Result<usize, Failure> {
+    let frame = ToWorker::Call {
+        id: u64::from(CALLS),
+        service: call.service.as_str(),
+        operation: call.operation_name.as_str(),
+        argument: &call.argument,
+        context: None,
+        budget_ms: u64::try_from(call.budget.as_millis())?,
+        trace: call.context.trace(),
+        scratch: None,
+        files: BTreeMap::new(),
+    };
+    Ok(frame.encode(FRAME_MAX_BYTES)?.len())
+}
+
 /// Warm calls at 1 and 16 in flight beside a bare echo in the same place, and what the JVM holds.
 fn warm(folder: &Path, assembly: &Assembly) -> Result<Vec<Row>, Failure> {
     let target = assembly.target("pricing", None)?;
-    let call = call_of(&target, Json::parse(BASKET)?, BUDGET);
-    let bytes = Json::of(&call.context).as_str().len() + BASKET.len();
+    let bytes = frame_bytes(&call_of(&target, Json::parse(BASKET)?, BUDGET))?;
     on_a_runtime(async {
         let (_process, host) = assembly.host(&folder.join("warm"), false)?;
         begin(&host, &target).await?;

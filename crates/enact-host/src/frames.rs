@@ -170,7 +170,7 @@ mod tests {
             service: "quote",
             operation: "total_price",
             argument: &value,
-            context: Told { context: &call.context, secrets: &call.secrets },
+            context: Some(Told { context: &call.context, secrets: &call.secrets }),
             budget_ms: 1,
             trace: "",
             scratch: None,

@@ -11,6 +11,7 @@ import java.util.Random;
 import dev.enact.jvm.json.JsonReader;
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.Malformed;
+import dev.enact.jvm.json.MemberNames;
 import dev.enact.jvm.json.TooLarge;
 import dev.enact.jvm.read.BadArgument;
 import dev.enact.jvm.read.Readers;
@@ -22,6 +23,7 @@ import dev.enact.jvm.type.Unresolvable;
 import dev.enact.jvm.write.Output;
 
 public final class Conversions {
+    private static final MemberNames NAMES = new MemberNames();
     private static int count;
 
     private Conversions() {
@@ -31,6 +33,7 @@ public final class Conversions {
         what_is_no_json_is_refused();
         json_is_read_exactly();
         a_member_that_is_left_unread_is_its_bytes();
+        a_name_is_what_stands_there_whatever_came_before();
         text_goes_both_ways();
         any_bytes_are_json_or_malformed();
         a_writer_keeps_its_limit();
@@ -112,7 +115,7 @@ public final class Conversions {
         for (String value : values) {
             String text = "{\"first\":1, \"unread\" : " + value + ",\"last\":{\"unread\":[true]}}";
             byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-            Map<?, ?> frame = (Map<?, ?>) JsonReader.read(bytes, 0, bytes.length, "unread");
+            Map<?, ?> frame = (Map<?, ?>) JsonReader.read(bytes, 0, bytes.length, "unread", NAMES);
             same(new String((byte[]) frame.get("unread"), StandardCharsets.UTF_8), value);
             same(JsonReader.read((byte[]) frame.get("unread")), read(value));
             same(String.valueOf(frame.get("first")) + frame.get("last"), "1{unread=[true]}");
@@ -120,11 +123,29 @@ public final class Conversions {
         for (String text : new String[] {"{\"unread\":", "{\"unread\":}", "{\"unread\":\"a", "{\"unread\":[1", "{\"unread\":\"\\"}) {
             try {
                 byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-                throw new AssertionError(text + " was read as " + JsonReader.read(bytes, 0, bytes.length, "unread"));
+                throw new AssertionError(text + " was read as " + JsonReader.read(bytes, 0, bytes.length, "unread", NAMES));
             } catch (Malformed refused) {
                 count++;
             }
         }
+    }
+
+    private static void a_name_is_what_stands_there_whatever_came_before() throws Malformed {
+        Random random = new Random(13);
+        String[] signs = {"a", "b", "A", "\u00e9", "\\n", "\\\"", " "};
+        for (int i = 0; i < 20_000; i++) {
+            StringBuilder name = new StringBuilder();
+            for (int j = random.nextInt(random.nextInt(20) == 0 ? 50 : 4); j > 0; j--) {
+                name.append(signs[random.nextInt(signs.length)]);
+            }
+            byte[] bytes = ("{\"" + name + "\":{\"" + name + "\":1}}").getBytes(StandardCharsets.UTF_8);
+            Object found = JsonReader.read(bytes, 0, bytes.length, null, NAMES);
+            String expected = (String) read("\"" + name + "\"");
+            if (!found.equals(java.util.Collections.singletonMap(expected, java.util.Collections.singletonMap(expected, 1L)))) {
+                throw new AssertionError(name + " was read as " + found);
+            }
+        }
+        count++;
     }
 
     private static void text_goes_both_ways() throws Throwable {

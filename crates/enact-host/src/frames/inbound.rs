@@ -28,6 +28,8 @@ pub enum FromWorker {
     Ready {
         /// The operations it knows; empty if it does not say.
         operations: Vec<String>,
+        /// Those of them whose calls need not carry a context; the others have it always.
+        without_context: Vec<String>,
         /// Of several components, those that it could not make, with the reasons.
         refused: BTreeMap<String, String>,
         /// What the next one with the same program need not find out again.
@@ -171,6 +173,8 @@ struct Wire<'a> {
     runtime: Option<String>,
     #[serde(default)]
     operations: Option<Vec<String>>,
+    #[serde(default)]
+    without_context: Option<Vec<String>>,
     #[serde(default, borrow, deserialize_with = "present")]
     memory: Option<&'a RawValue>,
     #[serde(default)]
@@ -249,6 +253,7 @@ pub fn decode(body: &[u8]) -> Result<FromWorker, FrameError> {
         },
         "ready" => FromWorker::Ready {
             operations: wire.operations.unwrap_or_default(),
+            without_context: wire.without_context.unwrap_or_default(),
             refused: wire.refused.unwrap_or_default(),
             memory: json(wire.memory).and_then(Result::ok),
         },

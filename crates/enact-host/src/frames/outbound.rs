@@ -45,8 +45,9 @@ pub enum ToWorker<'a> {
         operation: &'a str,
         /// The parameters.
         argument: &'a Json,
-        /// What the handler is told of its call.
-        context: Told<'a>,
+        /// What the handler is told of its call; left out if the worker has said that its operation does not take it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        context: Option<Told<'a>>,
         /// How long it may take.
         budget_ms: u64,
         /// W3C trace context.

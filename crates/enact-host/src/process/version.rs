@@ -112,7 +112,8 @@ impl Version {
         self.counts.calls.fetch_add(1, Ordering::Relaxed);
         let observation = match self.admit(&call, &cancel) {
             Ok(operation) if !self.launch.is_kept(&operation) => {
-                oneshot::run(self, &operation, call, &cancel, started_at).await
+                // Apart, since what it holds would be moved with every call of a process that is kept.
+                Box::pin(oneshot::run(self, &operation, call, &cancel, started_at)).await
             }
             Ok(operation) => match self.launch.shared() {
                 Some(shared) => shared.invoke(&operation, call, port, &cancel, started_at).await,

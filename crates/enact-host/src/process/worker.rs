@@ -2,6 +2,7 @@
 
 mod circuit;
 mod context;
+mod contextless;
 mod drive;
 mod incoming;
 mod instance;
@@ -83,17 +84,12 @@ struct Attempt {
 
 impl Attempt {
     async fn run(self) -> HostObservation {
-        let prepared = match self.prepare().await {
+        let prepared = match self.prepared().await {
             Ok(prepared) => prepared,
             Err(fault) => return failed(fault, self.started_at, None),
         };
         loop {
-            let acquired = tokio::select! {
-                biased;
-                acquired = self.pool.acquire(&self.version, &self.call, &self.port) => acquired,
-                stop = self.version.stop(&self.cancel, self.deadline) => Err(not_begun(stop.kind)),
-            };
-            let (instance, open) = match acquired {
+            let (instance, open) = match self.acquire().await {
                 Ok(acquired) => acquired,
                 Err(fault) => return failed(fault, self.started_at, None),
             };
@@ -112,8 +108,25 @@ impl Attempt {
         }
     }
 
+    /// Opens the call on an instance; waits for one where none takes it.
+    async fn acquire(&self) -> Result<(Arc<Instance>, OpenCall), Fault> {
+        let before = self.pool.failures();
+        if let Some(acquired) = self.pool.acquire_now(&self.version, before, &self.call, &self.port)? {
+            return Ok(acquired);
+        }
+        // Apart, so that who need not wait does not carry what waiting takes.
+        Box::pin(async {
+            tokio::select! {
+                biased;
+                acquired = self.pool.acquire(&self.version, before, &self.call, &self.port) => acquired,
+                stop = self.version.stop(&self.cancel, self.deadline) => Err(not_begun(stop.kind)),
+            }
+        })
+        .await
+    }
+
     /// Makes a scratch folder if the call can use one.
-    async fn prepare(&self) -> Result<Option<Prepared>, Fault> {
+    async fn prepared(&self) -> Result<Option<Prepared>, Fault> {
         let operation = &self.operation;
         if self.call.files.is_empty() && operation.produces.is_empty() && operation.returns == Returns::Output {
             return Ok(None);
@@ -133,12 +146,16 @@ impl Attempt {
         let budget = self.deadline.saturating_duration_since(Instant::now());
         let files: BTreeMap<_, _> =
             prepared.iter().flat_map(|p| &p.files).map(|(pointer, path)| (pointer.0.as_str(), path.clone())).collect();
+        let service = self.call.service.as_str();
+        let operation = self.operation.call.operation.as_deref().unwrap_or(self.call.operation_name.as_str());
+        // Of a small call it is most of what there is to write, to carry and to read.
+        let told = Told { context: &self.call.context, secrets: &self.call.secrets };
         let frame = ToWorker::Call {
             id: open.id,
-            service: self.call.service.as_str(),
-            operation: self.operation.call.operation.as_deref().unwrap_or(self.call.operation_name.as_str()),
+            service,
+            operation,
             argument: &self.call.argument,
-            context: Told { context: &self.call.context, secrets: &self.call.secrets },
+            context: instance.takes_context(service, operation).then_some(told),
             budget_ms: u64::try_from(budget.as_millis()).unwrap_or(u64::MAX),
             trace: self.call.context.trace(),
             scratch: prepared.map(|prepared| prepared.scratch.path().to_owned()),
@@ -152,30 +169,44 @@ impl Attempt {
                 return Err(FaultKind::FrameTooLarge.fault(text).reached(Reached::No));
             }
         };
-        let sent = tokio::select! {
-            biased;
-            sent = instance.send(frame) => sent,
-            stop = self.version.stop(&self.cancel, self.deadline) => {
-                // The wire is full, so no byte of this call is on it: the worker reads nothing.
-                instance.forget(open.id);
-                return Err(not_begun(stop.kind));
-            }
+        let sent = match instance.send_now(frame) {
+            Ok(sent) => Ok(sent),
+            Err(frame) => Box::pin(self.send(instance, frame)).await,
         };
-        if !sent {
-            instance.forget(open.id);
-            return Ok(None);
+        match sent {
+            Ok(true) => {}
+            Ok(false) => {
+                instance.forget(open.id);
+                return Ok(None);
+            }
+            Err(fault) => {
+                instance.forget(open.id);
+                return Err(fault);
+            }
         }
         // Beside others there is somebody already who reads, and whoever is answered at once would never let them through.
-        let served = Served { instance, version: &self.version, pool: &self.pool };
-        if let Some(doom) = open.alone.then(|| instance.incoming().look(served).err()).flatten() {
-            instance.condemn(doom);
+        if open.alone {
+            let served = Served { instance, version: &self.version, pool: &self.pool };
+            if let Err(doom) = instance.incoming().look(served) {
+                instance.condemn(doom);
+            }
         }
         let stop = tokio::select! {
             biased;
             given = &mut open.answer => return self.read(instance, given.unwrap_or(Given::Lost(Lost::Unseen))),
             stop = self.version.stop(&self.cancel, self.deadline) => stop,
         };
-        self.stop(instance, open, stop).await
+        Box::pin(self.stop(instance, open, stop)).await
+    }
+
+    /// Waits until the wire takes a frame.
+    async fn send(&self, instance: &Instance, frame: Vec<u8>) -> Result<bool, Fault> {
+        tokio::select! {
+            biased;
+            sent = instance.send(frame) => Ok(sent),
+            // The wire is full, so no byte of this call is on it: the worker reads nothing.
+            stop = self.version.stop(&self.cancel, self.deadline) => Err(not_begun(stop.kind)),
+        }
     }
 
     /// Asks the worker to stop the call, and ends the instance if it does not.

@@ -40,6 +40,10 @@ pub fn run(mode: &str) {
                 "init" if mode == "knows" => {
                     say(&wire, &json!({"type": "ready", "operations": ["probe.echo", "Sleep"]}))
                 }
+                "init" if mode == "without" => {
+                    let ready = json!({"type": "ready", "operations": ["probe.frame", "probe.bare"], "without_context": ["probe.bare"]});
+                    say(&wire, &ready);
+                }
                 "init" => say(&wire, &json!({"type": "ready", "operations": []})),
                 "call" => {
                     let (wire, slot) = (wire.clone(), Arc::new(Mutex::new(None)));
@@ -76,6 +80,7 @@ fn call(wire: &Wire, frame: &Value, slot: &Mutex<Option<Value>>) {
     let ok = |output: &Value| say(wire, &json!({"type": "ok", "id": id, "output": output}));
     match frame["operation"].as_str().unwrap_or_default() {
         "echo" => ok(&argument),
+        "frame" | "bare" => ok(frame),
         "secrets" => ok(&frame["context"]["secrets"]),
         "sleep" => {
             std::thread::sleep(Duration::from_millis(argument["ms"].as_u64().unwrap_or(0)));

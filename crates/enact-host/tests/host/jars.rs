@@ -42,9 +42,15 @@ pub fn skip(test: &str, reason: &str) {
 /// Compiles sources into a jar for a release of Java; `newest` makes classes of a release that is newer than this
 /// machine's compiler.
 pub fn compile(sources: &[(&str, &str)], release: &str) -> Vec<u8> {
+    compile_with(sources, release, &[])
+}
+
+/// The same with further options of the compiler.
+pub fn compile_with(sources: &[(&str, &str)], release: &str, options: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let mut javac = Command::new("javac");
     javac.current_dir(folder.path()).args(["--release", "8", "-nowarn", "-Xlint:-options", "-d", "classes"]);
+    javac.args(options);
     for (name, text) in sources {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

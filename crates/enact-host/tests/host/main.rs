@@ -4,6 +4,7 @@
 
 mod altered;
 mod conformance;
+mod contexts;
 mod example;
 mod jar;
 mod jar_input;

@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
+use super::contextless::Contextless;
 use super::incoming::{Incoming, Served};
 use super::instance::{Given, Instance, Lost, Wires};
 use super::log::{Log, Whose};
@@ -55,13 +56,19 @@ pub(super) struct Drive {
 
 impl Drive {
     /// Begins to drive it in the background.
-    pub fn begin(self, wire: UnixStream, reader: FrameReader, log: Arc<Log>) -> Arc<Instance> {
+    pub fn begin(
+        self,
+        wire: UnixStream,
+        reader: FrameReader,
+        log: Arc<Log>,
+        contextless: Contextless,
+    ) -> Arc<Instance> {
         log.turn(Whose::Nobody);
         let (read, write) = wire.into_split();
         let (outgoing, waiting) = Outgoing::new(write);
         let writer = tokio::spawn(outgoing.clone().write_waiting(waiting));
         let wires = Wires { outgoing, incoming: Incoming::new(read, reader) };
-        let instance = Arc::new(Instance::new(self.group.pid(), wires, log, self.pool.freed()));
+        let instance = Arc::new(Instance::new(self.group.pid(), wires, log, contextless, self.pool.freed()));
         tokio::spawn(renew::watch(self.pool.clone(), self.version.clone(), instance.clone()));
         tokio::spawn(self.run(instance.clone(), writer));
         instance

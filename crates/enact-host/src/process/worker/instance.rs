@@ -9,6 +9,7 @@ use enact_model::time::Timestamp;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
+use super::contextless::Contextless;
 use super::drive::Doom;
 use super::incoming::Incoming;
 use super::log::{Log, Whose};
@@ -108,12 +109,13 @@ pub(super) struct Instance {
     settled: Notify,
     over: watch::Sender<bool>,
     log: Arc<Log>,
+    contextless: Contextless,
     /// Told whenever there is room for another call.
     freed: Arc<Notify>,
 }
 
 impl Instance {
-    pub fn new(pid: u32, wires: Wires, log: Arc<Log>, freed: Arc<Notify>) -> Self {
+    pub fn new(pid: u32, wires: Wires, log: Arc<Log>, contextless: Contextless, freed: Arc<Notify>) -> Self {
         Self {
             pid,
             since: crate::process::now(),
@@ -125,6 +127,7 @@ impl Instance {
             settled: Notify::new(),
             over: watch::channel(false).0,
             log,
+            contextless,
             freed,
         }
     }
@@ -140,6 +143,10 @@ impl Instance {
     }
     pub fn log(&self) -> &Log {
         &self.log
+    }
+    /// Returns whether calls of an operation carry their context; it is named as the worker knows it.
+    pub fn takes_context(&self, service: &str, operation: &str) -> bool {
+        !self.contextless.has(service, operation)
     }
     pub fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
@@ -243,6 +250,11 @@ impl Instance {
     pub fn log_of(&self, id: u64) -> Option<String> {
         let from = self.calls().open.get(&id)?.log_from;
         self.log.since(from)
+    }
+
+    /// Writes a frame if none waits before it, and returns whether the wire still takes any; gives it back otherwise.
+    pub fn send_now(&self, frame: Vec<u8>) -> Result<bool, Vec<u8>> {
+        self.wires.outgoing.at_once(frame)
     }
 
     /// Writes or queues a frame; returns whether the wire still takes any.

@@ -68,8 +68,8 @@ impl Outgoing {
         !self.is_closed()
     }
 
-    /// Takes a frame if none waits before it; gives it back otherwise.
-    fn at_once(&self, mut frame: Vec<u8>) -> Result<bool, Vec<u8>> {
+    /// Takes a frame if none waits before it, and returns whether the wire still takes any; gives it back otherwise.
+    pub fn at_once(&self, mut frame: Vec<u8>) -> Result<bool, Vec<u8>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if *waiting > 0 {
             return Err(frame);

@@ -78,23 +78,42 @@ impl Pool {
         self.freed.clone()
     }
 
-    /// Opens a call on the instance with the fewest, and starts one if that can help; waits while all are full.
+    /// Counts the starts that have failed; whoever waits for an instance takes it along from before it asked for one.
+    pub(super) fn failures(&self) -> u64 {
+        self.state().failures
+    }
+
+    /// Opens a call on the instance with the fewest, and starts one if that can help; `None` while all are full.
     ///
     /// # Errors
-    /// A start failed while this waited, the circuit is open, or the pool is closed.
+    /// As [`Pool::acquire`].
+    pub(super) fn acquire_now(
+        self: &Arc<Self>,
+        version: &Arc<Version>,
+        before: u64,
+        call: &Arc<Call>,
+        port: &Arc<dyn ContextPort>,
+    ) -> Result<Option<(Arc<Instance>, OpenCall)>, Fault> {
+        Ok(match self.look(version, before, call, port)? {
+            Found::Open(instance, open) => Some((instance, open)),
+            Found::Wait | Found::WaitUntil(_) => None,
+        })
+    }
+
+    /// Does the same, and waits while all are full.
+    ///
+    /// # Errors
+    /// A start failed since `before`, the circuit is open, or the pool is closed.
     ///
     /// # Cancel safety
     /// It may be dropped; a start that it began goes on.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         version: &Arc<Version>,
+        before: u64,
         call: &Arc<Call>,
         port: &Arc<dyn ContextPort>,
     ) -> Result<(Arc<Instance>, OpenCall), Fault> {
-        let before = self.state().failures;
-        if let Found::Open(instance, open) = self.look(version, before, call, port)? {
-            return Ok((instance, open));
-        }
         loop {
             let failed = self.failed.notified();
             tokio::pin!(failed);
@@ -145,12 +164,18 @@ impl Pool {
         if state.closed {
             return Err(FaultKind::HostGone.fault(format!("{} is gone", version.label())));
         }
-        let mut free: Vec<_> =
-            state.instances.iter().filter_map(|i| Some((i.load(self.kept.calls_max)?, i.clone()))).collect();
-        free.sort_by_key(|(load, _)| *load);
-        let opened = free.iter().find_map(|(_, i)| Some((i.clone(), i.open(self.kept.calls_max, call, port)?)));
+        let mut busy = false;
+        let opened = loop {
+            let free = state.instances.iter().filter_map(|i| Some((i.load(self.kept.calls_max)?, i)));
+            let Some((load, instance)) = free.min_by_key(|(load, _)| *load) else { break None };
+            busy = load > 0;
+            // One that was condemned in between takes no more and is not found again.
+            if let Some(open) = instance.open(self.kept.calls_max, call, port) {
+                break Some((instance.clone(), open));
+            }
+        };
         // Another instance is worth its start if the best one is busy already.
-        let wanted = opened.is_none() || free.first().is_some_and(|(load, _)| *load > 0);
+        let wanted = opened.is_none() || busy;
         if !wanted && let Some((instance, open)) = opened {
             return Ok(Found::Open(instance, open));
         }

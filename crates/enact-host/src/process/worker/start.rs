@@ -17,6 +17,7 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::time::timeout;
 
+use super::contextless::Contextless;
 use super::drive::Drive;
 use super::instance::Instance;
 use super::log::Log;
@@ -60,10 +61,10 @@ pub(super) async fn start(pool: &Arc<Pool>, version: &Arc<Version>) -> Result<Ar
     let limit = Duration::from_millis(kept.start_timeout_ms);
     let ready = timeout(limit, greet(version, kept, &nonce, &mut wire, &mut reader, &log)).await;
     let fault = match ready {
-        Ok(Ok(memory)) => {
-            version.launch.remember(memory);
+        Ok(Ok(said)) => {
+            version.launch.remember(said.memory);
             let drive = Drive { group, scratch, logs, version: version.clone(), pool: pool.clone() };
-            return Ok(drive.begin(wire, reader, log));
+            return Ok(drive.begin(wire, reader, log, said.contextless));
         }
         Ok(Err(Refusal::Fault(fault))) => *fault,
         Ok(Err(Refusal::Closed)) => {
@@ -128,6 +129,12 @@ fn spawned(version: &Version) -> Result<Spawned, Fault> {
     Ok(Spawned { group, scratch, wire, logs: [out, err], nonce })
 }
 
+/// What a worker that is ready has said of itself.
+struct Ready {
+    memory: Option<Json>,
+    contextless: Contextless,
+}
+
 enum Refusal {
     Fault(Box<Fault>),
     Closed,
@@ -140,7 +147,7 @@ async fn greet(
     wire: &mut UnixStream,
     reader: &mut FrameReader,
     log: &Log,
-) -> Result<Option<Json>, Refusal> {
+) -> Result<Ready, Refusal> {
     let mut greeted = false;
     loop {
         let frame = next(wire, reader).await?;
@@ -164,10 +171,12 @@ async fn greet(
                 let frame = init.encode(FRAME_MAX_BYTES).map_err(|e| Refusal::Fault(Box::new(wire_fault(&e))))?;
                 wire.write_all(&frame).await.map_err(|_| Refusal::Closed)?;
             }
-            FromWorker::Ready { operations, refused, memory } if greeted => {
+            FromWorker::Ready { operations, without_context, refused, memory } if greeted => {
                 version.launch.refused(&refused);
-                let unknown = unknown(version, &operations);
-                return unknown.map_or(Ok(memory), |fault| Err(Refusal::Fault(Box::new(fault))));
+                if let Some(fault) = unknown(version, &operations) {
+                    return Err(Refusal::Fault(Box::new(fault)));
+                }
+                return Ok(Ready { memory, contextless: Contextless::of(&operations, without_context) });
             }
             FromWorker::InitError { message } if greeted => {
                 let message = shown(&message, REFUSAL_SHOWN_MAX);

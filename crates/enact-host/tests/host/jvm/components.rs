@@ -17,6 +17,7 @@ fn a_component_reads_its_state_and_answers_with_effects() {
     operations["e.count"]["effects"] = true.into();
     operations["e.named"]["effects"] = true.into();
     let mut machine = Machine::start(&config(&classes, &operations), &[]).unwrap();
+    assert_eq!(machine.without_context, ["e.instances"]);
     for (operation, held) in [("e.count", json!(null)), ("e.named", json!(4))] {
         let call = machine.begin(operation, &json!({"key": "visits"}));
         for version in [false, true] {
@@ -97,6 +98,8 @@ fn two_components_in_one_jvm_have_their_own_versions_of_a_class() {
     let mut machine = Machine::start(&config, &[&also]).unwrap();
     machine.operations.sort();
     assert_eq!(machine.operations, ["one/v.loader", "one/v.name", "two/v.loader", "two/v.name"]);
+    machine.without_context.sort();
+    assert_eq!(machine.without_context, machine.operations);
     for (component, number) in [("one", "1"), ("two", "2")] {
         assert_eq!(machine.output(&format!("{component}/v.name"), &json!({})), number);
         assert_eq!(machine.output(&format!("{component}/v.loader"), &json!({})), number);

@@ -138,6 +138,7 @@ pub struct Machine {
     wire: UnixStream,
     last: u64,
     pub operations: Vec<String>,
+    pub without_context: Vec<String>,
     pub refused: Value,
     pub ready_after: Duration,
 }
@@ -174,8 +175,15 @@ impl Machine {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut machine =
-            Self { child, wire: ours, last: 0, operations: Vec::new(), refused: Value::Null, ready_after: LIMIT };
+        let mut machine = Self {
+            child,
+            wire: ours,
+            last: 0,
+            operations: Vec::new(),
+            without_context: Vec::new(),
+            refused: Value::Null,
+            ready_after: LIMIT,
+        };
         let hello = machine.receive();
         assert_eq!((&hello["type"], &hello["protocol"], &hello["nonce"]), (&json!("hello"), &json!(1), &json!("12-7")));
         machine.send(&json!({"type": "init", "component": "sample", "version": "1.0.0", "config": config,
@@ -185,6 +193,7 @@ impl Machine {
             return Err(ready["message"].as_str().unwrap().to_owned());
         }
         machine.operations = serde_json::from_value(ready["operations"].clone()).unwrap();
+        machine.without_context = serde_json::from_value(ready["without_context"].clone()).unwrap();
         machine.refused = ready["refused"].clone();
         machine.ready_after = begun.elapsed();
         Ok(machine)

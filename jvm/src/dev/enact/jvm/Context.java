@@ -25,10 +25,12 @@ final class Context {
     static Map<String, Object> of(Call call, Object config) {
         Map<String, Object> context = new LinkedHashMap<>();
         Object said = read(call.frame.get(MEMBER));
-        if (said instanceof Map) {
-            for (Map.Entry<?, ?> field : ((Map<?, ?>) said).entrySet()) {
-                context.put(field.getKey().toString(), exact(field.getValue()));
-            }
+        if (!(said instanceof Map)) {
+            // Nobody is to take what is missing for a context that says little.
+            throw new IllegalStateException("the call came without its context");
+        }
+        for (Map.Entry<?, ?> field : ((Map<?, ?>) said).entrySet()) {
+            context.put(field.getKey().toString(), exact(field.getValue()));
         }
         context.put("budget_ms", call.frame.get("budget_ms"));
         if (call.frame.get("scratch") != null) {

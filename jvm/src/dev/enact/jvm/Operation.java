@@ -66,6 +66,16 @@ final class Operation {
         }
     }
 
+    /** Returns whether one of its parameters is the context; a call of any other operation comes without it. */
+    boolean takesContext() {
+        for (Input input : inputs) {
+            if (input.isContext()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Is told how long a call of it took. */
     void took(long ns) {
         int before = slow;

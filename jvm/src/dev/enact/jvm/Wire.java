@@ -11,6 +11,7 @@ import java.util.Map;
 import dev.enact.jvm.json.JsonReader;
 import dev.enact.jvm.json.JsonWriter;
 import dev.enact.jvm.json.Malformed;
+import dev.enact.jvm.json.MemberNames;
 
 /** Both directions of the socket; many threads write, one reads. */
 final class Wire {
@@ -22,6 +23,7 @@ final class Wire {
     private int from;
     private int to;
     private final byte[] header = new byte[JsonWriter.HEADER];
+    private final MemberNames names = new MemberNames();
     /** Largest frame, in bytes, as `init` says. */
     private volatile int limit = 16 * 1024 * 1024;
 
@@ -61,10 +63,10 @@ final class Wire {
         }
     }
 
-    private static Map<String, Object> members(byte[] bytes, int from, int to) throws IOException, Malformed {
+    private Map<String, Object> members(byte[] bytes, int from, int to) throws IOException, Malformed {
         for (int tried = 1;; tried++) {
             try {
-                Object frame = JsonReader.read(bytes, from, to, Context.MEMBER);
+                Object frame = JsonReader.read(bytes, from, to, Context.MEMBER, names);
                 if (!(frame instanceof Map)) {
                     throw new IOException("a frame that is no object");
                 }

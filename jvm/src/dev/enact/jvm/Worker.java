@@ -149,6 +149,12 @@ final class Worker implements Crew.Reading {
         for (String name : made.operations.keySet()) {
             ready.string(name);
         }
+        ready.endArray().name("without_context").beginArray();
+        for (Map.Entry<String, Operation> operation : made.operations.entrySet()) {
+            if (!operation.getValue().takesContext()) {
+                ready.string(operation.getKey());
+            }
+        }
         ready.endArray();
         if (!made.refused.isEmpty()) {
             ready.name("refused").value(made.refused);

@@ -26,25 +26,28 @@ public final class JsonReader {
     private char[] text = NO_TEXT;
     /** The member of the outermost object that is not read but kept as its bytes, or null. */
     private final String unread;
+    /** The names of members that came lately, or null. */
+    private final MemberNames names;
 
-    private JsonReader(byte[] bytes, int from, int to, String unread) {
+    private JsonReader(byte[] bytes, int from, int to, String unread, MemberNames names) {
         this.bytes = bytes;
         this.at = from;
         this.end = to;
         this.unread = unread;
+        this.names = names;
     }
 
     /** Reads the value that fills the bytes. */
     public static Object read(byte[] bytes) throws Malformed {
-        return read(bytes, 0, bytes.length, null);
+        return read(bytes, 0, bytes.length, null, null);
     }
 
     /**
      * Reads the value that fills the bytes from one place up to another. If it is an object, its member `unread` is kept as
-     * a copy of its bytes: what few ask for is read when somebody does.
+     * a copy of its bytes: what few ask for is read when somebody does. Whoever reads much of the same kind keeps `names`.
      */
-    public static Object read(byte[] bytes, int from, int to, String unread) throws Malformed {
-        JsonReader reader = new JsonReader(bytes, from, to, unread);
+    public static Object read(byte[] bytes, int from, int to, String unread, MemberNames names) throws Malformed {
+        JsonReader reader = new JsonReader(bytes, from, to, unread, names);
         Object value = reader.value();
         if (reader.peek() >= 0) {
             throw reader.malformed("something follows the value");
@@ -120,7 +123,7 @@ public final class JsonReader {
             if (peek() != '"') {
                 throw malformed("a name was expected");
             }
-            String name = string();
+            String name = name();
             if (peek() != ':') {
                 throw malformed("a colon was expected");
             }
@@ -277,8 +280,21 @@ public final class JsonReader {
     }
 
     private String string() throws Malformed {
-        int from = ++at;
-        int to = from;
+        int from = at + 1;
+        return plain() ? ascii(from, at - 1) : decoded(from);
+    }
+
+    private String name() throws Malformed {
+        int from = at + 1;
+        if (!plain()) {
+            return decoded(from);
+        }
+        return names == null ? ascii(from, at - 1) : names.of(bytes, from, at - 1);
+    }
+
+    /** Goes past the text that begins here, and returns true, or up to the first byte of it that is no character by itself. */
+    private boolean plain() throws Malformed {
+        int to = at + 1;
         // A byte of a longer character is negative.
         while (to < end && bytes[to] >= 0x20 && bytes[to] != '"' && bytes[to] != '\\') {
             to++;
@@ -287,11 +303,9 @@ public final class JsonReader {
         if (to == end) {
             throw malformed("a text does not end");
         }
-        if (bytes[to] == '"') {
-            at++;
-            return ascii(from, to);
-        }
-        return decoded(from);
+        boolean plain = bytes[to] == '"';
+        at += plain ? 1 : 0;
+        return plain;
     }
 
     /** Reads the rest of a text that began at a place and is not plain from where it is now. */
