@@ -93,6 +93,9 @@ fn hint(kind: FaultKind, operation: &Operation) -> Option<&'static str> {
         F::OutputInvalid if is_method => {
             "mend the method or the `output` schema; what it returned is kept as an artifact"
         }
+        F::OutputTooLarge if is_method => {
+            "let the method answer with less: a result has one frame, 16 MiB; what is larger comes page by page, in calls of its own"
+        }
         F::OutputTooLarge => "raise `call.output_max`, or let the program write a file that `produces` takes",
         F::OutputNotJson if operation.call.stdout == Stdout::Text => {
             "let the program print text in UTF-8, or take what it prints as an artifact with `produces`"

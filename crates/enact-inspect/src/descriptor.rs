@@ -293,7 +293,12 @@ pub fn warnings(facts: &Facts) -> Vec<String> {
             out.push(format!("{name} has names that lead out of it; do not unpack it: {names}"));
         }
     }
-    uses("ends the whole JVM, and every call in it", &facts.exits, facts, &mut out);
+    uses(
+        "is the outcome of its call up to Java 23; from Java 24 on it ends the whole JVM",
+        &facts.exits,
+        facts,
+        &mut out,
+    );
     uses("loads code that is not Java's; what breaks it breaks the JVM", &facts.native_loading, facts, &mut out);
     if !facts.native_methods.is_empty() {
         out.push(format!("{} methods are not Java's (`--json` lists them)", facts.native_methods.len()));

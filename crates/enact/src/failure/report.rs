@@ -9,6 +9,9 @@ use serde_json::json;
 use super::Failure;
 use crate::output::{Output, text};
 
+/// Lines of a stack or a log that are shown.
+const LINES_SHOWN: usize = 8;
+
 /// Shows a failure; with `--json` as one document on standard output, unless the answer that it follows from was one.
 pub fn report(failure: &Failure, out: &mut Output) -> u8 {
     let conclusion = failure.conclusion();
@@ -98,9 +101,7 @@ pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
     }
     for (what, block) in [("stack", &evidence.stack), ("log", &evidence.log_tail)] {
         let Some(block) = block.as_ref().filter(|block| !block.trim().is_empty()) else { continue };
-        let shown: Vec<&str> = block.trim_end().lines().collect();
-        let last = shown.get(shown.len().saturating_sub(8)..).unwrap_or_default();
-        for line in last {
+        for line in telling_lines(block) {
             add(format!("{what}: {}", text::cut(&text::one_line(line), 400)));
         }
     }
@@ -112,4 +113,28 @@ pub fn explain(conclusion: &Conclusion, faults: &[InputFault]) -> String {
         add(format!("hint: {}", text::one_line(hint)));
     }
     out
+}
+
+/// Returns the lines of a stack or a log that tell most: the last ones, but the first ones of a stack that begins where it happened,
+/// as those of Java and of JavaScript do.
+fn telling_lines(block: &str) -> Vec<&str> {
+    let lines: Vec<&str> = block.trim_end().lines().collect();
+    let from_the_top = lines.iter().take(LINES_SHOWN).any(|line| line.trim_start().starts_with("at "));
+    let skipped = if from_the_top { 0 } else { lines.len().saturating_sub(LINES_SHOWN) };
+    lines.into_iter().skip(skipped).take(LINES_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_is_shown_where_it_happened_and_a_log_where_it_ended() {
+        let java: String = (0..20).map(|at| format!("\tat acme.Vice.m{at}(Vice.java:39)\n")).collect();
+        let java = format!("java.lang.IllegalStateException\n{java}");
+        assert_eq!(telling_lines(&java)[1], "\tat acme.Vice.m0(Vice.java:39)");
+        assert_eq!(telling_lines(&java).len(), LINES_SHOWN);
+        let python: String = (0..20).map(|at| format!("  File \"worker.py\", line {at}\n")).collect();
+        assert_eq!(telling_lines(&format!("{python}ValueError: no")).last(), Some(&"ValueError: no"));
+    }
 }
