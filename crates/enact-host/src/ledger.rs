@@ -210,7 +210,10 @@ fn rewrite(path: &Path, header: &Line, open: &BTreeMap<String, Vec<Line>>) -> io
     Ok((File::options().append(true).open(path)?, text.len() as u64))
 }
 
-fn read(file: File) -> io::Result<(BTreeMap<String, Open>, Option<Vec<i32>>)> {
+/// What was open, by nonce, and what the hub came from.
+type Left = (BTreeMap<String, Open>, Option<Vec<i32>>);
+
+fn read(file: File) -> io::Result<Left> {
     let boot = boot_id()?;
     let mut open: BTreeMap<String, Open> = BTreeMap::new();
     let mut comes_from = None;
