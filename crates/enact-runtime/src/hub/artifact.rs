@@ -240,7 +240,8 @@ fn name_of(name: Option<String>) -> refusal::Result<String> {
     })
 }
 
-fn ours(error: &artifacts::Error) -> Box<crate::api::Refusal> {
+/// Says what it means that an artifact of the store could not be read or written.
+pub(super) fn ours(error: &artifacts::Error) -> Box<crate::api::Refusal> {
     unusable(error, Path::new(""))
 }
 

@@ -21,9 +21,10 @@ use enact_model::json::Json;
 use enact_model::observation::{Fault, FaultKind};
 use enact_model::table::{KeyRange, Table};
 
+use super::artifact::ours;
 use super::{Hub, refusal};
 use crate::api::{Caller, ComponentView, Refusal, Response};
-use crate::driver::{Durable, describe, read_execution};
+use crate::driver::{Durable, read_execution};
 use crate::package::{self, Package, PackageError};
 
 /// Pause between two looks whether a draining version is idle.

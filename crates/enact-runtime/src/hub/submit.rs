@@ -10,9 +10,9 @@ use enact_model::json::{Json, JsonError, JsonFault};
 use enact_model::limits::{self, INLINE_MAX_BYTES, PARAMETERS_MAX_BYTES, PARAMETERS_TOO_LARGE_HINT};
 use enact_model::payload::Payload;
 
+use super::artifact::ours;
 use super::{Hub, refusal};
 use crate::api::{Caller, Response};
-use crate::driver::describe;
 use crate::performer::put_json;
 use enact_engine::conclude as code;
 
@@ -97,7 +97,7 @@ impl Hub {
         let artifacts = self.performer.artifacts().clone();
         let put = tokio::task::spawn_blocking(move || put_json(&artifacts, &parameters)).await;
         let stored = put.map_err(|error| refusal::internal(&error))?;
-        stored.map_err(|error| refusal::new(code::STORE_POISONED, describe(&error)))
+        stored.map_err(|error| ours(&error))
     }
 }
 

@@ -68,6 +68,24 @@ async fn a_full_disk_fails_the_call_shows_nothing_of_it_and_loses_nothing_acknow
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_disk_without_room_is_one_conclusion_for_large_parameters_and_for_an_artifact() {
+    let Some((small, puppet, bed)) = on_small_disk().await else { return };
+    let file = bed.path("large.bin");
+    std::fs::write(&file, vec![7; 400_000]).unwrap();
+    small.fill();
+    let large = draft("puppet.play.once", json!({ "pad": "x".repeat(400_000) }));
+    let put = Request::ArtifactPut { path: file.display().to_string(), name: None, media_type: None };
+    for answer in [bed.submit_as("default", large.clone(), Duration::ZERO).await, bed.ask(put).await] {
+        let refused = refusal(answer).conclusion;
+        assert_eq!(refused.code, enact_engine::conclude::STORE_FULL, "{refused:?}");
+        assert_eq!(refused.hint.as_deref(), Some("free the disk and ask again"));
+    }
+    assert_eq!((bed.hub().status().poisoned, puppet.runs().len()), (None, 0));
+    small.empty();
+    assert!(bed.run_draft(large).await.outcome().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tables_that_find_no_room_are_told_by_status_and_doctor_while_the_log_takes_work() {
     let Some((small, _puppet, mut bed)) = on_small_disk().await else { return };
     // The segment of the log is there already.
