@@ -18,7 +18,7 @@ use enact_model::digest::Digest;
 use enact_store::artifacts::{self, Artifacts};
 
 use crate::api::Refusal;
-use crate::hub::component::unusable;
+use crate::hub::component::{unusable, unusable_solution};
 
 /// The name of a component's descriptor.
 const DESCRIPTOR: &str = "component.yaml";
@@ -173,7 +173,7 @@ pub(crate) fn solution(path: &Path) -> Result<Solution, PackageError> {
 /// # Errors
 /// A file that cannot be read, with every fault.
 pub fn gather_solution(path: &Path) -> Result<PathBuf, Box<Refusal>> {
-    solution(path).map(|_| descriptor(path, SOLUTION)).map_err(unusable)
+    solution(path).map(|_| descriptor(path, SOLUTION)).map_err(unusable_solution)
 }
 
 fn descriptor(path: &Path, name: &str) -> PathBuf {

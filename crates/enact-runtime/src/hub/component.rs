@@ -242,7 +242,7 @@ impl Hub {
 
     pub(super) async fn solution_bind(&self, caller: &Caller, path: String) -> refusal::Result<Response> {
         let read = tokio::task::spawn_blocking(move || package::solution(&PathBuf::from(path)));
-        let solution = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable)?;
+        let solution = read.await.map_err(|error| refusal::internal(&error))?.map_err(unusable_solution)?;
         let unknown = |sink: &&enact_model::id::SinkId| !self.config.sinks.contains_key(*sink);
         if let Some(sink) = solution.sinks.iter().find(unknown) {
             let message = format!("solution {} names the sink {sink}, which is not configured", solution.name);
@@ -330,7 +330,18 @@ pub(crate) fn unusable(error: PackageError) -> Box<Refusal> {
             let hint = "name a component's folder, its component.yaml or its jar, on the hub's machine";
             refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
         }
-        PackageError::Store(_) => refusal::new(code::STORE_POISONED, describe(&error)),
+        PackageError::Store(error) => ours(&error),
+    }
+}
+
+/// Says what is wrong with a solution.
+pub(crate) fn unusable_solution(error: PackageError) -> Box<Refusal> {
+    match error {
+        PackageError::Unreadable { .. } => {
+            let hint = "name a solution's file, or the folder of its solution.yaml, on the hub's machine";
+            refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
+        }
+        _ => unusable(error),
     }
 }
 

@@ -68,6 +68,19 @@ async fn two_handlers_of_one_intent_type_are_refused_by_name_until_a_solution_de
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_solution_that_is_not_there_is_told_as_one() {
+    let bed = Bed::open().await;
+    for path in ["nowhere.yaml", "nowhere"] {
+        let path = bed.path(path).display().to_string();
+        let refused = crate::bed::refusal(bed.ask(Request::SolutionBind { path: path.clone() }).await).conclusion;
+        assert_eq!(refused.code, enact_engine::conclude::FILE_UNUSABLE);
+        let hint = refused.hint.unwrap();
+        assert!(refused.message.contains(&path) && hint.contains("solution.yaml"), "{}: {hint}", refused.message);
+        assert!(!hint.contains("component"), "{hint}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_cannot_run_here_is_not_added_and_says_why() {
     let bed = Bed::open().await;
     let program = |program: &str| {
