@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use enact_model::digest::Digest;
 use enact_model::id::Lsn;
+use enact_model::record::Record;
 use enact_model::time::Timestamp;
 use enact_store::artifacts::{self, Artifacts};
+use enact_store::contract::ReadError;
 use enact_store::embedded::{self, CopyError, EmbeddedView, FjallStorage, OpenError, copy_folder};
 use enact_store::io::DiskIo;
 use enact_store::log::{self, ChainHead, Known};
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::VerifyReport;
 use crate::driver::describe;
+use crate::named::Named;
 
 /// What a copy says of itself; a store has no such file.
 const MANIFEST: &str = "backup.json";
@@ -41,6 +44,9 @@ pub struct Backup {
     pub log_bytes: u64,
     /// Artifacts.
     pub artifacts: u64,
+    /// Artifacts that the store named and did not have any more, with who named them and the way out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<Digest, String>,
     /// The files that say who may ask, by name, with the digests of their bytes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub access: BTreeMap<String, Digest>,
@@ -62,6 +68,8 @@ pub enum BackupError {
     Artifacts(#[from] artifacts::Error),
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("failed to {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 }
@@ -99,14 +107,17 @@ pub(crate) fn take(view: &DiskView, store: &Path, target: &Path, now: Timestamp)
 /// Copies everything to the folder that does not have its name yet.
 fn fill(view: &DiskView, store: &Path, unfinished: &Path, now: Timestamp) -> Result<Backup, BackupError> {
     let copied = view.copy(store, unfinished)?;
-    // Every artifact is durable before a record names it, so what the copied records name is there by now.
-    let artifacts = Artifacts::at(&store.join(ARTIFACTS)).copy_all(&Artifacts::at(&unfinished.join(ARTIFACTS)))?;
+    // Every artifact is durable before a record names it, so what the copied records name is there by now, unless it was lost.
+    let named = Named::by_rows(view)?;
+    let copies = Artifacts::at(&unfinished.join(ARTIFACTS));
+    let artifacts = Artifacts::at(&store.join(ARTIFACTS)).copy_all(&copies)?;
+    let missing = named.missing(&copies);
     let access = store.join(ACCESS);
     if access.is_dir() {
         copy_folder(&access, &unfinished.join(ACCESS))?;
     }
     let access = access_files(unfinished)?;
-    let log = verify_copy(unfinished, copied.position, None)?;
+    let log = verify_copy(unfinished, copied.position, None, None)?;
     if !log.faults.is_empty() {
         let faults = log.faults.iter().map(ToString::to_string).collect();
         return Err(BackupError::Damaged { path: store.to_owned(), faults });
@@ -118,6 +129,7 @@ fn fill(view: &DiskView, store: &Path, unfinished: &Path, now: Timestamp) -> Res
         head: log.head,
         log_bytes: copied.log_bytes,
         artifacts,
+        missing,
         access,
     };
     let manifest = unfinished.join(MANIFEST);
@@ -127,23 +139,39 @@ fn fill(view: &DiskView, store: &Path, unfinished: &Path, now: Timestamp) -> Res
     Ok(backup)
 }
 
-/// Verifies a store or a backup that nobody holds: every frame of its log, every artifact, and that none is missing that a backup
-/// had.
+/// Verifies a store or a backup that nobody holds: every frame of its log, every artifact, and that none is missing that is named
+/// or that a backup had.
 ///
 /// # Errors
 /// A store that is held, of a newer format, or cannot be read at all; what is damaged stands in the report.
 pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
+    let (mut report, known) = examine(path)?;
+    report.faults.extend(known);
+    Ok(report)
+}
+
+/// Does it, and tells apart what the store from which a backup was taken had lost before.
+fn examine(path: &Path) -> Result<(VerifyReport, Vec<String>), BackupError> {
     let backup = manifest(path)?;
+    let mut named = Named::default();
     let log = match &backup {
         // Nobody holds a backup, and nothing of it is touched.
-        Some(backup) => verify_copy(path, backup.position, backup.head)?,
-        None => embedded::verify_log(&DiskIo, &FjallStorage::new(path), path, None)?,
+        Some(backup) => verify_copy(path, backup.position, backup.head, Some(&mut |record| named.record(record)))?,
+        None => embedded::verify_each(&DiskIo, &FjallStorage::new(path), path, &mut |found| named.take(&found))?,
     };
     let mut faults: Vec<String> = log.faults.iter().map(ToString::to_string).collect();
     let folder = path.join(ARTIFACTS);
     let (artifacts, broken) = if folder.is_dir() { Artifacts::at(&folder).verify_all()? } else { (0, Vec::new()) };
     faults.extend(broken.iter().map(ToString::to_string));
+    let mut missing = named.missing(&Artifacts::at(&folder));
+    let mut known = Vec::new();
     if let Some(backup) = backup {
+        // One may have been put into its place by hand.
+        let lost = |digest: &Digest| !Artifacts::at(&folder).contains(digest);
+        for (digest, told) in backup.missing.into_iter().filter(|(digest, _)| lost(digest)) {
+            missing.remove(&digest);
+            known.push(told);
+        }
         let there = artifacts + broken.len() as u64;
         if there < backup.artifacts {
             faults.push(format!("{there} artifacts are there, and the backup had {}", backup.artifacts));
@@ -157,9 +185,10 @@ pub fn verify(path: &Path) -> Result<VerifyReport, BackupError> {
             }
         }
     }
+    faults.extend(missing.into_values());
     let (records, first, last) = (log.records, log.first, log.last);
     let (head, chained) = (log.head, log.chained);
-    Ok(VerifyReport { records, first, last, rows: 0, artifacts, head, chained, faults })
+    Ok((VerifyReport { records, first, last, rows: 0, artifacts, head, chained, faults }, known))
 }
 
 /// Reads the digests of the files that say who may ask; none where nobody was given a token.
@@ -182,9 +211,22 @@ fn access_files(store: &Path) -> Result<BTreeMap<String, Digest>, BackupError> {
 }
 
 /// Verifies the log of a copy against the record that it ends with, and the chain value of that record.
-fn verify_copy(path: &Path, position: Lsn, head: Option<ChainHead>) -> Result<log::Report, OpenError> {
+fn verify_copy(
+    path: &Path,
+    position: Lsn,
+    head: Option<ChainHead>,
+    each: Option<&mut dyn FnMut(&Record)>,
+) -> Result<log::Report, OpenError> {
     let known = Known { durable: position, head, ..Known::default() };
-    Ok(log::verify(&DiskIo, &path.join("log"), known)?)
+    let dir = path.join("log");
+    let Some(each) = each else { return Ok(log::verify(&DiskIo, &dir, known)?) };
+    // What a newer release wrote is verified, and not understood.
+    let mut give = |_, bytes: &[u8]| {
+        if let Ok(record) = Record::decode(bytes) {
+            each(&record);
+        }
+    };
+    Ok(log::verify_each(&DiskIo, &dir, known, Some(&mut give))?)
 }
 
 /// Verifies a backup and copies it to a folder in which there is no store yet. The tables are made at the first start.
@@ -196,7 +238,8 @@ fn verify_copy(path: &Path, position: Lsn, head: Option<ChainHead>) -> Result<lo
 /// A backup that is damaged or none, a folder with something in it, a disk that refuses.
 pub fn restore(backup: &Path, store: &Path) -> Result<Backup, BackupError> {
     let found = manifest(backup)?.ok_or_else(|| BackupError::NoBackup(backup.to_owned()))?;
-    let report = verify(backup)?;
+    // What the store itself had lost keeps nobody from having the rest of it.
+    let (report, _) = examine(backup)?;
     if !report.faults.is_empty() {
         return Err(BackupError::Damaged { path: backup.to_owned(), faults: report.faults });
     }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod driver;
 pub mod hub;
 pub mod metrics;
+mod named;
 pub mod package;
 mod performer;
 mod port;

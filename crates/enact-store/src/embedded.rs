@@ -33,7 +33,7 @@ pub use memory_cold::{MemoryCold, MemoryStorage};
 pub use open::{OpenError, READ_ONLY_HINT, is_read_only};
 pub use replay::ReplayError;
 pub use tables::Trouble;
-pub use verify::verify_log;
+pub use verify::{Found, verify_each, verify_log};
 pub use view::EmbeddedView;
 
 use flusher::Flusher;

@@ -21,7 +21,7 @@ mod writer;
 pub use chain::{ChainHead, ParseChainHeadError};
 pub use fault::{Fault, FaultKind};
 pub use reader::{LogReader, Records, StoredRecord};
-pub use verify::{Known, Report, verify};
+pub use verify::{Each, Known, Report, verify, verify_each};
 pub use writer::Log;
 
 /// Removes what a former owner of the log in `dir` prepared and did not finish, which may hold the room that opening the rest

@@ -229,7 +229,11 @@ fn backup(error: &BackupError) -> Conclusion {
         BackupError::Damaged { .. } => {
             (Symptom::Corrupted, Cause::Corruption, Disposition::Escalation, "use another backup; nothing was written")
         }
-        BackupError::Open(_) | BackupError::Copy(_) | BackupError::Artifacts(_) | BackupError::Io { .. } => {
+        BackupError::Open(_)
+        | BackupError::Read(_)
+        | BackupError::Copy(_)
+        | BackupError::Artifacts(_)
+        | BackupError::Io { .. } => {
             (Symptom::Unavailable, Cause::Unknown, Disposition::Escalation, "see that the disk is there and has room")
         }
     };

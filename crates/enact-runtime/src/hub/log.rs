@@ -16,10 +16,11 @@ use enact_store::contract::{ReadError, View};
 use enact_store::log::ChainHead;
 
 use super::page::{PAGE_MAX_BYTES, page_limit};
-use super::{Hub, OpenError, refusal};
+use super::{Hub, OpenError, artifact, refusal};
 use crate::api::{Caller, Page, Refusal, Response, VerifyReport};
 use crate::backup::{self, BackupError};
 use crate::driver::{read_execution, replay};
+use crate::named::Named;
 use crate::retention::drop_history;
 use enact_engine::conclude as code;
 
@@ -69,6 +70,7 @@ impl Hub {
                 let hint = "name a folder that is not there yet";
                 refusal::hinted(code::FILE_UNUSABLE, error.to_string(), hint)
             }
+            BackupError::Artifacts(error) => artifact::ours(error),
             _ => refusal::of_store(&error),
         })
     }
@@ -79,13 +81,19 @@ impl Hub {
             return Err(refusal::internal(&"no report"));
         };
         let artifacts = self.performer.artifacts().clone();
-        let read = tokio::task::spawn_blocking(move || artifacts.verify_all()).await;
-        let (count, broken) =
-            read.map_err(|error| refusal::internal(&error))?.map_err(|error| refusal::of_store(&error))?;
+        let view = self.ring.view().clone();
+        // What is named is there before the record that names it.
+        let read = move || -> refusal::Result<_> {
+            let named = Named::by_rows(&view).map_err(refusal::of_read)?;
+            let (count, broken) = artifacts.verify_all().map_err(|error| artifact::ours(&error))?;
+            Ok((count, broken, named.missing(&artifacts)))
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        let (count, broken, missing) = read.map_err(|error| refusal::internal(&error))??;
         report.artifacts = count;
         (report.head, report.chained) = (log.head, log.chained);
         report.faults.splice(0..0, log.faults);
-        report.faults.extend(broken.iter().map(ToString::to_string));
+        report.faults.extend(broken.iter().map(ToString::to_string).chain(missing.into_values()));
         Ok(Response::Verified(report))
     }
 

@@ -65,6 +65,57 @@ async fn retention_drops_what_is_over_and_nothing_that_is_open_or_not_delivered(
     bed.is_well().await;
 }
 
+/// The faults that a verification of everything finds while the hub runs, and those that one of the folder finds after it.
+async fn faults(bed: &mut Bed) -> [Vec<String>; 2] {
+    let Response::Verified(report) = bed.ask(Request::StoreVerify).await else { panic!() };
+    let running = report.faults;
+    bed.close().await;
+    let still = enact_runtime::backup::verify(&bed.config.store).unwrap().faults;
+    bed.start().await;
+    [running, still]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_that_is_gone_is_missed_as_long_as_somebody_names_it() {
+    let puppet = crate::puppet::Puppet::new();
+    let mut bed = Bed::with(|config, _| {
+        puppet.take_the_stage(config);
+        config.policy.idempotency_keep = Duration::ZERO;
+    })
+    .await;
+    bed.add(crate::puppet::COMPONENT).await;
+    let place = |bed: &Bed, digest: &str| {
+        let hex = digest.trim_start_matches("sha256:").to_owned();
+        bed.config.store.join("artifacts/sha256").join(&hex[..2]).join(&hex[2..])
+    };
+    let large = bed.run("puppet.play.once", json!({ "pad": "x".repeat(100_000) })).await.execution;
+    let enact_model::payload::Payload::Stored { digest: parameters, .. } = &large.intent.parameters else { panic!() };
+    let reference = bed.put("kept.txt", b"kept").await;
+    let put = reference.digest.unwrap();
+    assert_eq!(faults(&mut bed).await, [Vec::<String>::new(), Vec::new()]);
+
+    std::fs::remove_file(place(&bed, &parameters.to_string())).unwrap();
+    for faults in faults(&mut bed).await {
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        let named = [parameters.to_string(), large.id.to_string(), "parameters".into(), "enact artifact put".into()];
+        assert!(named.iter().all(|named| faults[0].contains(named)), "{faults:?}");
+    }
+    // Whom retention has dropped names nothing any more; the reference stays, also when its record went with the old log.
+    for _ in 0..40 {
+        bed.run("puppet.play.once", json!({ "pad": "x".repeat(30_000) })).await;
+    }
+    bed.ask(Request::HistoryDrop { older_than_ms: 0, reason: "tidy".into() }).await;
+    assert!(first(&bed).await > Lsn(1));
+    assert_eq!(faults(&mut bed).await, [Vec::<String>::new(), Vec::new()]);
+    std::fs::remove_file(place(&bed, &put.to_string())).unwrap();
+    for faults in faults(&mut bed).await {
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(&put.to_string()) && faults[0].contains(&reference.id.to_string()), "{faults:?}");
+    }
+    assert_eq!(bed.put("kept.txt", b"kept").await.id, reference.id);
+    assert_eq!(faults(&mut bed).await, [Vec::<String>::new(), Vec::new()]);
+}
+
 async fn first(bed: &Bed) -> Lsn {
     let Response::Verified(report) = bed.ask(Request::WalVerify { expect: None }).await else { panic!() };
     assert_eq!(report.faults, Vec::<String>::new());

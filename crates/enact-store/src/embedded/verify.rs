@@ -4,14 +4,30 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use enact_model::id::Lsn;
+use enact_model::record::Record;
+use enact_model::table::{KeyRange, Row};
 
+use crate::contract::Order;
 use crate::io::{Io, LockError};
 use crate::log::{self, ChainHead, Known, Report};
 
 use super::cold::{Cold, ColdError, ColdStorage, Purpose};
 use super::folder::{self, FolderError};
 use super::open::OpenError;
+use super::replay;
+use super::tables::Tables;
 use super::view::EmbeddedView;
+
+/// What a verification comes across.
+pub enum Found {
+    /// A row as it was before the oldest record kept.
+    Row(Row),
+    /// A record.
+    Record(Record),
+}
+
+/// Takes what a verification comes across: the rows first, then the records in their order.
+type Each<'a> = &'a mut (dyn FnMut(Found) + 'a);
 
 /// Verifies the log of a store that no hub has open: every frame and the chain through them, and that it reaches back to the base
 /// and on to the tables; `head` is one that the log had, from wherever it was kept.
@@ -24,8 +40,31 @@ pub fn verify_log<I: Io, S: ColdStorage>(
     path: &Path,
     head: Option<ChainHead>,
 ) -> Result<Report, OpenError> {
+    walk(io, storage, path, head, None)
+}
+
+/// Does what [`verify_log`] does, and gives everything that it comes across to `each`.
+///
+/// # Errors
+/// As [`verify_log`], and when a row or a record cannot be read.
+pub fn verify_each<I: Io, S: ColdStorage>(
+    io: &I,
+    storage: &S,
+    path: &Path,
+    each: Each<'_>,
+) -> Result<Report, OpenError> {
+    walk(io, storage, path, None, Some(each))
+}
+
+fn walk<I: Io, S: ColdStorage>(
+    io: &I,
+    storage: &S,
+    path: &Path,
+    head: Option<ChainHead>,
+    mut each: Option<Each<'_>>,
+) -> Result<Report, OpenError> {
     folder::read_format(io, path)?;
-    let _lock = match io.lock(&path.join("lock")) {
+    let lock = match io.lock(&path.join("lock")) {
         Ok(lock) => Some(lock),
         Err(source @ LockError::Held { .. }) => {
             return Err(FolderError::Lock { path: path.to_owned(), source }.into());
@@ -33,12 +72,49 @@ pub fn verify_log<I: Io, S: ColdStorage>(
         // A copy that cannot be written can be verified, as far as the log goes.
         Err(error) => {
             tracing::warn!(%error, "the end of the log is not compared with the tables");
-            return Ok(log::verify(io, &path.join("log"), Known { head, ..Known::default() })?);
+            None
         }
     };
-    let (durable, base) = (position(storage, Purpose::Tables)?, Some(position(storage, Purpose::Base)?));
-    let known = Known { durable, base, until: None, head };
-    Ok(log::verify(io, &path.join("log"), known)?)
+    let known = match lock {
+        Some(_) => {
+            let durable = position(storage, Purpose::Tables)?;
+            let base = match &mut each {
+                Some(each) => rows_of_base(storage, each)?,
+                None => position(storage, Purpose::Base)?,
+            };
+            Known { durable, base: Some(base), until: None, head }
+        }
+        None => Known { head, ..Known::default() },
+    };
+    let dir = path.join("log");
+    let Some(each) = each else { return Ok(log::verify(io, &dir, known)?) };
+    let mut unread = None;
+    let mut give = |lsn, bytes: &[u8]| match replay::decode(lsn, bytes) {
+        Ok(record) => each(Found::Record(record)),
+        Err(error) => unread = unread.take().or(Some(error)),
+    };
+    let report = log::verify_each(io, &dir, known, Some(&mut give))?;
+    unread.map_or(Ok(report), |error| Err(error.into()))
+}
+
+/// Gives every row of the base, and returns its position; one that is not there, or that is damaged, knows nothing.
+fn rows_of_base<S: ColdStorage>(storage: &S, each: &mut dyn FnMut(Found)) -> Result<Lsn, OpenError> {
+    if !storage.exists(Purpose::Base) {
+        return Ok(Lsn::ZERO);
+    }
+    let base = match storage.open(Purpose::Base) {
+        Err(error) if error.damaged => {
+            tracing::warn!(%error, "the log is not compared with it");
+            return Ok(Lsn::ZERO);
+        }
+        base => Tables::open(base?)?,
+    };
+    let frozen = base.freeze(&KeyRange::all(), Order::Ascending, usize::MAX);
+    let position = frozen.position;
+    for entry in frozen.entries() {
+        each(Found::Row(entry?.1));
+    }
+    Ok(position)
 }
 
 /// Returns the position of a key-value store; one that is not there, or that is damaged and will be made anew, knows nothing.

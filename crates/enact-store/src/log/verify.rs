@@ -56,8 +56,12 @@ pub struct Known {
     pub head: Option<ChainHead>,
 }
 
+/// Takes the position and the bytes of a record.
+pub type Each<'a> = &'a mut (dyn FnMut(Lsn, &[u8]) + 'a);
+
 /// What a walk over the log carries from segment to segment.
-struct Walk {
+struct Walk<'a> {
+    each: Option<Each<'a>>,
     known: Known,
     report: Report,
     /// The chain values that the next segment may begin with: that of the last frame with records, and of the seals behind it.
@@ -77,11 +81,19 @@ struct Walk {
 /// # Errors
 /// Only when the log cannot be read at all or is of a newer format; damage stands in the report.
 pub fn verify<I: Io>(io: &I, dir: &Path, known: Known) -> Result<Report, Error> {
+    verify_each(io, dir, known, None)
+}
+
+/// Does what [`verify`] does, and gives every record of a whole frame to `each`, in the order of the log.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_each<I: Io>(io: &I, dir: &Path, known: Known, each: Option<Each<'_>>) -> Result<Report, Error> {
     let firsts = recovery::firsts(io, dir)?;
     let report = Report { first: firsts.first().copied().unwrap_or(Lsn(1)), ..Report::default() };
     let end = (segment::name(Lsn(1)), 0);
     let ends = if report.first == Lsn(1) { vec![chain::ORIGIN] } else { Vec::new() };
-    let mut walk = Walk { known, report, ends, end, met: None, agreed: false };
+    let mut walk = Walk { each, known, report, ends, end, met: None, agreed: false };
     walk.compare_beginning();
     let mut durable = known.durable;
     for (n, first) in firsts.iter().enumerate() {
@@ -102,7 +114,7 @@ pub fn verify<I: Io>(io: &I, dir: &Path, known: Known) -> Result<Report, Error> 
     Ok(walk.finish(durable))
 }
 
-impl Walk {
+impl Walk<'_> {
     fn compare_beginning(&mut self) {
         let first = self.report.first;
         let Some(base) = self.known.base.filter(|base| base.plus(1) < first) else { return };
@@ -175,6 +187,7 @@ impl Walk {
                 self.fault(segment.name.clone(), tail.end, head.first, FaultKind::Chain);
             }
         }
+        self.give(segment, chunk, tail.end, head)?;
         let (at, last) = (tail.end, Lsn(head.next().0 - 1));
         self.report.frames += 1;
         self.report.records += u64::from(head.count);
@@ -186,6 +199,22 @@ impl Walk {
             if self.known.until.is_none_or(|until| last <= until) {
                 self.report.head = Some(ChainHead { lsn: last, chain });
             }
+        }
+        Ok(())
+    }
+    /// Gives the records of the frame at `offset` to whoever wants them.
+    fn give<F: File>(
+        &mut self,
+        segment: &Segment<F>,
+        chunk: &mut Chunk,
+        offset: u64,
+        head: &Head,
+    ) -> Result<(), Error> {
+        let Some(each) = &mut self.each else { return Ok(()) };
+        let bytes = chunk.bytes(&segment.file, offset, head.frame_len() as usize, segment.len);
+        let body = bytes.map_err(Error::io("read", &segment.path))?.get(frame::HEADER..).unwrap_or_default();
+        for (number, record) in (0..).zip(frame::records(head, body).unwrap_or_default()) {
+            each(head.first.plus(number), record);
         }
         Ok(())
     }

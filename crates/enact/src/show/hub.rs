@@ -103,14 +103,19 @@ pub fn verified(report: &VerifyReport, out: &mut Output) -> Result<(), Failure> 
 /// Shows what a copy of a store holds.
 ///
 /// # Errors
-/// Output that cannot be written.
+/// [`Failure::Unsound`] if the store had lost artifacts; output that cannot be written.
 pub fn backup(backup: &Backup, out: &mut Output) -> Result<(), Failure> {
     if out.json {
-        return out.document(backup);
+        out.document(backup)?;
+        return sound(backup.missing.len());
     }
     let (position, artifacts) = (backup.position, text::counted(backup.artifacts, "artifact"));
     let log = text::bytes(backup.log_bytes);
-    out.line(&format!("everything up to record {position} of {}: {log} of log, {artifacts}", backup.taken_at))
+    out.line(&format!("everything up to record {position} of {}: {log} of log, {artifacts}", backup.taken_at))?;
+    for fault in backup.missing.values() {
+        out.line(&Look::Bad.paint(&format!("fault: {}", text::one_line(fault)), out.colour))?;
+    }
+    sound(backup.missing.len())
 }
 
 /// Shows what the doctor found.

@@ -88,6 +88,49 @@ fn a_backup_of_a_hub_in_use_is_put_back_with_everything_that_was_acknowledged() 
 }
 
 #[test]
+fn an_artifact_that_is_lost_is_told_by_every_verification_and_backup_and_the_rest_can_be_had() {
+    let store = Store::new();
+    std::fs::write(store.path().join("in.txt"), "kept").unwrap();
+    std::fs::write(store.path().join("other.txt"), "other").unwrap();
+    let put = json(&store.run(&["artifact", "put", "in.txt", "--json"]));
+    assert_eq!(store.run(&["artifact", "put", "other.txt"]).status.code(), Some(0));
+    let folder = tempfile::tempdir().unwrap();
+    let name = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    assert_eq!(store.run(&["store", "backup", &name("whole")]).status.code(), Some(0));
+    let (id, digest) = (put["id"].as_str().unwrap(), put["digest"].as_str().unwrap());
+    let hex = digest.trim_start_matches("sha256:");
+    let artifact = |store: &Path| store.join("artifacts/sha256").join(&hex[..2]).join(&hex[2..]);
+    std::fs::remove_file(artifact(store.path())).unwrap();
+    let told = |what: &str, ran: &Output| {
+        let out = text(&ran.stdout);
+        assert_eq!(ran.status.code(), Some(13), "{what}: {out}{}", text(&ran.stderr));
+        assert!(out.contains(digest) && out.contains(id) && out.contains("enact artifact put"), "{what}: {out}");
+        assert!(!out.contains("as it should be"), "{what}: {out}");
+    };
+    told("the folder", &store.run(&["store", "verify"]));
+    let hub = store.serve();
+    told("the hub", &store.run(&["store", "verify"]));
+    told("the backup", &store.run(&["store", "backup", &name("holed")]));
+    drop(hub);
+    told("the backup's verification", &store.run(&["store", "verify", &name("holed")]));
+    let restored = folder.path().join("restored");
+    told("what is put back", &in_store(&restored, &["store", "restore", &name("holed")]));
+    let ran = in_store(&restored, &["run", "c.s.echo", "--input", "{}"]);
+    assert_eq!(ran.status.code(), Some(0), "{}", text(&ran.stderr));
+    told("what was put back", &in_store(&restored, &["store", "verify"]));
+
+    // One that the backup lost itself is a fault of the backup, by name.
+    std::fs::remove_file(artifact(Path::new(&name("whole")))).unwrap();
+    told("a backup that lost one", &store.run(&["store", "verify", &name("whole")]));
+    let again = in_store(&folder.path().join("again"), &["store", "restore", &name("whole")]);
+    assert!(again.status.code() == Some(13) && text(&again.stderr).contains(digest), "{}", text(&again.stderr));
+
+    assert_eq!(store.run(&["artifact", "put", "in.txt"]).status.code(), Some(0));
+    let well = store.run(&["store", "verify"]);
+    assert_eq!(well.status.code(), Some(0), "{}", text(&well.stdout));
+}
+
+#[test]
 fn a_backup_that_is_damaged_or_in_the_way_is_refused_by_name_and_nothing_is_written() {
     let store = Store::new();
     std::fs::write(store.path().join("in.txt"), "kept").unwrap();
