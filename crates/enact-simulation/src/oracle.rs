@@ -243,11 +243,10 @@ impl Oracle {
                 let needed = self.catalog.needs(name.as_str(), version);
                 done(self.catalog.knows(name.as_str(), version) && !used && !needed)
             }
-            C::OpenSession { tenant, session, .. } => done(
-                session
-                    .as_ref()
-                    .is_none_or(|session| !self.data.sessions.contains_key(&(tenant.clone(), session.clone()))),
-            ),
+            C::OpenSession { tenant, session, expires_at, .. } => done(session.as_ref().is_none_or(|session| {
+                let ends = session.is_default() && expires_at.is_some();
+                !ends && !self.data.sessions.contains_key(&(tenant.clone(), session.clone()))
+            })),
             C::UpgradeSession { tenant, session, owner } => {
                 let row = self.data.sessions.get(&(tenant.clone(), session.clone()));
                 done(
@@ -258,7 +257,7 @@ impl Oracle {
             }
             C::CloseSession { tenant, session, .. } => {
                 let row = self.data.sessions.get(&(tenant.clone(), session.clone()));
-                done(row.is_some_and(|row| self.data.is_live(row)))
+                done(!session.is_default() && row.is_some_and(|row| self.data.is_live(row)))
             }
             C::SetState { tenant, session, key, if_version, .. } => {
                 let open = self.data.admits(tenant, session);

@@ -16,8 +16,15 @@ use crate::scratch::Scratch;
 use crate::view::{Need, Typed};
 
 /// The way out of a session that ended: its name is never opened again.
-pub(super) const ANOTHER_NAME: &str =
-    "a session's name is used once: open one under another name, or under none to be given one";
+pub(super) const ANOTHER_NAME: &str = "a session's name is used once: name another one as `--session` or `session_id`, or open one \
+                                       under another name, or under none to be given one";
+
+/// Refuses to let the default session end: whoever names no session is in it, and its name cannot be opened again.
+fn never_ends(session: &SessionId) -> Option<Answer> {
+    let message = format!("session {session} is the one of those who name none, and does not end");
+    let hint = "open one under another name, and name it as `--session` or `session_id`";
+    session.is_default().then(|| refused(Conclusion::new(code::PARAMETERS_INVALID, message).hint(hint)))
+}
 
 pub(super) fn open(
     scratch: &mut Scratch<'_>,
@@ -37,6 +44,9 @@ pub(super) fn open(
             }
         }
     };
+    if let Some(answer) = expires_at.and_then(|_| never_ends(&session)) {
+        return Ok(answer);
+    }
     if let Some(row) = scratch.session_row(&Key::session(tenant, &session))? {
         let message = match row.ended_at(scratch.now()) {
             Some(at) => format!("session {session} exists already and ended at {at}"),
@@ -93,6 +103,9 @@ pub(super) fn close(
     session: &SessionId,
     reason: &str,
 ) -> Result<Answer, Need> {
+    if let Some(answer) = never_ends(session) {
+        return Ok(answer);
+    }
     if let Err(answer) = live(scratch, tenant, session)? {
         return Ok(answer);
     }

@@ -232,16 +232,13 @@ pub(super) fn admit(
         Ok(resolved) => resolved,
         Err(error) => return Ok(Err(unresolved(&error))),
     };
-    if let Some(session) = scratch.session_row(&Key::session(tenant, &intent.session_id))? {
-        let ended = match (session.closed_at, session.expires_at) {
-            (Some(at), _) => Some(format!("session {} was closed at {at}", intent.session_id)),
-            (None, Some(at)) if at <= scratch.now() => Some(format!("session {} expired at {at}", intent.session_id)),
-            _ => None,
-        };
-        if let Some(message) = ended {
-            let fault = InputFault::new("session_id", message).hint(ANOTHER_NAME);
-            return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
-        }
+    if let Some(session) = scratch.session_row(&Key::session(tenant, &intent.session_id))?
+        && let Some(at) = session.ended_at(scratch.now())
+    {
+        let how = if session.closed_at.is_some() { "was closed" } else { "expired" };
+        let message = format!("session {} {how} at {at}", intent.session_id);
+        let fault = InputFault::new("session_id", message).hint(ANOTHER_NAME);
+        return Ok(Err(Refusal::one(code::SESSION_ENDED, fault)));
     }
     Ok(Ok(resolved))
 }

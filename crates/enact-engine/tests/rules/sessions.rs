@@ -79,6 +79,39 @@ fn a_closed_session_takes_nothing_more() {
 }
 
 #[test]
+fn the_default_session_does_not_end() {
+    let mut hub = hub();
+    let default = SessionId::default_session();
+    let open = |expires_at| CommandBody::OpenSession {
+        tenant: tenant("acme"),
+        session: Some(default.clone()),
+        owner: None,
+        expires_at,
+    };
+    let close = CommandBody::CloseSession { tenant: tenant("acme"), session: default.clone(), reason: "x".into() };
+    let ends = open(Some(Timestamp(hub.now.0 + 1_000)));
+    for (at, ends) in [ends.clone(), close.clone()].into_iter().enumerate() {
+        let refused = refusal(hub.give(ends)).conclusion;
+        assert_eq!(refused.code, conclude::PARAMETERS_INVALID, "{at}");
+        assert!(refused.message.contains("default") && refused.hint.unwrap().contains("--session"), "{at}");
+        assert!(hub.last.is_empty());
+    }
+    assert_eq!(hub.give(open(None)), Answer::Session(default.clone()));
+    assert_eq!(refusal(hub.give(close)).conclusion.code, conclude::PARAMETERS_INVALID);
+    assert_eq!(submit(&mut hub, &default), None);
+    // An earlier release let it be closed, and expire.
+    let key = Key::session(&tenant("acme"), &default);
+    let opened = row(&hub, &default);
+    let (closed_at, expires_at) = (Some(hub.now), Some(hub.now));
+    for ended in [SessionRow { closed_at, ..opened.clone() }, SessionRow { expires_at, ..opened }] {
+        hub.rows.0.insert(key.clone(), Row::Session(std::sync::Arc::new(ended)));
+        hub.pass(1);
+        assert_eq!(submit(&mut hub, &default), None);
+        assert!(matches!(set(&mut hub, &default, Some("1"), None), Answer::Done(_)));
+    }
+}
+
+#[test]
 fn an_anonymous_session_gets_one_owner_and_keeps_its_id() {
     let mut hub = hub();
     let session = open(&mut hub, None, None);
@@ -144,7 +177,8 @@ fn the_name_of_a_session_that_ended_is_not_used_again_and_the_refusal_says_which
     let Answer::Rejected(rejection) = hub.submit(Ask::new("shop.s.look").session("s-1")) else { panic!() };
     let set = refusal(set(&mut hub, &"s-1".parse().unwrap(), None, None)).conclusion;
     for conclusion in [&refused, &rejection.conclusion, &set] {
-        assert!(conclusion.hint.as_ref().unwrap().contains("under another name"), "{conclusion:?}");
+        let hint = conclusion.hint.as_ref().unwrap();
+        assert!(hint.contains("under another name") && hint.contains("`--session` or `session_id`"), "{conclusion:?}");
     }
     assert!(matches!(named(&mut hub, "s-2"), Answer::Session(_)));
 }

@@ -90,9 +90,9 @@ pub struct SessionRow {
 }
 
 impl SessionRow {
-    /// Returns when it ended, if it has by `now`.
+    /// Returns when it ended, if it has by `now`. The default session does not end, also where an earlier release closed it.
     pub fn ended_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.closed_at.or(self.expires_at.filter(|end| *end <= now))
+        self.closed_at.or(self.expires_at.filter(|end| *end <= now)).filter(|_| !self.session_id.is_default())
     }
 }
 
