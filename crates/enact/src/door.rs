@@ -13,6 +13,7 @@ use enact_model::id::ExecutionId;
 use enact_model::record::Record;
 use enact_model::taxonomy::{Category, Cause, Disposition, Interpretation, Responsibility, Symptom};
 use enact_runtime::api::{Caller, Refusal, Request, Response};
+use enact_store::io::{DiskIo, Io as _, LockError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -64,7 +65,9 @@ pub enum OpenFailure {
         /// The store.
         path: PathBuf,
         /// By whom.
-        held: enact_store::io::LockError,
+        held: LockError,
+        /// Whether it was wanted for one command, which a hub could carry out as well.
+        for_one: bool,
     },
     /// The store or the hub refused.
     #[error("{}", refused(path, &conclusion.message))]
@@ -80,6 +83,27 @@ pub enum OpenFailure {
 fn refused(store: &Path, reason: &str) -> String {
     let prefix = format!("failed to open the store {}", store.display());
     if reason.starts_with(&prefix) { reason.to_owned() } else { format!("{prefix}: {reason}") }
+}
+
+/// Returns how the process that holds a store is ended, whether it listens or not.
+fn way_to_end(held: &LockError) -> String {
+    match held {
+        LockError::Held { pid: Some(pid) } => format!("kill {pid}"),
+        _ => "enact stop".to_owned(),
+    }
+}
+
+/// Returns by whom a store is held that no hub listens for; a process that only opens it for a moment is waited for.
+pub async fn held_in_silence(store: &Path) -> Option<OpenFailure> {
+    let begin = Instant::now();
+    loop {
+        let lock = if is_store(store) { DiskIo.lock(&store.join("lock")) } else { return None };
+        let Err(held @ LockError::Held { .. }) = lock else { return None };
+        if begin.elapsed() >= HELD_QUIET {
+            return Some(OpenFailure::Held { path: store.to_owned(), held, for_one: false });
+        }
+        tokio::time::sleep(HELD_PAUSE).await;
+    }
 }
 
 impl OpenFailure {
@@ -99,8 +123,10 @@ impl OpenFailure {
         match self {
             Self::Missing(_) => make(Symptom::NotFound, Cause::Relation, Disposition::FixInput)
                 .hint("`enact component add` or `enact serve` makes one; --store names another folder"),
-            Self::Held { .. } => make(Symptom::Unavailable, Cause::Conflict, Disposition::RetryLater)
+            Self::Held { for_one: true, .. } => make(Symptom::Unavailable, Cause::Conflict, Disposition::RetryLater)
                 .hint("wait until it has ended, or start `enact serve` and ask as often as you like"),
+            Self::Held { held, .. } => make(Symptom::Unavailable, Cause::Conflict, Disposition::RetryLater)
+                .hint(format!("wait until it has ended, or end it with `{}`", way_to_end(held))),
             Self::Refused { conclusion, .. } => Conclusion { message: self.to_string(), ..(**conclusion).clone() },
         }
     }

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::desk::Desk;
 use super::run::duration;
-use crate::door::Need;
 use crate::door::remote::RemoteError;
+use crate::door::{Need, held_in_silence};
 use crate::failure::Failure;
 use crate::show;
 use crate::socket::client::ClientError;
@@ -68,12 +68,16 @@ impl StopArgs {
     /// Carries the command out; without a hub there is nothing to do.
     ///
     /// # Errors
-    /// A hub that cannot be reached, or has not ended in time.
+    /// A hub that cannot be reached, also because its socket is gone, or has not ended in time.
     pub async fn carry_out(self, desk: &mut Desk) -> Result<(), Failure> {
         match desk.ask(Need::Running, Request::Shutdown { reason: self.reason }).await {
             Ok(Response::Done { .. }) => {}
             Ok(other) => return show::show(other, &mut desk.out),
-            Err(Failure::Client(ClientError::NoHub)) => return say(desk, "no hub runs on this store"),
+            // A hub whose socket is gone holds the store all the same.
+            Err(Failure::Client(ClientError::NoHub)) => match held_in_silence(&desk.settings().store).await {
+                Some(held) => return Err(held.into()),
+                None => return say(desk, "no hub runs on this store"),
+            },
             Err(failure) => return Err(failure),
         }
         let give_up = Instant::now() + self.wait;

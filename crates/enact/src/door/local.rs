@@ -46,7 +46,10 @@ impl Local {
     pub async fn for_one_command(settings: &Settings) -> Result<Self, OpenFailure> {
         let mut config = hub_config(settings);
         config.policy.running_max = 0;
-        Self::open(config).await
+        Self::open(config).await.map_err(|failure| match failure {
+            OpenFailure::Held { path, held, .. } => OpenFailure::Held { path, held, for_one: true },
+            other => other,
+        })
     }
 
     /// Opens a hub.
@@ -125,7 +128,7 @@ pub fn refused(path: PathBuf, error: OpenError) -> OpenFailure {
         OpenError::Store(embedded::OpenError::Folder(FolderError::Lock {
             source: held @ LockError::Held { .. },
             ..
-        })) => OpenFailure::Held { path, held },
+        })) => OpenFailure::Held { path, held, for_one: false },
         error => OpenFailure::Refused { path, conclusion: Box::new(error.conclusion()) },
     }
 }

@@ -305,6 +305,20 @@ fn stop_ends_the_hub_and_the_next_command_does_it_by_itself() {
 }
 
 #[test]
+fn a_hub_whose_socket_is_gone_is_named_by_those_who_meet_it() {
+    let store = Store::new();
+    let hub = store.serve();
+    std::fs::remove_file(store.path().join("hub.sock")).unwrap();
+    for met in [&["stop"][..], &["serve"]] {
+        let ran = store.run(met);
+        let told = text(&ran.stderr);
+        assert_eq!((text(&ran.stdout).as_str(), ran.status.code()), ("", Some(12)), "{met:?}: {told}");
+        let (process, kill) = (format!("held by the process {}", hub.pid()), format!("`kill {}`", hub.pid()));
+        assert!(told.contains(&process) && told.contains(&kill) && !told.contains("enact serve"), "{met:?}: {told}");
+    }
+}
+
+#[test]
 fn a_hub_that_was_killed_leaves_nothing_that_keeps_the_next_one_out() {
     let store = Store::new();
     let mut hub = store.serve();
