@@ -281,12 +281,30 @@ fn read_time(text: &str, now: Option<Timestamp>) -> Result<Timestamp, String> {
     if let (Some(now), Ok(duration)) = (now, humantime::parse_duration(text)) {
         return Ok(now.plus(duration));
     }
-    text.parse().map_err(|_| format!("{text:?} is no time by RFC 3339, such as 2026-01-31T12:00:00Z"))
+    text.parse().map_err(|error| match error {
+        humantime::TimestampError::OutOfRange if text.get(..4).is_some_and(|year| year < "1970") => {
+            format!("{text:?} is too early: times begin with 1970")
+        }
+        _ => format!("{text:?} is no time by RFC 3339, such as 2026-01-31T12:00:00Z"),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_before_the_first_one_is_told_from_what_is_none() {
+        for early in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"] {
+            let told = read_time(early, None).unwrap_err();
+            assert!(told.contains("too early") && told.contains("1970"), "{told}");
+        }
+        for none in ["2026-13-01T00:00:00Z", "0001", "soon", "", "é"] {
+            let told = read_time(none, None).unwrap_err();
+            assert!(told.contains("RFC 3339"), "{told}");
+        }
+        assert_eq!(read_time("1970-01-01T00:00:01Z", None), Ok(Timestamp(1_000)));
+    }
 
     fn draft() -> IntentDraft {
         IntentDraft {

@@ -22,6 +22,16 @@ pub(super) fn check(request: &Request) -> refusal::Result<()> {
         within(field, text, most)?;
     }
     match request {
+        Request::StateSet { key, value: Some(_), .. } if key.is_empty() => {
+            let hint = "name the value, such as `stock`";
+            Err(refusal::hinted(code::PARAMETERS_INVALID, format!("a key has 1 to {STATE_KEY_MAX_BYTES} bytes"), hint))
+        }
+        Request::SessionOpen { owner: Some(owner), .. } | Request::SessionUpgrade { owner, .. }
+            if owner.trim().is_empty() =>
+        {
+            let hint = "name who owns the session; leave the owner out when it is nobody yet";
+            Err(refusal::hinted(code::PARAMETERS_INVALID, "the owner of a session is empty", hint))
+        }
         Request::StateSet { key, .. } if key.chars().any(char::is_control) => {
             let message = format!("the key {key:?} has a control character in it");
             Err(refusal::hinted(code::PARAMETERS_INVALID, message, "write a key of printable characters"))

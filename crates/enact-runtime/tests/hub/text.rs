@@ -87,6 +87,9 @@ async fn what_a_session_and_its_state_are_called_has_limits() {
         (Request::SessionUpgrade { session, owner: "o".repeat(4097) }, "owner", "4096"),
         (set("k".repeat(513)), "key", "512"),
         (set("a\u{1b}[2J".into()), "key", "control"),
+        (set(String::new()), "key", "1 to 512"),
+        (open(String::new()), "owner", "empty"),
+        (Request::SessionUpgrade { session: "s-1".parse().unwrap(), owner: " ".into() }, "owner", "empty"),
     ];
     for (request, field, word) in asked {
         let refused = refusal(bed.ask(request).await).conclusion;
