@@ -141,7 +141,7 @@ impl Former {
     /// # Errors
     /// The ledger cannot be written.
     pub fn begin(self, epoch: Epoch, remaining: &BTreeMap<String, Open>) -> io::Result<Ledger> {
-        let header = Line::Hub { epoch, boot: boot_id()?, ancestors: Some(proc::ancestors()?) };
+        let header = Line::Hub { epoch, boot: boot_id()?, ancestors: Some(proc::ancestors()) };
         let mut open = BTreeMap::new();
         for (nonce, held) in remaining {
             let (label, execution, at) = (held.label.clone(), held.execution, held.at);

@@ -78,13 +78,9 @@ pub fn ticks_since_boot() -> u64 {
 }
 
 /// Returns the processes that this one comes from: its parent, the parent of that, and so on.
-///
-/// # Errors
-/// `/proc` cannot be read.
-pub fn ancestors() -> io::Result<Vec<i32>> {
-    let all = all()?;
-    let parent = |pid: &i32| all.get(pid).map(|facts| facts.parent).filter(|parent| *parent > 0);
-    Ok(std::iter::successors(parent(&(std::process::id() as i32)), parent).collect())
+pub fn ancestors() -> Vec<i32> {
+    let parent = |pid: &i32| facts(*pid).ok().map(|facts| facts.parent).filter(|parent| *parent > 0);
+    std::iter::successors(parent(&(std::process::id() as i32)), parent).collect()
 }
 
 /// What a process weighs.

@@ -57,13 +57,17 @@ pub(crate) fn reap_and_begin(root: &Path, store_id: &str, current: Epoch) -> Res
     let former = Former::take(root)?;
     let mut search = Search { store_id, current, open: &former.open, nonces: BTreeSet::new() };
     let (killed, alive) = search.kill()?;
-    let strangers = strangers(former.ancestors.as_deref())?;
+    let is_nameless = |nonce: &String, held: &Open| held.process.is_none() && !search.nonces.contains(nonce);
+    // Nearly every start finds none, and need not look through all processes once more.
+    let strangers = match former.open.iter().any(|(nonce, held)| is_nameless(nonce, held)) {
+        true => strangers(former.ancestors.as_deref())?,
+        false => None,
+    };
     let mut remaining = BTreeMap::new();
     let mut report = ReapReport { killed, unknown: Vec::new() };
     for (nonce, held) in &former.open {
         let is_alive = held.process.is_some_and(|(pid, _)| alive.values().any(|facts| facts.group == pid));
-        let nameless = held.process.is_none() && !search.nonces.contains(nonce);
-        if is_alive || (nameless && may_be_among(held, strangers.as_deref())) {
+        if is_alive || (is_nameless(nonce, held) && may_be_among(held, strangers.as_deref())) {
             let pid = held.process.map(|(pid, _)| pid);
             report.unknown.push(UnknownInstance { label: held.label.clone(), execution: held.execution, pid });
         }
@@ -85,7 +89,7 @@ pub(crate) fn reap_and_begin(root: &Path, store_id: &str, current: Epoch) -> Res
 /// gone, so that they have init for one, or who the hub came from. None if that is not known.
 fn strangers(ancestors: Option<&[i32]>) -> Result<Option<Vec<u64>>, LedgerError> {
     let Some(ancestors) = ancestors else { return Ok(None) };
-    let ours = proc::ancestors()?;
+    let ours = proc::ancestors();
     let is_ours = |pid: i32| pid == std::process::id() as i32 || ours.contains(&pid);
     let left = |facts: &ProcessFacts| facts.parent == INIT || ancestors.contains(&facts.parent);
     let all = proc::all()?;
