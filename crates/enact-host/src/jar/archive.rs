@@ -9,8 +9,7 @@
 //! Scala says of those that are), so that the next one opens no jar before a component does.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,12 +18,12 @@ use std::time::Duration;
 
 use enact_model::digest::Digest;
 use enact_model::json::Json;
-use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, timeout};
 
 use super::java::Java;
 use super::short;
 use crate::process::Ground;
+use crate::process::seal::digest_of;
 use crate::process::spawn::{Plan, spawn};
 use crate::scratch::Scratch;
 
@@ -241,7 +240,7 @@ impl Archive {
 
     /// Writes the digest of the archive beside it, and the memory. Blocks.
     fn seal(&self) -> io::Result<()> {
-        let mut digest = digest_of(&self.path)?;
+        let mut digest = digest_of(&self.path)?.to_string();
         if let Some(memory) = &*self.memory() {
             digest = format!("{digest}\n{memory}");
         }
@@ -287,23 +286,10 @@ impl Archive {
     fn sealed(&self) -> Option<Option<Json>> {
         let sealed = std::fs::read_to_string(&self.seal).ok()?;
         let (digest, memory) = sealed.split_once('\n').unwrap_or((&sealed, ""));
-        if digest_of(&self.path).is_ok_and(|found| found == digest) {
+        if digest_of(&self.path).is_ok_and(|found| found.to_string() == digest) {
             return Some(Json::parse(memory).ok());
         }
         let _ = std::fs::remove_file(&self.seal);
         None
-    }
-}
-
-fn digest_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 256 * 1024];
-    loop {
-        let count = file.read(&mut block)?;
-        if count == 0 {
-            return Ok(Digest::from_bytes(hasher.finalize().into()).to_string());
-        }
-        hasher.update(block.get(..count).unwrap_or_default());
     }
 }

@@ -13,7 +13,7 @@ use enact_model::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 /// How much is read at once, in bytes.
-const CHUNK_BYTES: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 256 * 1024;
 /// A file that changed so lately may change again within the same tick of the system's clock, and its stamp would stay.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -100,7 +100,8 @@ impl Seals {
     }
 }
 
-fn digest_of(path: &Path) -> io::Result<Digest> {
+/// Reads a whole file, which may be large. Blocks.
+pub(crate) fn digest_of(path: &Path) -> io::Result<Digest> {
     let (mut file, mut hasher, mut chunk) = (File::open(path)?, Sha256::new(), vec![0; CHUNK_BYTES]);
     loop {
         match file.read(&mut chunk)? {
